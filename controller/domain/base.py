@@ -1,0 +1,25 @@
+"""The base of every model a user writes or the log keeps, and the plain value types."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Value: TypeAlias = bool | int | float | str
+"""One setting of one parameter, or one measured value."""
+
+Point: TypeAlias = dict[str, Value]
+"""One setting of every parameter, by name."""
+
+Name = Annotated[str, Field(pattern=r"^[^\W\d][\w ()/%.+-]*$", max_length=64)]
+"""The name of a parameter, objective, step or action; in an expression only plain identifiers can be used."""
+
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+@-]*$", max_length=128)]
+"""A name for people and folders: no spaces, no slashes."""
+
+
+class Model(BaseModel):
+    """Frozen; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

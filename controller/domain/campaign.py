@@ -1,0 +1,112 @@
+"""A campaign: what is searched, what is wanted, how far it may go, and where it is carried out."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from controller.domain.base import Label, Model, Name
+from controller.domain.lab import LabSpec
+from controller.domain.objective import Objective
+from controller.domain.parameter import Parameter
+from controller.domain.space import Problem, fingerprint
+from surrogates.specs import AutoSpec, SurrogateSpec
+
+
+class Budget(Model):
+    """When to stop."""
+
+    experiments: Annotated[int, Field(ge=1, le=1_000_000)]
+    """Experiments carried out, failed ones included; cancelled ones cost nothing."""
+    hours: Annotated[float, Field(gt=0)] | None = None
+    """Lab time since the campaign began [h]; no new experiment is begun after it."""
+
+
+class FailurePolicy(Model):
+    """What to do when something goes wrong."""
+
+    attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    """Dispatches of one step at most; only what may be repeated safely is ever dispatched again."""
+    pause_after: Annotated[int, Field(ge=1)] = 5
+    """The campaign pauses after so many failed experiments in a row."""
+    stall_factor: Annotated[float, Field(ge=1)] = 3.0
+    """An action that takes so many times its declared longest duration raises an alarm."""
+
+
+class ProposalPolicy(Model):
+    """How points are proposed."""
+
+    surrogate: SurrogateSpec = AutoSpec()
+    first_points: Annotated[int, Field(ge=1)] | None = None
+    """Space-filling points before the model is used; by default as few as the kind of space needs."""
+    ahead: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Proposals kept ready beyond the batch; by default none for batch 1 and one for larger batches."""
+    patience: Annotated[float, Field(gt=0)] = 60.0
+    """After so many real seconds without a proposal a space-filling point stands in."""
+
+
+class CampaignFile(Model):
+    """The campaign file as its user writes it."""
+
+    campaign: Label
+    description: str = ""
+    parameters: Annotated[dict[Name, Parameter], Field(min_length=1)]
+    constraints: tuple[str, ...] = ()
+    candidates: str | None = None
+    """A CSV file whose rows are the only settings possible (a `table` lab implies its own)."""
+    objectives: Annotated[dict[Name, Objective], Field(min_length=1)]
+    budget: Budget
+    batch: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Experiments in flight."""
+    allow_replicates: bool = False
+    """Whether a setting may be proposed again."""
+    proposals: ProposalPolicy = ProposalPolicy()
+    failures: FailurePolicy = FailurePolicy()
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    lab: str | dict[str, Any]
+    """The path of a lab file, or `{simulator: NAME, ...}`."""
+
+
+class Definition(Model):
+    """A campaign with everything its file points to: enough to run, resume and replay it without any file."""
+
+    name: Label
+    description: str = ""
+    problem: Problem
+    budget: Budget
+    batch: int = 1
+    proposals: ProposalPolicy = ProposalPolicy()
+    failures: FailurePolicy = FailurePolicy()
+    seed: int = 0
+    lab: LabSpec
+    format: Literal[1] = 1
+
+    @property
+    def ahead(self) -> int:
+        """Proposals kept ready beyond the batch."""
+        if self.proposals.ahead is not None:
+            return self.proposals.ahead
+        return 0 if self.batch == 1 else 1
+
+    @property
+    def simulated(self) -> bool:
+        """Whether no real instrument takes part."""
+        return self.lab.simulated
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over everything that decides which experiments are proposed and how they are carried out."""
+        return fingerprint(self.model_dump(mode="json", include={"problem", "proposals", "seed", "lab"}))
+
+
+class CampaignStatus(StrEnum):
+    """Where a campaign stands."""
+
+    DRAFT = "draft"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    COMPLETED = "completed"
+    FAILED = "failed"

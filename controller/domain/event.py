@@ -1,0 +1,165 @@
+"""The facts that the append-only log holds. Each is past; none is ever changed or removed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from controller.domain.base import Model, Value
+from controller.domain.campaign import CampaignStatus
+from controller.domain.experiment import AttemptStatus, ExperimentStatus
+from controller.domain.proposal import Proposal
+
+
+class Measurement(Model):
+    """A measured value with unit, uncertainty and where it came from."""
+
+    name: str
+    value: Value
+    unit: str | None = None
+    sem: float | None = None
+    """Standard error of the mean, where the instrument gives one [unit]."""
+
+
+class Observation(Model):
+    """The value of one objective that the model learns from."""
+
+    value: float
+    unit: str | None = None
+    sem: float | None = None
+
+
+class Fault(Model):
+    """Why an attempt or an experiment failed, in a form that programs can branch on."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+class _Event(Model):
+    campaign: str
+    """Id of the campaign."""
+    at: float
+    """Lab time [s since 1970-01-01 UTC]."""
+
+
+class CampaignCreated(_Event):
+    """A campaign was entered into the store."""
+
+    kind: Literal["campaign.created"] = "campaign.created"
+    name: str
+    definition_fingerprint: str
+    seed: int
+    simulated: bool
+
+
+class CampaignStatusChanged(_Event):
+    """A campaign changed its status."""
+
+    kind: Literal["campaign.status_changed"] = "campaign.status_changed"
+    status: CampaignStatus
+    reason: str = ""
+
+
+class CampaignAmended(_Event):
+    """Budget, batch or policy was changed by its user (the search itself cannot be)."""
+
+    kind: Literal["campaign.amended"] = "campaign.amended"
+    changes: dict[str, tuple[str, str]]
+    """What -> (before, after), as JSON."""
+
+
+class ControllerAttached(_Event):
+    """A controller took the campaign up, after a start or a crash."""
+
+    kind: Literal["controller.attached"] = "controller.attached"
+    session: str
+    version: str
+
+
+class ControllerDetached(_Event):
+    """A controller left the campaign in good order; `interrupted` names attempts that were still with a driver."""
+
+    kind: Literal["controller.detached"] = "controller.detached"
+    session: str
+    reason: str
+    interrupted: tuple[str, ...] = ()
+
+
+class ExperimentProposed(_Event):
+    """A proposal was accepted as an experiment."""
+
+    kind: Literal["experiment.proposed"] = "experiment.proposed"
+    experiment: str
+    number: Annotated[int, Field(ge=1)]
+    """1, 2, 3 … within the campaign."""
+    proposal: Proposal
+
+
+class ExperimentStatusChanged(_Event):
+    """An experiment changed its status."""
+
+    kind: Literal["experiment.status_changed"] = "experiment.status_changed"
+    experiment: str
+    status: ExperimentStatus
+    reason: str = ""
+    fault: Fault | None = None
+    observations: dict[str, Observation] = {}
+    """Objective name -> value; only with status completed."""
+
+
+class AttemptCommitted(_Event):
+    """It was decided to dispatch a step; written before the command leaves."""
+
+    kind: Literal["attempt.committed"] = "attempt.committed"
+    attempt: str
+    experiment: str
+    step: str
+    ordinal: Annotated[int, Field(ge=1)]
+    """1 for the first dispatch of this step of this experiment, 2 for the next."""
+    instrument: str
+    action: str
+    arguments: dict[str, Value]
+    units: dict[str, str] = {}
+
+
+class AttemptStatusChanged(_Event):
+    """A driver told what became of an attempt."""
+
+    kind: Literal["attempt.status_changed"] = "attempt.status_changed"
+    attempt: str
+    experiment: str
+    status: AttemptStatus
+    reason: str = ""
+    fault: Fault | None = None
+    measurements: tuple[Measurement, ...] = ()
+
+
+class AlarmRaised(_Event):
+    """Something needs a person's eye while the campaign goes on."""
+
+    kind: Literal["alarm.raised"] = "alarm.raised"
+    code: str
+    message: str
+    experiment: str | None = None
+    attempt: str | None = None
+
+
+Event = Annotated[
+    CampaignCreated
+    | CampaignStatusChanged
+    | CampaignAmended
+    | ControllerAttached
+    | ControllerDetached
+    | ExperimentProposed
+    | ExperimentStatusChanged
+    | AttemptCommitted
+    | AttemptStatusChanged
+    | AlarmRaised,
+    Field(discriminator="kind"),
+]
+
+event_adapter: TypeAdapter[Event] = TypeAdapter(Event)
+"""Reads and writes any event as JSON."""

@@ -1,0 +1,71 @@
+"""A lab: its instruments with their limits, and the protocol that one experiment takes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from controller.domain.base import Label, Model, Name, Value
+
+EXTERNAL = "external"
+"""The driver tag of an instrument whose driver process is started by somebody else."""
+
+
+class InstrumentSpec(Model):
+    """One instrument of the lab file."""
+
+    driver: str
+    """A driver's tag, `module:Class`, `file.py:Class`, or `external`."""
+    options: dict[str, Any] = {}
+    """Passed to the driver's constructor."""
+    limits: dict[str, tuple[float, float]] = {}
+    """Narrower bounds by argument name, enforced in the driver's process."""
+    capacity: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Actions that may run at the same time."""
+    twin: InstrumentSpec | None = None
+    """What stands in under `--simulate`."""
+
+
+class StepSpec(Model):
+    """One action of the protocol."""
+
+    step: Label
+    instrument: Label
+    action: Name
+    arguments: dict[str, Value] = Field(default={}, alias="with")
+    """Argument name -> a value, or `$parameter` for the experiment's setting of it."""
+    after: tuple[Label, ...] = ()
+    """Steps that must have succeeded before."""
+    gives: dict[Name, str] = {}
+    """Objective name -> name of the value that the action returns."""
+
+    model_config = {**Model.model_config, "populate_by_name": True}
+
+
+class LabSpec(Model):
+    """The lab file, resolved: every instrument and every step."""
+
+    lab: Label
+    instruments: Annotated[dict[Label, InstrumentSpec], Field(min_length=1)]
+    protocol: Annotated[tuple[StepSpec, ...], Field(min_length=1)]
+    simulated: bool = False
+    """True when every instrument is a simulated one."""
+    speed: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    """Lab seconds per real second; anything but 1 only where every instrument is simulated."""
+
+    @model_validator(mode="after")
+    def _check_protocol(self) -> LabSpec:
+        if self.speed != 1.0 and not self.simulated:
+            raise ValueError(f"speed: {self.speed:g} is only for simulated labs; real instruments run at speed 1")
+        seen: set[str] = set()
+        for step in self.protocol:
+            if step.step in seen:
+                raise ValueError(f"step {step.step!r} is listed twice; give each step its own name")
+            if step.instrument not in self.instruments:
+                raise ValueError(f"step {step.step!r} uses instrument {step.instrument!r}; the lab has {', '.join(self.instruments)}")
+            for earlier in step.after:
+                if earlier not in seen:
+                    raise ValueError(f"step {step.step!r} comes after {earlier!r}, which is not an earlier step; list it before or correct the name")
+            seen.add(step.step)
+        return self

@@ -1,0 +1,124 @@
+"""The parameters of a campaign: what may be set, and within which bounds."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from controller.domain.base import Model, Value
+
+Bounds = tuple[float, float]
+
+
+def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
+    if not bounds[0] < bounds[1]:
+        raise ValueError(f"lower bound {bounds[0]:g} must be below upper bound {bounds[1]:g}")
+    return bounds
+
+
+class ContinuousParameter(Model):
+    """Any number between two bounds."""
+
+    type: Literal["continuous"] = "continuous"
+    bounds: Bounds
+    """Lowest and highest setting [unit]."""
+    unit: str | None = None
+    scale: Literal["linear", "log"] = "linear"
+    """`log` when ratios matter more than differences (both bounds must be positive)."""
+
+    @field_validator("bounds")
+    @classmethod
+    def _check_bounds(cls, bounds: Bounds) -> Bounds:
+        return _ordered(bounds)
+
+    @model_validator(mode="after")
+    def _check_scale(self) -> ContinuousParameter:
+        if self.scale == "log" and self.bounds[0] <= 0:
+            raise ValueError(f"a log scale needs positive bounds, got {self.bounds[0]:g}; use scale: linear or raise the lower bound")
+        return self
+
+    def allows(self, value: Value) -> bool:
+        """Say whether `value` lies within the bounds (to rounding)."""
+        if isinstance(value, (str, bool)):
+            return False
+        slack = 1e-9 * (self.bounds[1] - self.bounds[0])
+        return math.isfinite(value) and self.bounds[0] - slack <= value <= self.bounds[1] + slack
+
+
+class IntegerParameter(Model):
+    """A whole number between two bounds, both included."""
+
+    type: Literal["integer"]
+    bounds: tuple[int, int]
+    unit: str | None = None
+
+    @field_validator("bounds")
+    @classmethod
+    def _check_bounds(cls, bounds: tuple[int, int]) -> tuple[int, int]:
+        _ordered(bounds)
+        return bounds
+
+    def allows(self, value: Value) -> bool:
+        """Say whether `value` is a whole number within the bounds."""
+        return not isinstance(value, (str, bool)) and float(value).is_integer() and self.bounds[0] <= value <= self.bounds[1]
+
+
+class DiscreteParameter(Model):
+    """One of a list of numbers."""
+
+    type: Literal["discrete"]
+    values: Annotated[tuple[float, ...], Field(min_length=2)]
+    unit: str | None = None
+
+    @field_validator("values")
+    @classmethod
+    def _check_values(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        repeated = sorted({v for v in values if values.count(v) > 1})
+        if repeated:
+            raise ValueError(f"values must differ from each other, {repeated[0]:g} is listed twice")
+        return tuple(sorted(values))
+
+    def allows(self, value: Value) -> bool:
+        """Say whether `value` is one of the listed numbers."""
+        return not isinstance(value, (str, bool)) and any(math.isclose(value, v, rel_tol=1e-9, abs_tol=1e-12) for v in self.values)
+
+
+class CategoricalParameter(Model):
+    """One of a list of named choices, with or without descriptors that say how they resemble each other."""
+
+    type: Literal["categorical"]
+    choices: Annotated[tuple[str, ...], Field(min_length=2)]
+    descriptors: str | None = None
+    """A CSV file with one row per choice; a column `smiles` is expanded with RDKit."""
+
+    @field_validator("choices", mode="before")
+    @classmethod
+    def _text(cls, choices: object) -> object:
+        if isinstance(choices, (list, tuple)):
+            return tuple(str(c) if isinstance(c, (int, float)) and not isinstance(c, bool) else c for c in choices)
+        return choices
+
+    @field_validator("choices")
+    @classmethod
+    def _check_choices(cls, choices: tuple[str, ...]) -> tuple[str, ...]:
+        repeated = [c for i, c in enumerate(choices) if c in choices[:i]]
+        if repeated:
+            raise ValueError(f"choices must differ from each other, {repeated[0]!r} is listed twice")
+        return choices
+
+    @property
+    def unit(self) -> None:
+        """Choices have no unit."""
+        return None
+
+    def allows(self, value: Value) -> bool:
+        """Say whether `value` is one of the choices."""
+        return isinstance(value, str) and value in self.choices
+
+
+Parameter = Annotated[
+    ContinuousParameter | IntegerParameter | DiscreteParameter | CategoricalParameter, Field(discriminator="type")
+]
+NUMERIC = (ContinuousParameter, IntegerParameter, DiscreteParameter)

@@ -1,0 +1,84 @@
+"""The design space: what may be proposed, as one self-contained piece of data.
+
+A `Problem` is all that the design room needs to know of a campaign. It holds no file names: tables that the campaign file
+points to have been read into it, so it can be stored, sent to another process, and used again years later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property
+
+from pydantic import model_validator
+
+from controller.domain.base import Model, Point, Value
+from controller.domain.constraint import LinearConstraint, parse_constraint
+from controller.domain.objective import Objective
+from controller.domain.parameter import CategoricalParameter, Parameter
+
+
+class DescriptorTable(Model):
+    """Numbers, and a structure where known, for each choice of one categorical parameter."""
+
+    columns: dict[str, tuple[float, ...]] = {}
+    """Descriptor name -> one number per choice, in the order of `choices`."""
+    smiles: tuple[str, ...] | None = None
+    """SMILES per choice (empty text: no structure, for example `none`)."""
+
+
+class Pool(Model):
+    """The only settings possible, as columns of equal length."""
+
+    columns: dict[str, tuple[Value, ...]]
+
+    @model_validator(mode="after")
+    def _equal_lengths(self) -> Pool:
+        if len({len(c) for c in self.columns.values()}) != 1:
+            raise ValueError("the columns of a pool must have equal lengths")
+        return self
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def row(self, index: int) -> Point:
+        """Return the setting at `index`."""
+        return {name: column[index] for name, column in self.columns.items()}
+
+
+class Problem(Model):
+    """Parameters, constraints, objectives and, where the settings are listed, the pool."""
+
+    parameters: dict[str, Parameter]
+    objectives: dict[str, Objective]
+    constraints: tuple[str, ...] = ()
+    descriptors: dict[str, DescriptorTable] = {}
+    pool: Pool | None = None
+    allow_replicates: bool = False
+
+    @cached_property
+    def linear_constraints(self) -> tuple[LinearConstraint, ...]:
+        """The constraints, parsed."""
+        return tuple(parse_constraint(text) for text in self.constraints)
+
+    def allows(self, point: Mapping[str, Value]) -> bool:
+        """Say whether `point` sets every parameter within its range and satisfies every constraint."""
+        return (
+            point.keys() == self.parameters.keys()
+            and all(p.allows(point[name]) for name, p in self.parameters.items())
+            and all(c.allows(point) for c in self.linear_constraints)
+        )
+
+    def key(self, point: Mapping[str, Value]) -> tuple[Value, ...]:
+        """Return what makes `point` the same setting as another: its values in the order of the parameters, rounded."""
+        return tuple(
+            str(point[name]) if isinstance(p, CategoricalParameter) else float(f"{float(point[name]):.9g}")
+            for name, p in self.parameters.items()
+        )
+
+
+def fingerprint(content: object) -> str:
+    """Return the SHA-256 of the canonical JSON of `content` (16 hex digits are enough to tell two apart by eye)."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,205 @@
+"""The meaning of a log: a pure fold of events into the state of one campaign.
+
+The engine decides on this state, recovery rebuilds it, and `campaign audit` compares it with the tables.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from controller.domain.base import Point, Value
+from controller.domain.campaign import CampaignStatus
+from controller.domain.event import (
+    AlarmRaised,
+    AttemptCommitted,
+    AttemptStatusChanged,
+    CampaignAmended,
+    CampaignCreated,
+    CampaignStatusChanged,
+    ControllerAttached,
+    ControllerDetached,
+    Event,
+    ExperimentProposed,
+    ExperimentStatusChanged,
+    Fault,
+    Measurement,
+    Observation,
+)
+from controller.domain.experiment import (
+    OPEN_ATTEMPTS,
+    OPEN_EXPERIMENTS,
+    AttemptStatus,
+    ExperimentStatus,
+    check_transition,
+)
+from controller.domain.proposal import Proposal
+from controller.errors import IllegalTransitionError
+
+
+@dataclass
+class Attempt:
+    """One dispatch of one step."""
+
+    id: str
+    experiment: str
+    step: str
+    ordinal: int
+    instrument: str
+    action: str
+    arguments: dict[str, Value]
+    units: dict[str, str]
+    committed_at: float
+    status: AttemptStatus = AttemptStatus.COMMITTED
+    measurements: tuple[Measurement, ...] = ()
+    fault: Fault | None = None
+    ended_at: float | None = None
+
+
+@dataclass
+class Experiment:
+    """An accepted proposal, carried out once."""
+
+    id: str
+    number: int
+    proposal: Proposal
+    proposed_at: float
+    status: ExperimentStatus = ExperimentStatus.PROPOSED
+    attempts: list[str] = field(default_factory=list)
+    observations: dict[str, Observation] = field(default_factory=dict)
+    fault: Fault | None = None
+    reason: str = ""
+    started_at: float | None = None
+    ended_at: float | None = None
+
+    @property
+    def point(self) -> Point:
+        """The setting."""
+        return self.proposal.point
+
+
+@dataclass
+class CampaignState:
+    """One campaign as its events tell it."""
+
+    id: str = ""
+    name: str = ""
+    definition_fingerprint: str = ""
+    seed: int = 0
+    simulated: bool = False
+    status: CampaignStatus = CampaignStatus.DRAFT
+    reason: str = ""
+    created_at: float = 0.0
+    experiments: dict[str, Experiment] = field(default_factory=dict)
+    attempts: dict[str, Attempt] = field(default_factory=dict)
+    n_events: int = 0
+
+    def apply(self, event: Event) -> None:
+        """Take one event in; on an illegal one nothing changes.
+
+        Raises:
+            IllegalTransitionError: If the event cannot follow what is known.
+        """
+        if isinstance(event, CampaignCreated):
+            if self.id:
+                raise IllegalTransitionError(f"campaign {self.name} was created twice")
+            self.id, self.name, self.created_at = event.campaign, event.name, event.at
+            self.definition_fingerprint, self.seed, self.simulated = event.definition_fingerprint, event.seed, event.simulated
+        elif event.campaign != self.id:
+            raise IllegalTransitionError(f"event {event.kind} belongs to campaign {event.campaign}, not to {self.id or 'none yet'}")
+        elif isinstance(event, CampaignStatusChanged):
+            check_transition(f"campaign {self.name}", self.status, event.status)
+            self.status, self.reason = event.status, event.reason
+        elif isinstance(event, ExperimentProposed):
+            self._propose(event)
+        elif isinstance(event, ExperimentStatusChanged):
+            self._move_experiment(event)
+        elif isinstance(event, AttemptCommitted):
+            self._commit_attempt(event)
+        elif isinstance(event, AttemptStatusChanged):
+            self._move_attempt(event)
+        else:
+            # Facts that change no state; the log and the tables keep them.
+            assert isinstance(event, (CampaignAmended, ControllerAttached, ControllerDetached, AlarmRaised))  # noqa: S101
+        self.n_events += 1
+
+    def _propose(self, event: ExperimentProposed) -> None:
+        if event.experiment in self.experiments:
+            raise IllegalTransitionError(f"experiment {event.experiment} was proposed twice")
+        if event.number != len(self.experiments) + 1:
+            raise IllegalTransitionError(f"experiment number {event.number} follows number {len(self.experiments)}")
+        self.experiments[event.experiment] = Experiment(event.experiment, event.number, event.proposal, event.at)
+
+    def _move_experiment(self, event: ExperimentStatusChanged) -> None:
+        experiment = self._experiment(event.experiment)
+        check_transition(f"experiment {experiment.number}", experiment.status, event.status)
+        if event.status is ExperimentStatus.RUNNING:
+            experiment.started_at = experiment.started_at or event.at
+        if event.status not in OPEN_EXPERIMENTS:
+            experiment.ended_at = event.at
+        experiment.status, experiment.reason, experiment.fault = event.status, event.reason, event.fault
+        experiment.observations = dict(event.observations)
+
+    def _commit_attempt(self, event: AttemptCommitted) -> None:
+        experiment = self._experiment(event.experiment)
+        if experiment.status is not ExperimentStatus.RUNNING:
+            raise IllegalTransitionError(
+                f"attempt {event.attempt} of experiment {experiment.number}, which is {experiment.status.value}, not running"
+            )
+        if event.attempt in self.attempts:
+            raise IllegalTransitionError(f"attempt {event.attempt} was committed twice")
+        self.attempts[event.attempt] = Attempt(
+            event.attempt, event.experiment, event.step, event.ordinal, event.instrument, event.action,
+            dict(event.arguments), dict(event.units), event.at,
+        )
+        experiment.attempts.append(event.attempt)
+
+    def _move_attempt(self, event: AttemptStatusChanged) -> None:
+        attempt = self.attempts.get(event.attempt)
+        if attempt is None:
+            raise IllegalTransitionError(f"attempt {event.attempt} was never committed")
+        check_transition(f"attempt {event.attempt}", attempt.status, event.status)
+        attempt.status, attempt.fault, attempt.measurements = event.status, event.fault, event.measurements
+        if event.status not in OPEN_ATTEMPTS:
+            attempt.ended_at = event.at
+
+    def _experiment(self, key: str) -> Experiment:
+        if key not in self.experiments:
+            raise IllegalTransitionError(f"experiment {key} was never proposed")
+        return self.experiments[key]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many experiments stand in each status; their sum is the number of proposals."""
+        counted = Counter(e.status.value for e in self.experiments.values())
+        return {status.value: counted.get(status.value, 0) for status in ExperimentStatus}
+
+    @property
+    def spent(self) -> int:
+        """Experiments that count against the budget: all but the cancelled ones."""
+        return sum(e.status is not ExperimentStatus.CANCELLED for e in self.experiments.values())
+
+    def with_status(self, *statuses: ExperimentStatus) -> list[Experiment]:
+        """Return the experiments in any of `statuses`, oldest first."""
+        return [e for e in self.experiments.values() if e.status in statuses]
+
+    def open_attempts(self) -> list[Attempt]:
+        """Return attempts that are with a driver, or may be."""
+        return [a for a in self.attempts.values() if a.status in OPEN_ATTEMPTS]
+
+    def attempts_of(self, experiment: str, step: str | None = None) -> list[Attempt]:
+        """Return the attempts of an experiment, or of one of its steps, oldest first."""
+        found = (self.attempts[a] for a in self.experiments[experiment].attempts)
+        return [a for a in found if step is None or a.step == step]
+
+
+def fold(events: Iterable[Event]) -> CampaignState:
+    """Return the state that `events` lead to.
+
+    Raises:
+        IllegalTransitionError: If one of them cannot follow the ones before.
+    """
+    state = CampaignState()
+    for event in events:
+        state.apply(event)
+    return state

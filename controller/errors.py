@@ -1,0 +1,81 @@
+"""Every error the controller raises on purpose.
+
+```
+LabwrightError
+├── FileFaultsError         a campaign or lab file says something that cannot be done
+├── UnknownNameError        no such campaign, experiment or instrument (KeyError)
+├── IllegalTransitionError  a status cannot follow another (ValueError)
+├── ConflictError           the store holds something else than the command assumes
+├── CampaignLockedError     another controller works on this campaign
+├── StoreError              the store is unreachable, damaged or of another version
+├── ProposalError           no point could be proposed
+│   └── SpaceExhaustedError every allowed setting has been proposed
+└── MissingExtraError       an optional package is not installed (ImportError)
+```
+"""
+
+from __future__ import annotations
+
+
+class LabwrightError(Exception):
+    """Root of all errors raised on purpose; `exit_code` is what the command line returns for it."""
+
+    exit_code = 1
+
+
+class FileFaultsError(LabwrightError):
+    """A file is wrong; `faults` holds one line per fault, each naming place, value, expectation and remedy."""
+
+    exit_code = 2
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(faults))
+
+
+class UnknownNameError(LabwrightError, KeyError):
+    """A name or id that the store or the lab does not know."""
+
+    exit_code = 2
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else "unknown name"
+
+
+class IllegalTransitionError(LabwrightError, ValueError):
+    """A status was asked to change in a way the lifecycle table does not allow."""
+
+
+class ConflictError(LabwrightError):
+    """What is asked contradicts what the store holds."""
+
+    exit_code = 2
+
+
+class CampaignLockedError(LabwrightError):
+    """Another controller holds this campaign."""
+
+    exit_code = 4
+
+
+class StoreError(LabwrightError):
+    """The store cannot be reached, read or written."""
+
+    exit_code = 5
+
+
+class ProposalError(LabwrightError):
+    """No point could be proposed."""
+
+
+class SpaceExhaustedError(ProposalError):
+    """Every allowed setting has been proposed already."""
+
+
+class MissingExtraError(LabwrightError, ImportError):
+    """An optional package is needed and absent; the message holds the command that installs it."""
+
+    exit_code = 2
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs the package {package!r}, which is not installed: pip install 'labwright[{extra}]'")
