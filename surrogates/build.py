@@ -1,0 +1,76 @@
+"""From a specification and data to a fitted surrogate: the only registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from surrogates.base import Surrogate
+from surrogates.data import TrainingData
+from surrogates.device import resolve
+from surrogates.ensembles.deep import DeepEnsemble
+from surrogates.errors import FitError
+from surrogates.gp.ensemble import GPEnsemble
+from surrogates.gp.recipes import members_of
+from surrogates.specs import AutoSpec, DeepEnsembleSpec, GPSpec
+
+# Below, Gaussian processes predict better and fit within a second or so; above, their cubic cost takes over.
+MANY_OBSERVATIONS = 400
+
+
+@dataclass(frozen=True)
+class _Request:
+    data: TrainingData
+    pool: bool
+    seed: int
+
+
+def _gp(spec: GPSpec, request: _Request) -> Surrogate:
+    return GPEnsemble(members_of(spec, pool=request.pool), request.data)
+
+
+def _deep_ensemble(spec: DeepEnsembleSpec, request: _Request) -> Surrogate:
+    return DeepEnsemble(spec, request.data, request.seed)
+
+
+def _auto(_: AutoSpec, request: _Request) -> Surrogate:
+    if request.data.n <= MANY_OBSERVATIONS:
+        return _gp(GPSpec(), request)
+    return _deep_ensemble(DeepEnsembleSpec(), request)
+
+
+_BUILDERS: dict[type, Callable[[Any, _Request], Surrogate]] = {
+    GPSpec: _gp,
+    DeepEnsembleSpec: _deep_ensemble,
+    AutoSpec: _auto,
+}
+
+
+def build(
+    spec: GPSpec | DeepEnsembleSpec | AutoSpec, data: TrainingData, *, pool: bool, seed: int, device: str = "cpu"
+) -> Surrogate:
+    """Build and fit a surrogate.
+
+    The result depends on the specification, the data, `pool` and `seed` alone: on one machine, with one number of
+    threads, it is the same bit for bit. The global random state is neither read nor changed.
+
+    Args:
+        spec: Which surrogate.
+        data: At least one observation.
+        pool: Whether points are chosen from a finite pool; `recipe: auto` depends on it.
+        seed: Of the random numbers that a deep ensemble begins with; Gaussian processes use none.
+        device: As for `surrogates.device.resolve`.
+
+    Returns:
+        The fitted surrogate.
+
+    Raises:
+        FitError: No builder is registered for the specification.
+        SurrogateError: The device is not there.
+    """
+    builder = _BUILDERS.get(type(spec))
+    if builder is None:
+        known = ", ".join(kind.__name__ for kind in _BUILDERS)
+        raise FitError(f"spec: no surrogate is registered for {type(spec).__name__}; known are {known}")
+    return builder(spec, _Request(data.to(resolve(device)), pool, seed))

@@ -1,0 +1,1 @@
+"""Ensembles of models other than Gaussian processes."""

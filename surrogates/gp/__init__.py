@@ -1,0 +1,1 @@
+"""Ensembles of Gaussian processes, fitted as one batch."""

@@ -1,0 +1,212 @@
+"""The surrogate made of Gaussian processes: fits its members as one batch, weights them and mixes their predictions."""
+
+from __future__ import annotations
+
+import copy
+import time
+import warnings
+
+import torch
+from torch import Tensor
+
+from surrogates.base import LooResult, MemberPosterior, Surrogate, fingerprint, gaussian_log_density, mix
+from surrogates.data import Layout, TrainingData
+from surrogates.errors import NumericsWarning
+from surrogates.gp.fitting import fit
+from surrogates.gp.kernels import Kernels
+from surrogates.gp.likelihood import Problem
+from surrogates.gp.priors import Priors
+from surrogates.gp.state import GPState
+from surrogates.report import FitReport, MemberReport
+from surrogates.specs import GPMember
+from surrogates.transforms import TRANSFORMS, OutputTransform
+
+_CHUNK_ELEMENTS = 1 << 18  # covariances per chunk of `member_posteriors`: 2 MiB of doubles stay in the cache
+
+
+class GPEnsemble(Surrogate):
+    """A mixture of Gaussian processes, each at its most probable hyperparameters.
+
+    Members are weighted by the density they give to left-out observations: sharply for the acquisition, where a member
+    that fits badly would otherwise win by its large variance, and halfway to uniform for reporting, where sharp weights
+    make intervals too narrow.
+    """
+
+    def __init__(self, members: tuple[GPMember, ...], data: TrainingData) -> None:
+        """Fit the members.
+
+        Args:
+            members: At least one.
+            data: On the device that the model shall live on.
+        """
+        super().__init__()
+        began = time.perf_counter()
+        self._layout = data.layout
+        with torch.no_grad():
+            self._fit(members, data)
+        self.report = self._make_report(time.perf_counter() - began)
+
+    def _fit(self, members: tuple[GPMember, ...], data: TrainingData) -> None:
+        y = data.Y.squeeze(-1)
+        transforms = tuple(TRANSFORMS[member.transform].of(y) for member in members)
+        problem = _problem(members, transforms, data)
+        t, nlp = fit(problem)
+        state, usable, jitter = GPState.of(problem, t)
+        self._warnings = _complaints(members, usable, jitter)
+        if not bool(usable.any()):
+            # Noise as large as the signal keeps every covariance of finite inputs positive definite.
+            members, transforms, problem = members[:1], transforms[:1], problem.take(torch.zeros(1, dtype=torch.long))
+            t, nlp = problem.priors.start.clone(), torch.full_like(nlp[:1], torch.inf)
+            t[:, -2:] = 0.0
+            state, usable, _ = GPState.of(problem, t)
+        for complaint in self._warnings:
+            warnings.warn(complaint, NumericsWarning, stacklevel=4)
+        kept = usable.nonzero().squeeze(-1).tolist()
+        self._members = tuple(members[k] for k in kept)
+        self._transforms: tuple[OutputTransform, ...] = tuple(transforms[k] for k in kept)
+        self._t, self._nlp, self._state = t[usable], nlp[usable], state
+        self._pending = 0
+        self._loo_moments = state.leave_one_out(problem.U[usable])
+        self._loo_density = self._left_out_density(y, problem.U[usable])
+        scores = self._loo_density.sum(-1)
+        self._log_weights = torch.log_softmax(scores, 0)
+        self._reporting_weights = 0.5 * self._log_weights.exp() + 0.5 / len(kept)
+
+    def _left_out_density(self, y: Tensor, U: Tensor) -> Tensor:
+        """Log density per unit of Y that each member gives to each left-out observation: M x n."""
+        mean, variance = self._loo_moments
+        jacobian = torch.stack([transform.slope(y).log() for transform in self._transforms])
+        return gaussian_log_density(U, mean, variance) + jacobian
+
+    @property
+    def d(self) -> int:
+        """Number of input columns."""
+        return self._layout.d
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives."""
+        return self._state.X.device
+
+    def condition_on_pending(self, X: Tensor) -> GPEnsemble:
+        """Believe that pending points (k x d) will show what is predicted there."""
+        X = self._checked(X)
+        if X.shape[0] == 0:
+            return self
+        other = copy.copy(self)
+        with torch.no_grad():
+            other._state = self._state.with_pending(X)
+        other._pending = self._pending + X.shape[0]
+        other.report = other._make_report(self.report.seconds)
+        return other
+
+    def member_posteriors(self, X: Tensor) -> MemberPosterior:
+        """Marginal moments per member (M x n), computed in chunks."""
+        X = self._checked(X)
+        rows = max(1, _CHUNK_ELEMENTS // (len(self._members) * self._state.X.shape[0]))
+        parts = [self._state.marginal(chunk) for chunk in torch.split(X, rows)]
+        mean = torch.cat([part[0] for part in parts], -1)
+        sd = torch.cat([part[1] for part in parts], -1).sqrt()
+        return MemberPosterior(mean, sd, self._log_weights, self._transforms)
+
+    def predict(self, X: Tensor, *, observation_noise: bool = False) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation (n each) to report, in units of Y."""
+        with torch.no_grad():
+            members = self.member_posteriors(X)
+            variance = members.sd.square()
+            if observation_noise:
+                variance = variance + self._state.observation_noise[:, None]
+            return self._reported(members.mean, variance)
+
+    def leave_one_out(self) -> LooResult:
+        """Each observation predicted from the others, hyperparameters held."""
+        mean, sd = self._reported(*self._loo_moments)
+        density = torch.logsumexp(self._loo_density + self._reporting_weights.log()[:, None], 0)
+        return LooResult(mean, sd, density)
+
+    def _reported(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        """Mix members (M x n, on their own scales) by the reporting weights, in units of Y."""
+        moments = [
+            transform.moments(m, v.sqrt()) for transform, m, v in zip(self._transforms, mean, variance, strict=True)
+        ]
+        means = torch.stack([m for m, _ in moments]).unsqueeze(-1)
+        variances = torch.stack([s.square() for _, s in moments])[..., None, None]
+        mixed, spread = mix(means, variances, self._reporting_weights)
+        return mixed.squeeze(-1), spread.squeeze(-1).squeeze(-1).sqrt()
+
+    def _joint(self, X: Tensor, observation_noise: bool) -> tuple[Tensor, Tensor]:
+        mean, covariance = self._state.joint(X)
+        if observation_noise:
+            noise = self._state.observation_noise.view(-1, *(1,) * (mean.ndim - 1)).expand_as(mean)
+            covariance = covariance + torch.diag_embed(noise)
+        gain = torch.stack([transform.gain(m) for transform, m in zip(self._transforms, mean, strict=True)])
+        mean = torch.stack([transform.inverse(m) for transform, m in zip(self._transforms, mean, strict=True)])
+        covariance = gain.unsqueeze(-1) * covariance * gain.unsqueeze(-2)
+        return mix(mean, covariance, self._log_weights.exp())
+
+    def _make_report(self, seconds: float) -> FitReport:
+        state = self._state
+        parts = [state.X, self._t, state.mean, state.weights, state.root, self._log_weights]
+        texts = [repr(self._layout), repr(self._members), repr(self._transforms), f"pending {self._pending}"]
+        return FitReport(
+            kind="gp",
+            observations=state.X.shape[0] - self._pending,
+            pending=self._pending,
+            members=tuple(self._member_report(k) for k in range(len(self._members))),
+            warnings=self._warnings,
+            seconds=seconds,
+            fingerprint=fingerprint([*texts, *parts]),
+        )
+
+    def _member_report(self, k: int) -> MemberReport:
+        member = self._members[k]
+        values = self._t[k].exp().tolist()
+        hyperparameters: dict[str, float | tuple[float, ...]] = {}
+        position = 0
+        for group in self._layout.groups:
+            lengthscales = tuple(values[position : position + group.n_lengthscales])
+            hyperparameters[f"lengthscale.{group.name}"] = lengthscales
+            position += group.n_lengthscales
+        mean = self._transforms[k].inverse(self._state.mean[k])
+        hyperparameters |= {"noise_variance": values[-2], "output_scale": values[-1], "mean": float(mean)}
+        hyperparameters["leave_one_out_log_density"] = float(self._loo_density[k].sum())
+        nlp = float(self._nlp[k])
+        return MemberReport(
+            name=f"{member.kernel}/{member.transform}/{member.prior}",
+            weight=float(self._log_weights[k].exp()),
+            reporting_weight=float(self._reporting_weights[k]),
+            negative_log_posterior=nlp if nlp < float("inf") else None,
+            hyperparameters=hyperparameters,
+        )
+
+
+def _problem(members: tuple[GPMember, ...], transforms: tuple[OutputTransform, ...], data: TrainingData) -> Problem:
+    layout, y, device = data.layout, data.Y.squeeze(-1), data.X.device
+    known = torch.zeros_like(y) if data.noise_var is None else data.noise_var.squeeze(-1)
+    return Problem(
+        X=data.X,
+        U=torch.stack([transform.forward(y) for transform in transforms]),
+        known_noise=torch.stack([known * transform.slope(y).square() for transform in transforms]),
+        kernels=Kernels(torch.tensor([member.kernel == "rbf" for member in members], device=device)),
+        priors=Priors.of(members, layout).to(device),
+        column_map=_column_map(layout).to(device),
+    )
+
+
+def _column_map(layout: Layout) -> Tensor:
+    index = torch.tensor(layout.lengthscale_of_column)
+    return torch.nn.functional.one_hot(index, layout.n_lengthscales).double()
+
+
+def _complaints(members: tuple[GPMember, ...], usable: Tensor, jitter: Tensor) -> tuple[str, ...]:
+    """What a person should know about members that were hard to factor."""
+    found = []
+    for member, fine, share in zip(members, usable.tolist(), jitter.tolist(), strict=True):
+        name = f"{member.kernel}/{member.transform}/{member.prior}"
+        if not fine:
+            found.append(f"member {name} was dropped: its covariance could not be factored")
+        elif share > 0:
+            found.append(f"member {name} needed jitter of {share:.0e} of its variance")
+    if not bool(usable.any()):
+        found.append(f"no member could be factored: fell back to {members[0].kernel} with noise as large as the signal")
+    return tuple(found)

@@ -1,0 +1,69 @@
+"""Covariance functions of squared scaled distance, for batches in which rows may use different ones."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+_SQRT5 = math.sqrt(5.0)
+# Below this squared distance the square root is held constant: its slope is infinite at zero, the kernel's is not.
+_TINY = 1e-15
+
+
+def squared_distances(A: Tensor, B: Tensor) -> Tensor:
+    """Squared Euclidean distances between the rows of ... x n x d and ... x m x d; ... x n x m, never negative."""
+    cross = A @ B.transpose(-1, -2)
+    a2 = A.square().sum(-1, keepdim=True)
+    b2 = B.square().sum(-1, keepdim=True).transpose(-1, -2)
+    return (a2 + b2 - 2.0 * cross).clamp_min(0.0)
+
+
+class Kernels:
+    """Unit-variance stationary kernels, one per row of a batch.
+
+    Args:
+        rbf: B booleans: squared exponential where true, Matérn 5/2 where false (Rasmussen and Williams 2006, eq. 4.9 and
+            4.17, with r² the squared distance over lengthscales).
+    """
+
+    def __init__(self, rbf: Tensor) -> None:
+        self.rbf = rbf
+        self._all_rbf = bool(rbf.all())
+        self._any_rbf = bool(rbf.any())
+
+    def take(self, index: Tensor) -> Kernels:
+        """The rows that an index or a mask picks."""
+        return Kernels(self.rbf[index])
+
+    def value(self, r2: Tensor) -> Tensor:
+        """k(r²) for B x ... squared distances; differentiable."""
+        return self._choose(r2, with_slope=False)[0]
+
+    def value_and_slope(self, r2: Tensor) -> tuple[Tensor, Tensor]:
+        """k(r²) and dk/d(r²) for B x ... squared distances."""
+        return self._choose(r2, with_slope=True)
+
+    def _choose(self, r2: Tensor, *, with_slope: bool) -> tuple[Tensor, Tensor]:
+        if self._all_rbf:
+            return _rbf(r2, with_slope)
+        value, slope = _matern52(r2, with_slope)
+        if self._any_rbf:
+            mask = self.rbf.view(-1, *(1,) * (r2.ndim - 1))
+            other, other_slope = _rbf(r2, with_slope)
+            value, slope = torch.where(mask, other, value), torch.where(mask, other_slope, slope)
+        return value, slope
+
+
+def _rbf(r2: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:
+    value = torch.exp(-0.5 * r2)
+    return value, -0.5 * value if with_slope else value
+
+
+def _matern52(r2: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:
+    s = _SQRT5 * r2.clamp_min(_TINY).sqrt()
+    decay = torch.exp(-s)
+    linear = (1.0 + s) * decay
+    value = linear + (5.0 / 3.0) * r2 * decay
+    return value, (-5.0 / 6.0) * linear if with_slope else value

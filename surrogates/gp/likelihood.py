@@ -1,0 +1,111 @@
+"""The negative log posterior of the hyperparameters and its closed-form gradient, for a batch of Gaussian processes.
+
+Marginal likelihood and gradient as in Rasmussen and Williams 2006 (eq. 5.8 and 5.9), with the constant mean profiled out by
+generalised least squares; the gradient by lengthscale needs no n x n x d tensor.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from surrogates.gp.kernels import Kernels, squared_distances
+from surrogates.gp.priors import Priors
+
+_LOG_2PI = math.log(2.0 * math.pi)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What B rows of hyperparameters are fitted to.
+
+    Attributes:
+        X: n x d, shared by all rows.
+        U: B x n, observations on the scale of each row's member.
+        known_noise: B x n, variances known beforehand on that scale.
+        kernels: One kernel per row.
+        priors: One prior per row.
+        column_map: d x L, one where a column uses a lengthscale.
+    """
+
+    X: Tensor
+    U: Tensor
+    known_noise: Tensor
+    kernels: Kernels
+    priors: Priors
+    column_map: Tensor
+
+    def take(self, index: Tensor) -> Problem:
+        """The rows that an index or a mask picks."""
+        return Problem(
+            self.X,
+            self.U[index],
+            self.known_noise[index],
+            self.kernels.take(index),
+            self.priors.take(index),
+            self.column_map,
+        )
+
+    @property
+    def n_lengthscales(self) -> int:
+        """Number of lengthscales."""
+        return self.column_map.shape[1]
+
+    def scaled(self, X: Tensor, t: Tensor) -> Tensor:
+        """Rows of X (N x d) divided by the lengthscales in t (B x p): B x N x d."""
+        inverse = torch.exp(-t[:, : self.n_lengthscales]) @ self.column_map.T
+        return X * inverse.unsqueeze(1)
+
+    def covariance(self, t: Tensor) -> Tensor:
+        """Covariance of the observations, noise included: B x n x n."""
+        A = self.scaled(self.X, t)
+        K = t[:, -1].exp()[:, None, None] * self.kernels.value(squared_distances(A, A))
+        return _add_noise(K, t[:, -2].exp(), self.known_noise)
+
+    def evaluate(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Negative log posterior (B, up to a constant of the prior) and gradient (B x p) at t (B x p).
+
+        Rows whose covariance cannot be factored get an infinite value and a zero gradient.
+        """
+        L = self.n_lengthscales
+        n = self.X.shape[0]
+        output_scale = t[:, -1].exp()[:, None, None]
+        noise = t[:, -2].exp()
+        A = self.scaled(self.X, t)
+        k, slope = self.kernels.value_and_slope(squared_distances(A, A))
+        k = output_scale * k
+        factor, info = torch.linalg.cholesky_ex(_add_noise(k, noise, self.known_noise))
+        Kinv = torch.cholesky_inverse(factor)
+        a, _ = gls(Kinv, self.U)
+        half_log_det = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        # The residual of the profiled mean is orthogonal to the weights a, so U may stand in for it.
+        nll = 0.5 * (a * self.U).sum(-1) + half_log_det + 0.5 * n * _LOG_2PI
+
+        W = a.unsqueeze(-1) * a.unsqueeze(-2) - Kinv
+        G = W * slope * output_scale
+        per_column = 2.0 * ((A * (G @ A)).sum(1) - (G.sum(-1, keepdim=True) * A.square()).sum(1))
+        gradient = torch.empty_like(t)
+        gradient[:, :L] = per_column @ self.column_map
+        gradient[:, -2] = 0.5 * noise * W.diagonal(dim1=-2, dim2=-1).sum(-1)
+        gradient[:, -1] = 0.5 * (W * k).sum((-1, -2))
+
+        log_prior, prior_gradient = self.priors.log_density(t)
+        value = nll - log_prior
+        bad = (info != 0) | ~torch.isfinite(value)
+        value = value.masked_fill(bad, torch.inf)
+        return value, (-(gradient + prior_gradient)).masked_fill(bad.unsqueeze(-1), 0.0)
+
+
+def gls(Kinv: Tensor, U: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights K⁻¹(u - β) (B x n) and the generalised least squares mean β (B) for observations U (B x n)."""
+    ones = Kinv.sum(-1)
+    solved = (Kinv @ U.unsqueeze(-1)).squeeze(-1)
+    mean = solved.sum(-1) / ones.sum(-1)
+    return solved - mean.unsqueeze(-1) * ones, mean
+
+
+def _add_noise(K: Tensor, noise: Tensor, known: Tensor) -> Tensor:
+    return K + torch.diag_embed(noise.unsqueeze(-1) + known)

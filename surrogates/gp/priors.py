@@ -1,0 +1,95 @@
+"""Priors and bounds of the hyperparameters: one formula, so that members with different priors share one batch.
+
+With t the logarithm of a hyperparameter, the log density is, up to a constant,
+`-(t - mu)² / (2 sd²) + a t - b exp(t)`: a normal in t where a = b = 0, a gamma distribution with its Jacobian where sd is
+infinite. Hyperparameters are ordered: lengthscales, noise variance, output scale (a variance).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from surrogates.data import GroupKind, Layout
+from surrogates.specs import GPMember
+
+_MEDIAN: dict[GroupKind, float] = {"numeric": 0.6, "category": 1.2, "structure": 1.2 * 1.8}
+_SD: dict[GroupKind, float] = {"numeric": 0.6, "category": 0.4, "structure": 0.4}
+_NOISE_MEDIAN = -4.0
+_NOISE_FLOOR = {"tight": 1e-2, "gamma": 1e-4}
+_NOISE_CEILING = 4.0
+_REACH = 8.0  # how far, in log units, a lengthscale may move from where its prior puts it
+_OUTPUT_SCALE_REACH = 7.0
+
+
+@dataclass(frozen=True)
+class Priors:
+    """Priors, bounds and starts for B rows of p hyperparameters.
+
+    Attributes:
+        mu, precision, linear, exponential: B x p, the terms of the formula (precision is 1 / sd²).
+        lower, upper: B x p bounds of t.
+        start: B x p, where the density of the prior is high.
+    """
+
+    mu: Tensor
+    precision: Tensor
+    linear: Tensor
+    exponential: Tensor
+    lower: Tensor
+    upper: Tensor
+    start: Tensor
+
+    @classmethod
+    def of(cls, members: tuple[GPMember, ...], layout: Layout) -> Priors:
+        """Priors of the members, one row each, on the CPU."""
+        rows = [_row(member, layout) for member in members]
+        columns = [torch.tensor(column, dtype=torch.float64) for column in zip(*rows, strict=True)]
+        return cls(*columns)
+
+    def take(self, index: Tensor) -> Priors:
+        """The rows that an index or a mask picks."""
+        return Priors(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
+
+    def to(self, device: torch.device) -> Priors:
+        """The same priors on another device."""
+        return Priors(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+    def log_density(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Log density (B, up to a constant) and its gradient (B x p) at t (B x p)."""
+        gap = t - self.mu
+        exponential = self.exponential * t.exp()
+        value = -0.5 * self.precision * gap.square() + self.linear * t - exponential
+        return value.sum(-1), self.linear - self.precision * gap - exponential
+
+
+def _row(member: GPMember, layout: Layout) -> tuple[list[float], ...]:
+    """The seven rows of `Priors` for one member."""
+    L = layout.n_lengthscales
+    if member.prior == "tight":
+        mu = [math.log(_MEDIAN[kind] * math.sqrt(L)) for kind in layout.kind_of_lengthscale]
+        precision = [_SD[kind] ** -2 for kind in layout.kind_of_lengthscale]
+        linear, exponential = [0.0] * L, [0.0] * L
+        start = mu
+        # Without an output scale: held at one by its bounds.
+        reach = 0.0
+    else:
+        # Gamma(3, 6) on the lengthscale, stretched so that points of many dimensions do not become strangers.
+        shift = max(0.0, 0.5 * math.log(L / 6.0))
+        mu, precision = [0.0] * L, [0.0] * L
+        linear, exponential = [3.0] * L, [6.0 * math.exp(-shift)] * L
+        start = [math.log(0.5) + shift] * L
+        reach = _OUTPUT_SCALE_REACH
+    floor = math.log(_NOISE_FLOOR[member.prior])
+    return (
+        [*mu, _NOISE_MEDIAN, 0.0],
+        [*precision, 1.0, 1.0],
+        [*linear, 0.0, 0.0],
+        [*exponential, 0.0, 0.0],
+        [*(t - _REACH for t in start), floor, -reach],
+        [*(t + _REACH for t in start), math.log(_NOISE_CEILING), reach],
+        [*start, _NOISE_MEDIAN, 0.0],
+    )

@@ -1,0 +1,140 @@
+"""The fitted members of an ensemble of Gaussian processes as plain tensors: from hyperparameters to predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from surrogates.gp.factors import factorise
+from surrogates.gp.kernels import Kernels, squared_distances
+from surrogates.gp.likelihood import Problem, gls
+
+_LEAST_VARIANCE = 1e-12  # as a share of the output scale, where round-off would make a variance zero or negative
+
+
+@dataclass(frozen=True)
+class GPState:
+    """M members over n rows (observations, then pending points), all on their own output scale.
+
+    Attributes:
+        X: n x d.
+        inverse_lengthscales: M x d.
+        output_scale: M.
+        noise: M, fitted noise variance.
+        known_noise: M, mean of the variances known beforehand.
+        mean: M, the constant mean.
+        weights: M x n, K⁻¹(u - mean); zero for pending points.
+        root: M x n x n upper triangular R with R Rᵀ = K⁻¹.
+        kernels: One per member.
+    """
+
+    X: Tensor
+    inverse_lengthscales: Tensor
+    output_scale: Tensor
+    noise: Tensor
+    known_noise: Tensor
+    mean: Tensor
+    weights: Tensor
+    root: Tensor
+    kernels: Kernels
+
+    @classmethod
+    def of(cls, problem: Problem, t: Tensor) -> tuple[GPState, Tensor, Tensor]:
+        """Factor the members once their hyperparameters are known.
+
+        Args:
+            problem: M members.
+            t: M x p logarithms of their hyperparameters.
+
+        Returns:
+            The state of the members that could be factored, M booleans saying which, and the jitter used (M).
+        """
+        factors = factorise(problem.covariance(t))
+        usable = factors.ok & torch.isfinite(t).all(-1)
+        kept = problem.take(usable)
+        t, L = t[usable], factors.L[usable]
+        identity = torch.eye(L.shape[-1], dtype=L.dtype, device=L.device).expand_as(L)
+        root = torch.linalg.solve_triangular(L, identity, upper=False).transpose(-1, -2).contiguous()
+        weights, mean = gls(root @ root.transpose(-1, -2), kept.U)
+        state = cls(
+            X=problem.X,
+            inverse_lengthscales=torch.exp(-t[:, : problem.n_lengthscales]) @ problem.column_map.T,
+            output_scale=t[:, -1].exp(),
+            noise=t[:, -2].exp(),
+            known_noise=kept.known_noise.mean(-1),
+            mean=mean,
+            weights=weights,
+            root=root,
+            kernels=kept.kernels,
+        )
+        return state, usable, factors.jitter
+
+    @property
+    def observation_noise(self) -> Tensor:
+        """M, variance of a typical observation around the function."""
+        return self.noise + self.known_noise
+
+    def _scaled(self, X: Tensor) -> Tensor:
+        return X * self.inverse_lengthscales.view(-1, *(1,) * (X.ndim - 1), X.shape[-1])
+
+    def _cross(self, X: Tensor) -> Tensor:
+        """Covariance of N x d points with the rows: M x N x n."""
+        return self._kernel(self._scaled(X), self._scaled(self.X))
+
+    def _kernel(self, A: Tensor, B: Tensor) -> Tensor:
+        k = self.kernels.value(squared_distances(A, B))
+        return self.output_scale.view(-1, *(1,) * (k.ndim - 1)) * k
+
+    def marginal(self, X: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of the function (M x N each) at X (N x d)."""
+        cross = self._cross(X)
+        mean = self.mean[:, None] + (cross @ self.weights.unsqueeze(-1)).squeeze(-1)
+        explained = (cross @ self.root).square().sum(-1)
+        return mean, self._positive(self.output_scale[:, None] - explained)
+
+    def joint(self, X: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean (M x ... x q) and covariance (M x ... x q x q) of the function at X (... x q x d)."""
+        *batch, q, d = X.shape
+        cross = self._cross(X.reshape(-1, d))
+        M, _, n = cross.shape
+        mean = self.mean[:, None] + (cross @ self.weights.unsqueeze(-1)).squeeze(-1)
+        V = (cross @ self.root).view(M, *batch, q, n)
+        A = self._scaled(X)
+        covariance = self._kernel(A, A) - V @ V.transpose(-1, -2)
+        # Round-off must not make a variance negative; elsewhere this changes nothing.
+        diagonal = covariance.diagonal(dim1=-2, dim2=-1)
+        lifted = self._positive(diagonal) - diagonal
+        return mean.view(M, *batch, q), covariance + torch.diag_embed(lifted)
+
+    def _positive(self, variance: Tensor) -> Tensor:
+        least = _LEAST_VARIANCE * self.output_scale
+        return torch.maximum(variance, least.view(-1, *(1,) * (variance.ndim - 1)))
+
+    def leave_one_out(self, U: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance (M x n each) of each observation given the others, hyperparameters and mean held.
+
+        Rasmussen and Williams 2006, eq. 5.12. Only for a state without pending points.
+
+        Args:
+            U: M x n observations.
+        """
+        variance = 1.0 / self.root.square().sum(-1)
+        return U - self.weights * variance, variance
+
+    def with_pending(self, X: Tensor) -> GPState:
+        """Append points (k x d) believed to show exactly the predicted mean: the weights get zeros, the root grows."""
+        cross = self._cross(X)
+        A = self._scaled(X)
+        V = cross @ self.root
+        schur = self._kernel(A, A) - V @ V.transpose(-1, -2)
+        k = X.shape[0]
+        schur = schur + torch.diag_embed(self.observation_noise[:, None].expand(-1, k))
+        # The Schur complement is at least the noise variance away from singular, hence no jitter and no failure.
+        corner = torch.linalg.inv_ex(torch.linalg.cholesky_ex(schur)[0])[0].transpose(-1, -2)
+        side = -self.root @ (V.transpose(-1, -2) @ corner)
+        zeros = torch.zeros_like(side).transpose(-1, -2)
+        root = torch.cat([torch.cat([self.root, side], -1), torch.cat([zeros, corner], -1)], -2)
+        weights = torch.cat([self.weights, torch.zeros_like(self.weights[:, :1]).expand(-1, k)], -1)
+        return replace(self, X=torch.cat([self.X, X]), root=root, weights=weights)
