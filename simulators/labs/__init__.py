@@ -1,0 +1,1 @@
+"""Named labs: which simulated instruments, wired how, offering which parameters."""

@@ -1,0 +1,1 @@
+"""Ground truth: pure functions of conditions, units stated."""
