@@ -99,7 +99,9 @@ def test_objectives_agree_with_their_definitions() -> None:
     assert e_factor(Composition(0.1, 0.1, 0.0, 0.0, 0.0)) == math.inf
 
 
-@pytest.mark.parametrize("point", [(60.0, -1.0, 1.0, 0.1), (60.0, 1.0, math.nan, 0.1), (60.0, 1.0, 1.0, math.inf), (-300.0, 1.0, 1.0, 0.1)])
+@pytest.mark.parametrize(
+    "point", [(60.0, -1.0, 1.0, 0.1), (60.0, 1.0, math.nan, 0.1), (60.0, 1.0, 1.0, math.inf), (-300.0, 1.0, 1.0, 0.1)]
+)
 def test_react_refuses_conditions_that_cannot_be(point: tuple[float, float, float, float]) -> None:
-    with pytest.raises(ValueError, match="must be zero or a positive|absolute zero"):
+    with pytest.raises(ValueError, match=r"must be zero or a positive|absolute zero"):
         react(*point)
