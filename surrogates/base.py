@@ -7,7 +7,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import torch
 from botorch.models.model import Model
@@ -138,6 +138,26 @@ class Surrogate(Model):
     @abstractmethod
     def _joint(self, X: Tensor, observation_noise: bool) -> tuple[Tensor, Tensor]:
         """Mean (... x q) and covariance (... x q x q) at X (... x q x d), in units of Y."""
+
+    @overload
+    def posterior(
+        self,
+        X: Tensor,
+        output_indices: list[int] | None = None,
+        observation_noise: bool | Tensor = False,
+        posterior_transform: None = None,
+        **_: Any,
+    ) -> GPyTorchPosterior: ...
+
+    @overload
+    def posterior(
+        self,
+        X: Tensor,
+        output_indices: list[int] | None = None,
+        observation_noise: bool | Tensor = False,
+        posterior_transform: PosteriorTransform | None = None,
+        **_: Any,
+    ) -> Posterior: ...
 
     def posterior(
         self,

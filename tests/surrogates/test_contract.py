@@ -1,0 +1,34 @@
+"""Every surrogate keeps the contract."""
+
+from __future__ import annotations
+
+import pytest
+
+from surrogates.base import Surrogate
+from surrogates.build import build
+from surrogates.data import TrainingData
+from surrogates.specs import AutoSpec, DeepEnsembleSpec, GPMember, GPSpec
+from surrogates.testing import SurrogateContract
+
+SPECS: dict[str, tuple[GPSpec | DeepEnsembleSpec | AutoSpec, float]] = {
+    "table": (GPSpec(recipe="table"), 0.1),
+    "function": (GPSpec(recipe="function"), 0.05),
+    "rbf-log-tail": (GPSpec(members=(GPMember(kernel="rbf", transform="log_tail", prior="gamma"),)), 0.05),
+    "deep-ensemble": (DeepEnsembleSpec(members=8, hidden=(32, 32), epochs=150), 0.4),
+    "auto": (AutoSpec(), 0.05),
+}
+
+
+def _contract(name: str) -> SurrogateContract:
+    spec, interpolation = SPECS[name]
+
+    def make(data: TrainingData) -> Surrogate:
+        return build(spec, data, pool=False, seed=3)
+
+    return SurrogateContract(make, interpolation=interpolation)
+
+
+@pytest.mark.parametrize("check", SurrogateContract.names())
+@pytest.mark.parametrize("name", SPECS)
+def test_contract_is_kept(name: str, check: str) -> None:
+    _contract(name).check(check)
