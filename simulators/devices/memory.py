@@ -93,7 +93,9 @@ class DeviceMemory:
         setting = (action, setting_key(arguments))
         with self._lock:
             if attempt in self._begun:
-                raise DeviceLogError(f"{self.path}: attempt {attempt} was begun before; a device carries out each attempt once")
+                raise DeviceLogError(
+                    f"{self.path}: attempt {attempt} was begun before; a device carries out each attempt once"
+                )
             entry = decide(self._times[setting], len(self._begun))
             self._append({"event": "began", **{name: getattr(entry, name) for name in Begun.__dataclass_fields__}})
             self._begun[attempt] = entry

@@ -32,8 +32,11 @@ SPECIES = ("substrate", "amine", "ortho", "para", "bis")
 def describe() -> str:
     """Return one line for `labwright simulator list`."""
     return (
-        "an SNAr reaction in a flow reactor with HPLC (parameters: " + ", ".join(PARAMETERS)
-        + "; objectives: " + ", ".join(OBJECTIVES) + "; options: noise, failures, duration_scale)"
+        "an SNAr reaction in a flow reactor with HPLC (parameters: "
+        + ", ".join(PARAMETERS)
+        + "; objectives: "
+        + ", ".join(OBJECTIVES)
+        + "; options: noise, failures, duration_scale)"
     )
 
 
@@ -99,7 +102,9 @@ def _check_parameters(campaign: Any) -> None:
             raise ValueError(f"parameters.{name}: the lab 'flow-chemistry' cannot set it; {near(name, PARAMETERS)}")
         unit, low, high = PARAMETERS[name]
         if parameter.type == "categorical":
-            raise ValueError(f"parameters.{name}: the lab 'flow-chemistry' sets numbers from {low:g} to {high:g}, not choices")
+            raise ValueError(
+                f"parameters.{name}: the lab 'flow-chemistry' sets numbers from {low:g} to {high:g}, not choices"
+            )
         if parameter.unit is None and unit is not None:
             raise ValueError(f"parameters.{name}: say its unit; the lab 'flow-chemistry' takes {unit}")
         settings = [_in_unit(name, v, parameter.unit, unit) for v in _settings(parameter)]
@@ -120,7 +125,9 @@ def _check_parameters(campaign: Any) -> None:
 def _check_objectives(campaign: Any) -> None:
     for name in campaign.objectives:
         if name not in OBJECTIVES:
-            raise ValueError(f"objectives.{name}: the lab 'flow-chemistry' does not measure it; {near(name, OBJECTIVES)}")
+            raise ValueError(
+                f"objectives.{name}: the lab 'flow-chemistry' does not measure it; {near(name, OBJECTIVES)}"
+            )
 
 
 def _settings(parameter: Any) -> tuple[float, ...]:
@@ -132,4 +139,6 @@ def _in_unit(name: str, value: float, given: str | None, wanted: str | None) -> 
         # Rounded: a bound converted from kelvin may miss the round number by the last digit.
         return float(f"{convert(value, given or '', wanted or ''):.9g}")
     except UnitError as error:
-        raise ValueError(f"parameters.{name}: {error}; the lab 'flow-chemistry' takes {wanted or 'a bare number'}") from None
+        raise ValueError(
+            f"parameters.{name}: {error}; the lab 'flow-chemistry' takes {wanted or 'a bare number'}"
+        ) from None

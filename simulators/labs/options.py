@@ -13,7 +13,16 @@ from pydantic import ValidationError
 
 from simulators.faults import FaultPlan
 
-_SECONDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "hours": 3600.0, "day": 86400.0, "days": 86400.0}
+_SECONDS = {
+    "s": 1.0,
+    "sec": 1.0,
+    "min": 60.0,
+    "h": 3600.0,
+    "hour": 3600.0,
+    "hours": 3600.0,
+    "day": 86400.0,
+    "days": 86400.0,
+}
 _DURATION = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]*)\s*")
 
 
@@ -33,7 +42,7 @@ def check_names(options: Mapping[str, Any], known: Iterable[str], lab: str) -> N
     names = list(known)
     for name in options:
         if name not in names:
-            raise ValueError(f"{name}: the lab {lab!r} has no such option; {near(str(name), names)}")
+            raise ValueError(f"{plain(name)}: the lab {lab!r} has no such option; {near(str(name), names)}")
 
 
 def duration(options: Mapping[str, Any], name: str, default: float, most: float = 1e8) -> float:
@@ -49,7 +58,9 @@ def duration(options: Mapping[str, Any], name: str, default: float, most: float 
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         seconds = float(value)
     if not 0.0 <= seconds <= most:
-        raise ValueError(f"{name}: {_shown(value)} is no duration from 0 to {most:g} s; write for example 30 s, 3 min or 2 h")
+        raise ValueError(
+            f"{name}: {_shown(value)} is no duration from 0 to {most:g} s; write for example 30 s, 3 min or 2 h"
+        )
     return seconds
 
 
@@ -102,7 +113,7 @@ def fault_plan(options: Mapping[str, Any], name: str = "faults") -> dict[str, An
         plan = FaultPlan.model_validate(dict(value))
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join([name, *(str(part) for part in first["loc"])])
+        place = ".".join([name, *(plain(part) for part in first["loc"])])
         if first["type"] == "extra_forbidden":
             known = list(FaultPlan.model_fields)
             raise ValueError(f"{place}: no such fault; {near(str(first['loc'][-1]), known)}") from None
@@ -129,6 +140,12 @@ def existing_file(options: Mapping[str, Any], name: str, folder: Path) -> Path:
         hint = near(path.name, beside) if difflib.get_close_matches(path.name, beside, 1, 0.6) else "check the path"
         raise ValueError(f"{name}: there is no file {str(path)!r}; {hint}")
     return path.resolve()
+
+
+def plain(name: object) -> str:
+    """Return a key as its user wrote it when that is plain text, quoted and escaped when not."""
+    text = str(name)
+    return text if text and text.isprintable() and len(text) <= 80 else _shown(text)
 
 
 def _shown(value: object) -> str:

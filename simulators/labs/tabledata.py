@@ -69,14 +69,18 @@ def read_table(path: Path, parameters: Mapping[str, Column], objectives: Mapping
             raise ValueError(
                 f"{path.name}:{number}: {len(cells)} cells where the header has {len(header)}; check the commas and quotes"
             )
-        values = {name: _number(cells[place[column]], path, number, column, empty=True) for name, column in objectives.items()}
+        values = {
+            name: _number(cells[place[column]], path, number, column, empty=True) for name, column in objectives.items()
+        }
         if any(v is None for v in values.values()):
             n_dropped += 1
             continue
         setting: dict[str, Scalar] = {}
         for name, parameter in parameters.items():
             cell = cells[place[parameter.column]]
-            read = cell.strip() if parameter.kind == "text" else _number(cell, path, number, parameter.column, empty=False)
+            read = (
+                cell.strip() if parameter.kind == "text" else _number(cell, path, number, parameter.column, empty=False)
+            )
             assert read is not None  # noqa: S101 - empty numbers of parameters are refused
             setting[name] = read
         key = setting_key(setting)

@@ -24,7 +24,14 @@ REFERENCE_TEMPERATURE = 363.15
 SOLVENT_DENSITY = 789.0
 """Ethanol at 20 degC [kg/m³]; the solutes are dilute enough to let it fill the whole volume."""
 
-MOLAR_MASS = {"substrate": 159.091, "amine": 71.123, "ortho": 210.208, "para": 210.208, "bis": 261.325, "hydrogen_fluoride": 20.006}
+MOLAR_MASS = {
+    "substrate": 159.091,
+    "amine": 71.123,
+    "ortho": 210.208,
+    "para": 210.208,
+    "bis": 261.325,
+    "hydrogen_fluoride": 20.006,
+}
 """[g/mol]"""
 
 
@@ -96,7 +103,11 @@ def react(temperature: float, residence_time: float, equivalents: float, concent
     Raises:
         ValueError: If a condition is negative or not finite.
     """
-    for name, value in (("residence_time", residence_time), ("equivalents", equivalents), ("concentration", concentration)):
+    for name, value in (
+        ("residence_time", residence_time),
+        ("equivalents", equivalents),
+        ("concentration", concentration),
+    ):
         if not (math.isfinite(value) and value >= 0.0):
             raise ValueError(f"{name} must be zero or a positive finite number, got {value!r}")
     k = rate_constants(temperature)

@@ -18,9 +18,7 @@ from simulators.physics.snar import (
     space_time_yield,
 )
 
-conditions = st.tuples(
-    st.floats(20.0, 140.0), st.floats(0.05, 5.0), st.floats(0.0, 6.0), st.floats(0.0, 0.8)
-)
+conditions = st.tuples(st.floats(20.0, 140.0), st.floats(0.05, 5.0), st.floats(0.0, 6.0), st.floats(0.0, 0.8))
 
 
 def _stiff_solution(temperature: float, residence_time: float, equivalents: float, concentration: float) -> list[float]:
@@ -44,7 +42,9 @@ def _species(outlet: Composition) -> list[float]:
 def test_rate_constants_equal_the_published_ones_at_the_reference_temperature() -> None:
     k = rate_constants(90.0)
     published = [57.9, 2.70, 0.865, 1.63]  # 1e-2 L/mol/s
-    assert [k.ortho, k.para, k.bis_from_ortho, k.bis_from_para] == pytest.approx([0.6 * v for v in published], rel=1e-12)
+    assert [k.ortho, k.para, k.bis_from_ortho, k.bis_from_para] == pytest.approx(
+        [0.6 * v for v in published], rel=1e-12
+    )
 
 
 def test_rate_constants_follow_the_published_activation_energy() -> None:
