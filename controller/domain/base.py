@@ -12,8 +12,8 @@ Value: TypeAlias = bool | int | float | str
 Point: TypeAlias = dict[str, Value]
 """One setting of every parameter, by name."""
 
-Name = Annotated[str, Field(pattern=r"^[^\W\d][\w ()/%.+-]*$", max_length=64)]
-"""The name of a parameter, objective, step or action; in an expression only plain identifiers can be used."""
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=64)]
+"""The name of a parameter, objective or action, as it also travels on the wire; in an expression only identifiers can be used."""
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+@-]*$", max_length=128)]
 """A name for people and folders: no spaces, no slashes."""

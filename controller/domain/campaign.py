@@ -97,8 +97,8 @@ class Definition(Model):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over everything that decides which experiments are proposed and how they are carried out."""
-        return fingerprint(self.model_dump(mode="json", include={"problem", "proposals", "seed", "lab"}))
+        """SHA-256 over everything that decides which experiments are proposed; it never changes during a campaign."""
+        return fingerprint(self.model_dump(mode="json", include={"problem", "proposals", "seed"}))
 
 
 class CampaignStatus(StrEnum):

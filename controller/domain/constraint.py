@@ -53,7 +53,9 @@ def parse_constraint(text: str) -> LinearConstraint:
         raise ValueError(f"{text!r} must be one comparison with <=, >= or ==, for example a + b + c == 1")
     sense = _SENSES.get(type(tree.ops[0]))
     if sense is None:
-        raise ValueError(f"{text!r} must compare with <=, >= or == (not < or >: a bound always belongs to the allowed range)")
+        raise ValueError(
+            f"{text!r} must compare with <=, >= or == (not < or >: a bound always belongs to the allowed range)"
+        )
     left, right = _linear(tree.left, text), _linear(tree.comparators[0], text)
     names = sorted((left.keys() | right.keys()) - {""})
     coefficients = tuple((n, c) for n in names if (c := left.get(n, 0.0) - right.get(n, 0.0)) != 0.0)

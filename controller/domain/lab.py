@@ -63,9 +63,13 @@ class LabSpec(Model):
             if step.step in seen:
                 raise ValueError(f"step {step.step!r} is listed twice; give each step its own name")
             if step.instrument not in self.instruments:
-                raise ValueError(f"step {step.step!r} uses instrument {step.instrument!r}; the lab has {', '.join(self.instruments)}")
+                raise ValueError(
+                    f"step {step.step!r} uses instrument {step.instrument!r}; the lab has {', '.join(self.instruments)}"
+                )
             for earlier in step.after:
                 if earlier not in seen:
-                    raise ValueError(f"step {step.step!r} comes after {earlier!r}, which is not an earlier step; list it before or correct the name")
+                    raise ValueError(
+                        f"step {step.step!r} comes after {earlier!r}, which is no earlier step; list that one before it"
+                    )
             seen.add(step.step)
         return self

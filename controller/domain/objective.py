@@ -22,7 +22,8 @@ class Objective(Model):
     def _check_target(self) -> Objective:
         if (self.goal == "match") != (self.target is not None):
             raise ValueError(
-                "goal: match needs a target, for example target: 7.4" if self.goal == "match"
+                "goal: match needs a target, for example target: 7.4"
+                if self.goal == "match"
                 else f"target is only for goal: match, not for goal: {self.goal}"
             )
         return self

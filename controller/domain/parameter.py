@@ -36,7 +36,9 @@ class ContinuousParameter(Model):
     @model_validator(mode="after")
     def _check_scale(self) -> ContinuousParameter:
         if self.scale == "log" and self.bounds[0] <= 0:
-            raise ValueError(f"a log scale needs positive bounds, got {self.bounds[0]:g}; use scale: linear or raise the lower bound")
+            raise ValueError(
+                f"a log scale needs positive bounds, got {self.bounds[0]:g}; use scale: linear or raise the lower bound"
+            )
         return self
 
     def allows(self, value: Value) -> bool:
@@ -62,7 +64,11 @@ class IntegerParameter(Model):
 
     def allows(self, value: Value) -> bool:
         """Say whether `value` is a whole number within the bounds."""
-        return not isinstance(value, (str, bool)) and float(value).is_integer() and self.bounds[0] <= value <= self.bounds[1]
+        return (
+            not isinstance(value, (str, bool))
+            and float(value).is_integer()
+            and self.bounds[0] <= value <= self.bounds[1]
+        )
 
 
 class DiscreteParameter(Model):
@@ -82,7 +88,9 @@ class DiscreteParameter(Model):
 
     def allows(self, value: Value) -> bool:
         """Say whether `value` is one of the listed numbers."""
-        return not isinstance(value, (str, bool)) and any(math.isclose(value, v, rel_tol=1e-9, abs_tol=1e-12) for v in self.values)
+        return not isinstance(value, (str, bool)) and any(
+            math.isclose(value, v, rel_tol=1e-9, abs_tol=1e-12) for v in self.values
+        )
 
 
 class CategoricalParameter(Model):

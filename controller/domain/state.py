@@ -67,6 +67,8 @@ class Experiment:
     proposed_at: float
     status: ExperimentStatus = ExperimentStatus.PROPOSED
     attempts: list[str] = field(default_factory=list)
+    superseded: set[str] = field(default_factory=set)
+    """Attempts that failed before the experiment was queued again."""
     observations: dict[str, Observation] = field(default_factory=dict)
     fault: Fault | None = None
     reason: str = ""
@@ -105,9 +107,15 @@ class CampaignState:
             if self.id:
                 raise IllegalTransitionError(f"campaign {self.name} was created twice")
             self.id, self.name, self.created_at = event.campaign, event.name, event.at
-            self.definition_fingerprint, self.seed, self.simulated = event.definition_fingerprint, event.seed, event.simulated
+            self.definition_fingerprint, self.seed, self.simulated = (
+                event.definition_fingerprint,
+                event.seed,
+                event.simulated,
+            )
         elif event.campaign != self.id:
-            raise IllegalTransitionError(f"event {event.kind} belongs to campaign {event.campaign}, not to {self.id or 'none yet'}")
+            raise IllegalTransitionError(
+                f"event {event.kind} belongs to campaign {event.campaign}, not to {self.id or 'none yet'}"
+            )
         elif isinstance(event, CampaignStatusChanged):
             check_transition(f"campaign {self.name}", self.status, event.status)
             self.status, self.reason = event.status, event.reason
@@ -134,6 +142,9 @@ class CampaignState:
     def _move_experiment(self, event: ExperimentStatusChanged) -> None:
         experiment = self._experiment(event.experiment)
         check_transition(f"experiment {experiment.number}", experiment.status, event.status)
+        if event.status is ExperimentStatus.QUEUED:
+            failed = (AttemptStatus.FAULTED, AttemptStatus.CANCELLED)
+            experiment.superseded = {a for a in experiment.attempts if self.attempts[a].status in failed}
         if event.status is ExperimentStatus.RUNNING:
             experiment.started_at = experiment.started_at or event.at
         if event.status not in OPEN_EXPERIMENTS:
@@ -150,8 +161,15 @@ class CampaignState:
         if event.attempt in self.attempts:
             raise IllegalTransitionError(f"attempt {event.attempt} was committed twice")
         self.attempts[event.attempt] = Attempt(
-            event.attempt, event.experiment, event.step, event.ordinal, event.instrument, event.action,
-            dict(event.arguments), dict(event.units), event.at,
+            event.attempt,
+            event.experiment,
+            event.step,
+            event.ordinal,
+            event.instrument,
+            event.action,
+            dict(event.arguments),
+            dict(event.units),
+            event.at,
         )
         experiment.attempts.append(event.attempt)
 
@@ -187,10 +205,17 @@ class CampaignState:
         """Return attempts that are with a driver, or may be."""
         return [a for a in self.attempts.values() if a.status in OPEN_ATTEMPTS]
 
-    def attempts_of(self, experiment: str, step: str | None = None) -> list[Attempt]:
-        """Return the attempts of an experiment, or of one of its steps, oldest first."""
-        found = (self.attempts[a] for a in self.experiments[experiment].attempts)
-        return [a for a in found if step is None or a.step == step]
+    def attempts_of(self, experiment: str, step: str | None = None, *, current: bool = False) -> list[Attempt]:
+        """Return the attempts of an experiment, or of one of its steps, oldest first.
+
+        Args:
+            experiment: Its id.
+            step: Only those of this step.
+            current: Leave out those that failed before the experiment was queued again.
+        """
+        found = self.experiments[experiment]
+        made = (self.attempts[a] for a in found.attempts if not (current and a in found.superseded))
+        return [a for a in made if step is None or a.step == step]
 
 
 def fold(events: Iterable[Event]) -> CampaignState:

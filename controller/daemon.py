@@ -1,0 +1,195 @@
+"""The composition root: settings and a store become a running controller, for one campaign or for as many as come."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from controller.domain.campaign import Definition
+from controller.engine.loop import CampaignLoop
+from controller.engine.snapshot import Snapshot
+from controller.engine.supervisor import Supervisor
+from controller.settings import folder_of
+from controller.store.opening import Store
+
+SNAPSHOT_S = 0.25
+"""How often a display is told [real s]."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run."""
+
+    store_url: str
+    device: str = "auto"
+    """`cpu`, `cuda` or `auto`, for the models."""
+    grace_s: float = 30.0
+    """What runs may take so long to finish after Ctrl-C or SIGTERM [real s]; a second signal ends the wait."""
+
+
+def run_campaign(
+    definition: Definition, options: RunOptions, on_snapshot: Callable[[Snapshot], None] | None = None
+) -> Snapshot:
+    """Run one campaign until it ends, pauses or is told to stop; go on where it was if the store holds it.
+
+    Args:
+        definition: The campaign.
+        options: Where and how.
+        on_snapshot: Called about four times a second with what the campaign looks like.
+
+    Returns:
+        The last snapshot.
+
+    Raises:
+        CampaignLockedError: If another controller works on it.
+        ConflictError: If the store holds another campaign of this name.
+        StoreError: If the store cannot be opened.
+    """
+    return asyncio.run(_run_campaign(definition, options, on_snapshot or (lambda snapshot: None)))
+
+
+async def _run_campaign(
+    definition: Definition, options: RunOptions, on_snapshot: Callable[[Snapshot], None]
+) -> Snapshot:
+    async with _controller(options) as (supervisor, signals):
+        loop = await supervisor.add(definition)
+        requests = asyncio.create_task(supervisor.serve_requests())
+        asked = asyncio.create_task(signals.first.wait())
+        ended = asyncio.create_task(loop.finished.wait())
+        try:
+            while not (asked.done() or ended.done()):
+                on_snapshot(loop.snapshot())
+                await asyncio.wait({asked, ended}, timeout=SNAPSHOT_S, return_when=asyncio.FIRST_COMPLETED)
+            reason = "told to stop by a signal" if asked.done() else "the campaign has ended"
+            leaving = asyncio.create_task(
+                supervisor.leave(grace_s=options.grace_s if asked.done() else 0.0, reason=reason)
+            )
+            await _watch(leaving, loop, signals, supervisor, on_snapshot)
+        finally:
+            for task in (requests, asked, ended):
+                task.cancel()
+            await asyncio.gather(requests, asked, ended, return_exceptions=True)
+        if loop.crashed:
+            raise RuntimeError(f"campaign {definition.name} ended on an unexpected error; see the log above")
+        return loop.snapshot()
+
+
+async def _watch(
+    leaving: asyncio.Task[None], loop: CampaignLoop, signals: _Signals, supervisor: Supervisor,
+    on_snapshot: Callable[[Snapshot], None],
+) -> None:  # fmt: skip
+    """Show the leave-taking; a second signal cuts the grace time short."""
+    while not leaving.done():
+        on_snapshot(loop.snapshot())
+        await asyncio.wait({leaving}, timeout=SNAPSHOT_S)
+        if signals.second.is_set():
+            supervisor.hurry()
+    await leaving
+
+
+class _Signals:
+    """Counts SIGINT and SIGTERM."""
+
+    def __init__(self) -> None:
+        self.first = asyncio.Event()
+        self.second = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._take)
+
+    def _take(self) -> None:
+        if self.first.is_set():
+            self.second.set()
+        self.first.set()
+
+    def close(self) -> None:
+        """Give the signals back."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def _controller(options: RunOptions) -> AsyncIterator[tuple[Supervisor, _Signals]]:
+    store = Store.open(options.store_url)
+    signals = _Signals()
+    supervisor = Supervisor(store, device=options.device, version=version("labwright"))
+    await supervisor.start()
+    try:
+        yield supervisor, signals
+    finally:
+        await supervisor.leave(grace_s=0.0, reason="the controller ends")
+        signals.close()
+        store.close()
+
+
+def serve_forever(options: RunOptions) -> None:
+    """Be the daemon, in the foreground: take up what the store holds unfinished, serve requests, until told to stop.
+
+    Raises:
+        CampaignLockedError: If a daemon runs on this store already.
+        StoreError: If the store cannot be opened.
+    """
+    asyncio.run(_serve_forever(options))
+
+
+async def _serve_forever(options: RunOptions) -> None:
+    async with _controller(options) as (supervisor, signals):
+        with supervisor.store.lock_daemon():
+            note = _pid_file(options.store_url)
+            note.write_text(str(os.getpid()), encoding="utf-8")
+            try:
+                await supervisor.take_up_unfinished()
+                requests = asyncio.create_task(supervisor.serve_requests())
+                await signals.first.wait()
+                requests.cancel()
+                await asyncio.gather(requests, return_exceptions=True)
+                leaving = asyncio.create_task(
+                    supervisor.leave(grace_s=options.grace_s, reason="the daemon was told to stop")
+                )
+                while not leaving.done():
+                    await asyncio.wait({leaving}, timeout=SNAPSHOT_S)
+                    if signals.second.is_set():
+                        supervisor.hurry()
+                await leaving
+            finally:
+                note.unlink(missing_ok=True)
+
+
+def daemon_state(store_url: str) -> dict[str, Any]:
+    """Return whether a daemon runs on this store, and as which process."""
+    store = folder_of(store_url)
+    try:
+        pid = int(_pid_file(store_url).read_text(encoding="utf-8"))
+        os.kill(pid, 0)
+    except (OSError, ValueError):
+        return {"running": False, "pid": None, "folder": str(store)}
+    return {"running": True, "pid": pid, "folder": str(store)}
+
+
+def stop_daemon(store_url: str, timeout_s: float) -> bool:
+    """Tell the daemon to stop and wait for it; False when it is still there after `timeout_s`."""
+    state = daemon_state(store_url)
+    if not state["running"]:
+        return True
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(state["pid"], signal.SIGTERM)
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if not daemon_state(store_url)["running"]:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _pid_file(store_url: str) -> Path:
+    return folder_of(store_url) / "daemon.pid"
+

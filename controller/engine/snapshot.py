@@ -1,0 +1,52 @@
+"""What a campaign looks like at one moment, for displays and for scripts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from controller.domain.campaign import Definition
+from controller.domain.experiment import ExperimentStatus
+from controller.domain.objective import best_of
+from controller.domain.state import CampaignState
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One campaign at one moment; plain data throughout."""
+
+    campaign: str
+    status: str
+    reason: str
+    counts: dict[str, int]
+    budget: int
+    spent: int
+    best: list[dict[str, Any]]
+    """`{"experiment": number, "parameters": {...}, "objectives": {...}}`: the best one, or the Pareto front."""
+    running: list[dict[str, Any]] = field(default_factory=list)
+    """`{"experiment", "step", "instrument", "status", "since", "expected_s", "fraction"}`, times in lab seconds."""
+    instruments: list[dict[str, Any]] = field(default_factory=list)
+    """`{"instrument", "connected", "state"}`."""
+    doing: str = ""
+    alarms: list[str] = field(default_factory=list)
+    simulated: bool = False
+    started_at: float = 0.0
+    now: float = 0.0
+
+
+def best_experiments(definition: Definition, state: CampaignState) -> list[dict[str, Any]]:
+    """Return the best experiment, or the Pareto front ordered by the first objective."""
+    completed = state.with_status(ExperimentStatus.COMPLETED)
+    objectives = definition.problem.objectives
+    rows = [{name: e.observations[name].value for name in objectives} for e in completed]
+    chosen = [
+        {"experiment": completed[i].number, "parameters": dict(completed[i].point), "objectives": rows[i]}
+        for i in best_of(objectives, rows)
+    ]
+    first = next(iter(objectives))
+    return sorted(chosen, key=lambda c: c["objectives"][first])
+
+
+def experiment_counts_text(counts: dict[str, int]) -> str:
+    """Return the statuses that occur, as one line for people."""
+    return ", ".join(f"{n} {status}" for status, n in counts.items() if n) or "no experiments yet"

@@ -1,0 +1,244 @@
+"""Many campaigns, one controller: labs are opened when the first campaign needs them and shared by the others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from controller.domain.campaign import CampaignStatus, Definition
+from controller.domain.event import (
+    CampaignAmended,
+    CampaignCreated,
+    CampaignStatusChanged,
+    ControllerAttached,
+    ControllerDetached,
+    Event,
+)
+from controller.domain.ids import new_id
+from controller.domain.state import CampaignState, fold
+from controller.engine.loop import CampaignLoop
+from controller.engine.session import LabSession, check_same_lab
+from controller.engine.thinker import Thinker
+from controller.errors import ConflictError, LabwrightError
+
+if TYPE_CHECKING:
+    from controller.domain.lab import LabSpec
+    from controller.store.locking import Lock
+    from controller.store.opening import Store
+
+REQUESTS_S = 0.2
+"""How often requests of people are looked for in the store [real s]."""
+SHUTDOWN_S = 5.0
+"""How long idle drivers are waited for when the controller leaves [real s]."""
+_AMENDABLE = ("description", "budget", "batch", "failures", "lab")
+
+UNFINISHED = frozenset({CampaignStatus.DRAFT, CampaignStatus.RUNNING, CampaignStatus.PAUSED, CampaignStatus.STOPPING})
+
+log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Runs campaigns of one store.
+
+    Args:
+        store: The store.
+        device: `cpu`, `cuda` or `auto`, for the models.
+        version: Of this program, for the log.
+    """
+
+    def __init__(self, store: Store, *, device: str, version: str) -> None:
+        self.session = new_id()
+        self.loops: dict[str, CampaignLoop] = {}
+        """By campaign id."""
+        self.store = store
+        self._device = device
+        self._version = version
+        self._thinker = Thinker(store.folder / "proposer.log")
+        self._labs: dict[str, LabSession] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._locks: dict[str, Lock] = {}
+        self._left = False
+        self._deadline = 0.0
+
+    async def start(self) -> None:
+        """Load the models ahead of need."""
+        self._warm_up = asyncio.create_task(self._thinker.start())
+
+    async def add(self, definition: Definition, *, resume: bool = True) -> CampaignLoop:
+        """Take a campaign up: enter it into the store, or go on where it was.
+
+        Args:
+            definition: What to do. For a campaign that the store holds: the same search, with a budget, batch, failure policy
+                or lab that may have changed.
+            resume: Whether a paused campaign goes on.
+
+        Raises:
+            ConflictError: If the store holds another campaign of this name.
+            CampaignLockedError: If another controller works on it.
+        """
+        for loop in self.loops.values():
+            if loop.state.name == definition.name:
+                return loop
+        lock = self.store.lock_campaign(definition.name)
+        lock.acquire()
+        try:
+            record = self.store.find(definition.name)
+            key = record.id if record is not None else new_id()
+            loop = await self._take_up(key, definition, known=record is not None, resume=resume)
+        except BaseException:
+            lock.release()
+            raise
+        self.loops[key], self._locks[key] = loop, lock
+        self._tasks[key] = asyncio.create_task(self._guard(loop), name=f"campaign {definition.name}")
+        return loop
+
+    async def _take_up(self, key: str, definition: Definition, *, known: bool, resume: bool) -> CampaignLoop:
+        state = CampaignState()
+        events: list[Event] = []
+        changes: dict[str, tuple[str, str]] = {}
+        if known:
+            state = fold(self.store.events(key))
+            stored = self.store.definition(key)
+            definition, changes = amended(stored, definition, state)
+        session = await self._lab(definition.lab)
+        now = {"campaign": key, "at": session.clock.time()}
+        if not known:
+            events.append(
+                CampaignCreated(
+                    **now, name=definition.name, definition_fingerprint=definition.fingerprint, seed=definition.seed,
+                    simulated=definition.simulated,
+                )
+            )  # fmt: skip
+        elif changes:
+            events.append(CampaignAmended(**now, changes=changes))
+        events.append(ControllerAttached(**now, session=self.session, version=self._version))
+        reopened = (
+            known and state.status is CampaignStatus.COMPLETED and "budget" in changes
+            and definition.budget.experiments > state.spent
+        )  # fmt: skip
+        if state.status is CampaignStatus.DRAFT or reopened or (resume and state.status is CampaignStatus.PAUSED):
+            reason = "begun" if not known else "the budget was raised" if reopened else "resumed"
+            events.append(CampaignStatusChanged(**now, status=CampaignStatus.RUNNING, reason=reason))
+        for event in events:
+            state.apply(event)
+        await self.store.commit(events, definition=definition if not known or changes else None)
+        return CampaignLoop(definition, state, self.store, session, self._thinker, self._device)
+
+    async def _lab(self, spec: LabSpec) -> LabSession:
+        if spec.lab in self._labs:
+            check_same_lab(self._labs[spec.lab].spec, spec)
+            return self._labs[spec.lab]
+        session = LabSession(spec, self.store.folder / "labs" / spec.lab)
+        await session.start()
+        self._labs[spec.lab] = session
+        return session
+
+    async def _guard(self, loop: CampaignLoop) -> None:
+        """Run a campaign's loop; what no code expected ends this campaign's control, not the others'."""
+        try:
+            await loop.run()
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("campaign %s is no longer under control; restart the controller to take it up again", loop.state.name)
+            loop.crashed = True
+            loop.finished.set()
+
+    async def take_up_unfinished(self) -> None:
+        """Take up every campaign of the store that has not ended; one that cannot be is reported and left."""
+        for record in self.store.campaigns():
+            if record.status in UNFINISHED:
+                try:
+                    await self.add(self.store.definition(record.id), resume=False)
+                except LabwrightError as error:
+                    log.warning("campaign %s was not taken up: %s", record.name, error)
+
+    async def serve_requests(self) -> None:
+        """Carry out what people ask through the store, for ever."""
+        while True:
+            for request in await asyncio.to_thread(self.store.pending_requests):
+                if request.verb == "start" or (request.campaign in self.loops):
+                    ok, text = True, ""
+                    try:
+                        text = await self._carry_out(request.verb, request.campaign, request.argument)
+                    except LabwrightError as error:
+                        ok, text = False, str(error)
+                    await self.store.answer(request.id, text, ok)
+            await asyncio.sleep(REQUESTS_S)
+
+    async def _carry_out(self, verb: str, campaign: str | None, argument: dict[str, Any]) -> str:
+        if verb == "start":
+            loop = await self.add(Definition.model_validate(argument["definition"]))
+            return f"campaign {loop.state.name} is {loop.state.status.value}"
+        if campaign is None:
+            raise ConflictError(f"{verb} needs a campaign")
+        return await self.loops[campaign].ask(verb, argument)
+
+    async def leave(self, *, grace_s: float, reason: str) -> None:
+        """End in good order: begin nothing new, give what runs `grace_s` [real s] to finish, record what does not.
+
+        Drivers that are still at work after that finish their action by themselves and keep the result for the next controller.
+        """
+        if self._left:
+            return
+        self._left = True
+        self._deadline = time.monotonic() + grace_s
+        for loop in self.loops.values():
+            loop.leave()
+        while time.monotonic() < self._deadline and any(loop.busy and not loop.crashed for loop in self.loops.values()):
+            await asyncio.sleep(0.05)
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        for key, loop in self.loops.items():
+            if not loop.crashed:
+                await self._detach(key, loop, reason)
+        await asyncio.gather(*(lab.close(patience_s=SHUTDOWN_S) for lab in self._labs.values()))
+        self._warm_up.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._warm_up
+        await self._thinker.close()
+        for lock in self._locks.values():
+            lock.release()
+
+    def hurry(self) -> None:
+        """Cut the grace time of `leave` short."""
+        self._deadline = 0.0
+
+    async def _detach(self, key: str, loop: CampaignLoop, reason: str) -> None:
+        event = ControllerDetached(
+            campaign=key, at=self._labs[loop.definition.lab.lab].clock.time(), session=self.session, reason=reason,
+            interrupted=tuple(a.id for a in loop.state.open_attempts()),
+        )  # fmt: skip
+        loop.state.apply(event)
+        await self.store.commit([event])
+
+
+def amended(
+    stored: Definition, wanted: Definition, state: CampaignState
+) -> tuple[Definition, dict[str, tuple[str, str]]]:
+    """Return the definition to go on with, and what changed.
+
+    Raises:
+        ConflictError: If the search itself differs: the name belongs to another campaign.
+    """
+    if wanted.fingerprint != stored.fingerprint or wanted.simulated != stored.simulated:
+        before, after = stored.model_dump(mode="json"), wanted.model_dump(mode="json")
+        different = [f"problem.{k}" for k in before["problem"] if before["problem"][k] != after["problem"].get(k)]
+        different += [k for k in ("seed", "proposals") if before[k] != after[k]]
+        if wanted.simulated != stored.simulated:
+            different.append(f"simulated (the store's is {'simulated' if stored.simulated else 'real'})")
+        raise ConflictError(
+            f"the store already holds a campaign {stored.name!r} of another search ({len(state.experiments)} experiments); "
+            f"different: {', '.join(different)}. Give this one another name, or undo the change to go on with that one"
+        )
+    changes = {
+        name: (json.dumps(before), json.dumps(after))
+        for name in _AMENDABLE
+        if (before := stored.model_dump(mode="json")[name]) != (after := wanted.model_dump(mode="json")[name])
+    }
+    return (wanted if changes else stored), changes

@@ -1,0 +1,109 @@
+"""The proposer process, as the control loop sees it: asked over a pipe, allowed to be slow, to hang and to die.
+
+The process runs `thinking_process.py`. One request at a time; the answer is a pure function of the request, so asking again
+after a death costs time and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from controller.domain.proposal import Proposal
+from controller.errors import ProposalError, SpaceExhaustedError
+
+if TYPE_CHECKING:
+    from controller.domain.request import Request
+
+LINE_LIMIT = 256 * 1024 * 1024
+"""Longest answer [bytes]; a pool of a million rows travels in the request, never in the answer."""
+
+
+class Thinker:
+    """Owns the proposer process.
+
+    Args:
+        log: File that receives what the process writes to its standard error.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._process: asyncio.subprocess.Process | None = None
+        self._turn = asyncio.Lock()
+        self.ready = asyncio.Event()
+        """Set once the process has loaded its libraries; patience is counted from then on."""
+
+    async def propose(self, request: Request) -> list[Proposal]:
+        """Return proposals for `request`; a process that dies is started once more.
+
+        Raises:
+            SpaceExhaustedError: If every allowed setting has been proposed.
+            ProposalError: If the process failed twice.
+        """
+        async with self._turn:
+            failure = ""
+            for _ in range(2):
+                try:
+                    answer = await self._ask(request.model_dump_json())
+                except (ConnectionError, EOFError, ValueError) as error:
+                    failure = f"{type(error).__name__}: {error}"
+                    await self.close()
+                    continue
+                if answer.get("exhausted"):
+                    raise SpaceExhaustedError(answer["exhausted"])
+                if "error" in answer:
+                    raise ProposalError(answer["error"])
+                return [Proposal.model_validate(p) for p in answer["proposals"]]
+            raise ProposalError(f"the proposer process failed twice ({failure}); see {self._log}")
+
+    async def _ask(self, text: str) -> dict[str, str]:
+        process = await self._running()
+        assert process.stdin is not None  # noqa: S101 - made with pipes
+        assert process.stdout is not None  # noqa: S101
+        process.stdin.write(text.encode() + b"\n")
+        await process.stdin.drain()
+        line = await process.stdout.readline()
+        if not line:
+            raise EOFError(f"it ended with exit status {await process.wait()}")
+        answer: dict[str, str] = json.loads(line)
+        return answer
+
+    async def start(self) -> None:
+        """Start the process ahead of need, so that its libraries are loaded when the first proposal is wanted."""
+        async with self._turn:
+            with contextlib.suppress(EOFError, ValueError, ConnectionError):  # propose() tries again and reports
+                await self._running()
+
+    async def _running(self) -> asyncio.subprocess.Process:
+        if self._process is not None and self._process.returncode is None:
+            return self._process
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "controller.engine.thinking_process",
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log, limit=LINE_LIMIT,
+                # Its own process group: Ctrl-C at the terminal is for the controller to handle.
+                start_new_session=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            )  # fmt: skip
+        assert self._process.stdout is not None  # noqa: S101 - made with pipes
+        if await self._process.stdout.readline() != b"ready\n":
+            raise EOFError(f"it ended while starting, with exit status {await self._process.wait()}")
+        self.ready.set()
+        return self._process
+
+    async def close(self) -> None:
+        """End the process, if it runs."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        await process.wait()
+        # Close the pipes now: left to the garbage collector they would warn after the loop is gone.
+        process._transport.close()  # type: ignore[attr-defined]  # asyncio offers no public way

@@ -1,0 +1,1 @@
+"""Measure: claim instruments, decide about failures, and turn what drivers returned into observations."""
