@@ -11,6 +11,8 @@ from torch import Tensor
 
 from surrogates.errors import ShapeError
 
+_LARGEST = 1e100  # squares must not overflow
+
 GroupKind = Literal["numeric", "category", "structure"]
 
 
@@ -101,7 +103,7 @@ class TrainingData:
         noise_var: n x 1, double, known variances of the observations in squared units of Y, or None.
 
     Raises:
-        ShapeError: Shapes do not fit, a tensor is not double, a value is not finite, or a variance is negative.
+        ShapeError: Shapes do not fit, a tensor is not double, a value is not finite or beyond 1e100, or a variance is negative.
     """
 
     X: Tensor
@@ -128,6 +130,8 @@ class TrainingData:
         for name in tensors.keys() - {"X"}:
             if tensors[name].shape != (self.n, 1):
                 raise ShapeError(f"{name}: expected shape ({self.n}, 1) as X has, got {tuple(tensors[name].shape)}")
+        if float(self.Y.abs().max()) > _LARGEST:
+            raise ShapeError(f"Y: expected values within ±{_LARGEST:g}, got {self.Y.abs().max().item():g}")
         if self.noise_var is not None and bool((self.noise_var < 0).any()):
             raise ShapeError(f"noise_var: expected variances, got {self.noise_var.min().item()}")
 

@@ -59,8 +59,8 @@ class GPEnsemble(Surrogate):
             t, nlp = problem.priors.start.clone(), torch.full_like(nlp[:1], torch.inf)
             t[:, -2:] = 0.0
             state, usable, _ = GPState.of(problem, t)
-        for complaint in self._warnings:
-            warnings.warn(complaint, NumericsWarning, stacklevel=4)
+        if self._warnings:
+            warnings.warn("; ".join(self._warnings), NumericsWarning, stacklevel=4)
         kept = usable.nonzero().squeeze(-1).tolist()
         self._members = tuple(members[k] for k in kept)
         self._transforms: tuple[OutputTransform, ...] = tuple(transforms[k] for k in kept)

@@ -1,0 +1,61 @@
+"""The optimiser finds what an unrelated optimiser finds, and respects its bounds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+
+from surrogates.data import TrainingData
+from surrogates.gp.ensemble import _problem
+from surrogates.gp.fitting import fit
+from surrogates.gp.likelihood import Problem
+from surrogates.gp.recipes import FUNCTION, TABLE
+from surrogates.specs import GPMember
+from surrogates.transforms import TRANSFORMS
+from tests.surrogates.examples import smooth_data
+
+
+def _of(members: tuple[GPMember, ...], data: TrainingData) -> Problem:
+    return _problem(members, tuple(TRANSFORMS[m.transform].of(data.Y.squeeze(-1)) for m in members), data)
+
+
+def _scipy_best(problem: Problem) -> float:
+    """The lowest negative log posterior that L-BFGS-B finds from many random starts."""
+    lower, upper = problem.priors.lower[0].numpy(), problem.priors.upper[0].numpy()
+    start = problem.priors.start[0].numpy()
+
+    def value(t: np.ndarray) -> tuple[float, np.ndarray]:
+        f, g = problem.evaluate(torch.from_numpy(t)[None])
+        return float(f[0]), g[0].numpy()
+
+    rng = np.random.default_rng(0)
+    starts = [start, *(np.clip(start + rng.normal(size=start.size), lower, upper) for _ in range(7))]
+    bounds = list(zip(lower, upper, strict=True))
+    return min(minimize(value, t, jac=True, method="L-BFGS-B", bounds=bounds).fun for t in starts)
+
+
+@pytest.mark.parametrize(("n", "d"), [(4, 2), (15, 4), (40, 3)])
+def test_fit_is_as_good_as_many_restarts_of_another_optimiser(n: int, d: int) -> None:
+    for member in (*TABLE, *FUNCTION):
+        problem = _of((member,), smooth_data(n, max(d, 3)))
+        assert fit(problem)[1].item() <= _scipy_best(problem) + 0.05
+
+
+def test_fit_in_a_batch_equals_fit_alone() -> None:
+    data = smooth_data(20, 3)
+    together, _ = fit(_of(FUNCTION, data))
+    for row, member in enumerate(FUNCTION):
+        alone, _ = fit(_of((member,), data))
+        torch.testing.assert_close(alone[0], together[row], rtol=0, atol=1e-2)
+
+
+def test_hyperparameters_stay_within_bounds() -> None:
+    problem = _of((*TABLE, *FUNCTION), smooth_data(60, 3))
+    t, _ = fit(problem)
+    assert bool((t >= problem.priors.lower).all())
+    assert bool((t <= problem.priors.upper).all())
+    # Noiseless data push the noise of the tight prior onto its floor, and its output scale is held.
+    assert t[0, -2].exp().item() == pytest.approx(0.01)
+    assert t[0, -1].item() == 0.0

@@ -1,0 +1,54 @@
+"""Priors sit where the recipes say, and equal the distributions that they are named after."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from surrogates.data import Group, Layout
+from surrogates.gp.priors import Priors
+from surrogates.specs import GPMember
+
+TIGHT, GAMMA = GPMember(prior="tight"), GPMember(prior="gamma")
+
+
+def test_tight_prior_depends_on_the_kind_of_group() -> None:
+    layout = Layout((Group("n", (0,)), Group("c", (1, 2), "category"), Group("s", (3, 4, 5), "structure", tied=True)))
+    priors = Priors.of((TIGHT,), layout)
+    medians = (priors.mu[0, :4].exp() / math.sqrt(4)).tolist()
+    assert medians == pytest.approx([0.6, 1.2, 1.2, 2.16])
+    assert priors.precision[0, :4].rsqrt().tolist() == pytest.approx([0.6, 0.4, 0.4, 0.4])
+
+
+@pytest.mark.parametrize(("d", "stretch"), [(2, 1.0), (6, 1.0), (24, 2.0)])
+def test_gamma_prior_is_gamma_of_the_stretched_lengthscale(d: int, stretch: float) -> None:
+    priors = Priors.of((GAMMA,), Layout.numeric(d))
+    lengthscales = torch.tensor([0.1, 0.4, 1.7], dtype=torch.float64)
+    values = []
+    for lengthscale in lengthscales:
+        t = priors.start.clone()
+        t[0, 0] = lengthscale.log()
+        values.append(priors.log_density(t)[0])
+    found = torch.cat(values)
+    shrunk = lengthscales / stretch
+    expected = (
+        torch.distributions.Gamma(torch.tensor(3.0).double(), torch.tensor(6.0).double()).log_prob(shrunk)
+        + shrunk.log()
+    )
+    torch.testing.assert_close(found - found[0], expected - expected[0])
+
+
+def test_gradient_equals_autograd() -> None:
+    priors = Priors.of((TIGHT, GAMMA), Layout.numeric(3))
+    t = (priors.start + 0.3).requires_grad_()
+    value, gradient = priors.log_density(t)
+    (expected,) = torch.autograd.grad(value.sum(), t)
+    torch.testing.assert_close(gradient.detach(), expected)
+
+
+def test_start_is_the_mode_of_the_lengthscales() -> None:
+    priors = Priors.of((TIGHT, GAMMA), Layout.numeric(9))
+    _, gradient = priors.log_density(priors.start)
+    torch.testing.assert_close(gradient, torch.zeros_like(gradient))
