@@ -33,6 +33,7 @@ class Begun:
         ends_at: When it ends by itself; None when it hangs.
         values: What it returns; None when the device will report `fault`. A None among them is a value that is not a number.
         fault: What the device will report instead of values.
+        retryable: Whether the fault may pass by itself.
         crashes_at: When the driver's process dies of it [lab time]; None for an attempt without a crash.
     """
 
@@ -43,6 +44,7 @@ class Begun:
     ends_at: float | None
     values: Mapping[str, Scalar | None] | None
     fault: str | None = None
+    retryable: bool = False
     crashes_at: float | None = None
 
 
@@ -50,20 +52,20 @@ class DeviceMemory:
     """The log of one device, read at start and appended to; safe to use from several threads.
 
     Args:
-        path: The log; made with its folder when it is not there yet.
+        path: The log; made with its folder at the first line. None for a device that forgets when its process ends.
 
     Raises:
         DeviceLogError: If a line other than a torn last one cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         self.path = path
         self._lock = threading.Lock()
         self._begun: dict[str, Begun] = {}
         self._ended: dict[str, str] = {}
         self._times: Counter[tuple[str, SettingKey]] = Counter()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._load()
+        if path is not None and path.exists():
+            self._load(path)
 
     def begun(self, attempt: str) -> Begun | None:
         """Return the attempt as it began, or None when it never did."""
@@ -107,8 +109,12 @@ class DeviceMemory:
         self._close(attempt, "ended", at)
 
     def abort(self, attempt: str, at: float) -> None:
-        """Write down that an attempt was ended before its time."""
-        self._close(attempt, "aborted", at)
+        """Write down that an attempt was ended before its time; one that had run its course by then ended by itself."""
+        begun = self._begun.get(attempt)
+        if begun is not None and begun.ends_at is not None and at >= begun.ends_at:
+            self.end(attempt, begun.ends_at)
+        else:
+            self._close(attempt, "aborted", at)
 
     def _close(self, attempt: str, event: str, at: float) -> None:
         with self._lock:
@@ -117,6 +123,9 @@ class DeviceMemory:
                 self._ended[attempt] = event
 
     def _append(self, entry: dict[str, object]) -> None:
+        if self.path is None:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps(entry, allow_nan=False, ensure_ascii=False, separators=(",", ":")) + "\n"
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
@@ -125,18 +134,18 @@ class DeviceMemory:
         finally:
             os.close(descriptor)
 
-    def _load(self) -> None:
-        data = self.path.read_bytes() if self.path.exists() else b""
+    def _load(self, path: Path) -> None:
+        data = path.read_bytes()
         whole, newline, torn = data.rpartition(b"\n")
         if torn:
             # A crash between write and fsync: the action had not begun, for it begins after the line is on the disk.
-            os.truncate(self.path, len(whole) + len(newline))
+            os.truncate(path, len(whole) + len(newline))
         for number, line in enumerate(whole.splitlines(), start=1):
             try:
                 self._take(json.loads(line))
             except (ValueError, KeyError, TypeError) as error:
                 raise DeviceLogError(
-                    f"{self.path}:{number}: not a line of a device log ({error!r}); move the file away to start with a new device"
+                    f"{path}:{number}: not a line of a device log ({error!r}); move the file away to start with a new device"
                 ) from error
 
     def _take(self, entry: dict[str, object]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from instruments.errors import UnitError
 from instruments.units import convert
+from simulators.devices.reactor import SPECIES
 from simulators.labs.options import check_names, fault_plan, near, number, whole
 
 OPTIONS = ("noise", "failures", "duration_scale", "seed", "reactor_faults", "hplc_faults")
@@ -26,7 +27,6 @@ PARAMETERS: Mapping[str, tuple[str | None, float, float]] = {
 """What the lab can set: name -> unit, lowest and highest setting."""
 OBJECTIVES: Mapping[str, str | None] = {"space_time_yield": "kg/m**3/h", "e_factor": None}
 """What the lab measures: name -> unit."""
-SPECIES = ("substrate", "amine", "ortho", "para", "bis")
 
 
 def describe() -> str:

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from simulators.devices.tabledata import Column, MeasuredTable, read_table
 from simulators.labs.options import check_names, choice, duration, existing_file, fault_plan, whole
-from simulators.labs.tabledata import Column, MeasuredTable, read_table
 
 OPTIONS = ("data", "replicates", "duration", "instruments", "seed", "faults")
 
@@ -44,6 +44,7 @@ def expand(options: Mapping[str, Any], campaign: Any, folder: Path) -> dict[str,
     columns = {name: Column(name, _kind(parameter)) for name, parameter in campaign.parameters.items()}
     table = read_table(data, columns, {name: name for name in campaign.objectives})
     arguments, values = wire_names(campaign.parameters), wire_names(campaign.objectives)
+    capacity = whole(options, "instruments", campaign.batch, 1, 1000)
     driver_options = {
         "data": str(data),
         "parameters": {
@@ -55,13 +56,14 @@ def expand(options: Mapping[str, Any], campaign: Any, folder: Path) -> dict[str,
         },
         "replicates": choice(options, "replicates", ("draw", "mean")),
         "duration": duration(options, "duration", 1.0),
+        "capacity": capacity,
         "seed": whole(options, "seed", campaign.seed, 0, 2**63 - 1),
         "faults": fault_plan(options),
     }
     bench = {
         "driver": "simulated-table",
         "options": driver_options,
-        "capacity": whole(options, "instruments", campaign.batch, 1, 1000),
+        "capacity": capacity,
     }
     step = {
         "step": "measure",
