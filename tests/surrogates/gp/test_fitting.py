@@ -33,7 +33,7 @@ def _scipy_best(problem: Problem) -> float:
     rng = np.random.default_rng(0)
     starts = [start, *(np.clip(start + rng.normal(size=start.size), lower, upper) for _ in range(7))]
     bounds = list(zip(lower, upper, strict=True))
-    return min(minimize(value, t, jac=True, method="L-BFGS-B", bounds=bounds).fun for t in starts)
+    return min(float(minimize(value, t, jac=True, method="L-BFGS-B", bounds=bounds).fun) for t in starts)
 
 
 @pytest.mark.parametrize(("n", "d"), [(4, 2), (15, 4), (40, 3)])

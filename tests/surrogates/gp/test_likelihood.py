@@ -67,7 +67,7 @@ def _exact_gp(
     noise = t[-2].exp() + problem.known_noise[0]
     likelihood = gpytorch.likelihoods.FixedNoiseGaussianLikelihood(noise)
 
-    class ExactGP(gpytorch.models.ExactGP):
+    class ExactGP(gpytorch.models.ExactGP):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__(problem.X, problem.U[0], likelihood)
             self.mean_module = gpytorch.means.ConstantMean()
