@@ -1,0 +1,1 @@
+"""Measures how many experiments, and how much time, a proposal strategy needs."""

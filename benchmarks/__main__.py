@@ -1,0 +1,21 @@
+"""Runs a benchmark: `python -m benchmarks tables --seeds 0-7`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from benchmarks import tables
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line, run the benchmark, and return its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    tables.add_arguments(commands.add_parser("tables", help="closed loops over measured tables, against other tools"))
+    chosen = parser.parse_args(arguments)
+    return tables.run(chosen)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

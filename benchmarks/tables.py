@@ -1,0 +1,261 @@
+"""Closed loops over tables of measured experiments: how many until one of the best 1 % is found?
+
+The tables and the results of other tools are not part of this repository: `LABWRIGHT_SHARED` names the folder that holds
+`bench/problems.py`, `bench/peers.json` and `data/` (by default `../shared`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = Path(__file__).resolve().parent / "results"
+BASELINE, CHANCE = "botorch", "random"
+MISS = 1.5
+"""What a campaign that did not reach the target counts, in budgets."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `python -m benchmarks tables`."""
+    parser.add_argument("--seeds", default="0-7", help="for example 0-7 or 3 (default: %(default)s)")
+    parser.add_argument("--problems", default="", help="names, separated by commas (default: every table)")
+    parser.add_argument("--budget", type=int, help="experiments per campaign (default: the problem's own)")
+    parser.add_argument("--jobs", type=int, default=1, help="campaigns side by side (default: %(default)s)")
+    parser.add_argument("--smoke", action="store_true", help="one small table, one seed, ten experiments")
+    parser.add_argument("--output", type=Path, help="where to write the results (default: benchmarks/results/)")
+
+
+def shared_folder() -> Path:
+    """Return the folder with the tables.
+
+    Raises:
+        FileNotFoundError: If it is not there; the message says how to name it.
+    """
+    folder = Path(os.environ.get("LABWRIGHT_SHARED", ROOT.parent / "shared"))
+    if not (folder / "bench" / "problems.py").is_file():
+        raise FileNotFoundError(
+            f"{folder}/bench/problems.py is not there: the measured tables are kept outside this repository;"
+            " set LABWRIGHT_SHARED to the folder that holds bench/ and data/"
+        )
+    return folder
+
+
+def load_problems(folder: Path) -> ModuleType:
+    """Import `bench/problems.py` of the shared folder.
+
+    Raises:
+        ImportError: If pandas, which it reads tables with, is not installed.
+    """
+    if importlib.util.find_spec("pandas") is None:
+        raise ImportError("the tables are read with pandas, which is not installed: pip install pandas")
+    spec = importlib.util.spec_from_file_location("problems", folder / "bench" / "problems.py")
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{folder}/bench/problems.py cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def to_problem(source: Any) -> Any:
+    """Return a table of `problems.py` as a `Problem`: its rows are the pool, structures are its descriptors."""
+    from controller.domain.objective import Objective
+    from controller.domain.space import DescriptorTable, Pool, Problem
+
+    parameters: dict[str, Any] = {}
+    descriptors = {}
+    for parameter in source.params:
+        name = parameter["name"]
+        if parameter["type"] == "cat":
+            parameters[name] = {"type": "categorical", "choices": parameter["values"]}
+            if "smiles" in parameter:
+                # A choice without structure, such as an absent additive, has no text there.
+                found = [parameter["smiles"][value] for value in parameter["values"]]
+                descriptors[name] = DescriptorTable(smiles=tuple(s if isinstance(s, str) else "" for s in found))
+        elif "levels" in parameter:
+            parameters[name] = {"type": "discrete", "values": parameter["levels"]}
+        else:
+            parameters[name] = {"type": "continuous", "bounds": (parameter["lo"], parameter["hi"])}
+    rows = [source.row(i) for i in range(len(source.pool))]
+    pool = Pool(columns={name: tuple(row[name] for row in rows) for name in parameters})
+    return Problem.model_validate(
+        {
+            "parameters": parameters,
+            "objectives": {"y": Objective(goal="maximize")},
+            "descriptors": descriptors,
+            "pool": pool,
+        }
+    )
+
+
+def campaign(source: Any, seed: int, budget: int) -> dict[str, Any]:
+    """Run one campaign, one experiment at a time, until the target is reached or the budget spent."""
+    from controller.domain.campaign import ProposalPolicy
+    from controller.domain.request import Observed, Request
+    from controller.engine.thinking import propose
+
+    problem, policy = to_problem(source), ProposalPolicy()
+    observed: list[Observed] = []
+    seconds: list[float] = []
+    sources: list[str] = []
+    hit = None
+    for number in range(1, budget + 1):
+        request = Request(
+            problem=problem, policy=policy, observed=tuple(observed), pending=(), number=number, seed=seed, device="cpu"
+        )
+        begin = time.perf_counter()
+        (proposal,) = propose(request)
+        seconds.append(time.perf_counter() - begin)
+        sources.append(proposal.source)
+        value = source.true(proposal.point)
+        observed.append(Observed(point=proposal.point, values={"y": value}))
+        if value >= source.target - 1e-12:
+            hit = number
+            break
+    return {
+        "problem": source.name,
+        "seed": seed,
+        "hit": hit,
+        "values": [o.values["y"] for o in observed if o.values],
+        "points": [o.point for o in observed],
+        "median_seconds": statistics.median(seconds),
+        "most_seconds": max(seconds),
+        "stand_ins": sources.count("stand-in"),
+    }
+
+
+def _job(folder: str, name: str, seed: int, budget: int | None) -> dict[str, Any]:
+    import torch
+
+    torch.set_num_threads(1)
+    source = _cached(folder).get(name)
+    return campaign(source, seed, budget or source.budget)
+
+
+_modules: dict[str, ModuleType] = {}
+
+
+def _cached(folder: str) -> ModuleType:
+    """Return the problems, imported once per process: they keep the tables that they have read."""
+    if folder not in _modules:
+        _modules[folder] = load_problems(Path(folder))
+    return _modules[folder]
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Run the campaigns, print one table, write the results, and return the exit status."""
+    try:
+        folder = shared_folder()
+        problems = _cached(str(folder))
+    except (FileNotFoundError, ImportError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    # Before torch is imported anywhere: one thread per campaign, so that results do not depend on the machine's cores.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    names = [n for n in chosen.problems.split(",") if n] or [n for n in problems.names() if problems.get(n).is_pool]
+    seeds = parse_seeds(chosen.seeds)
+    if chosen.smoke:
+        names, seeds, chosen.budget = names[:1], seeds[:1], 10
+    jobs = [(str(folder), name, seed, chosen.budget) for name in names for seed in seeds]
+    found: list[dict[str, Any]] = []
+    with ProcessPoolExecutor(chosen.jobs) as executor:
+        for result in executor.map(_job, *zip(*jobs, strict=True)):
+            found.append(result)
+            print(f"  {result['problem']} seed {result['seed']}: {result['hit'] or 'missed'}", file=sys.stderr, flush=True)
+    peers = json.loads((folder / "bench" / "peers.json").read_text())
+    rows = [summary(name, [r for r in found if r["problem"] == name], peers, problems.get(name).budget) for name in names]
+    print(render(rows))
+    output = chosen.output or RESULTS / f"tables-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps({**stamp(), "seeds": seeds, "rows": rows, "campaigns": found}, indent=1))
+    print(f"written to {output}")
+    return 0
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Return the seeds that `0-7`, `3` or `0-3,8` names."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        seeds += range(int(first), int(last or first) + 1)
+    return seeds
+
+
+def summary(name: str, results: list[dict[str, Any]], peers: Iterable[dict[str, Any]], budget: int) -> dict[str, Any]:
+    """Return one row of the table: our mean experiments to the target, theirs, and the ratio."""
+    theirs = {
+        peer["tool"]: mean_hits([seed["hit"] for seed in peer["seeds"].values()], budget)
+        for peer in peers
+        if peer["problem"] == name and peer["tool"] in (BASELINE, CHANCE)
+    }
+    hits = [r["hit"] for r in results]
+    ours = mean_hits(hits, budget)
+    return {
+        "problem": name,
+        "mean": ours,
+        "median": statistics.median(h or math.inf for h in hits),
+        "reached": sum(h is not None for h in hits),
+        "campaigns": len(hits),
+        **{tool: theirs.get(tool) for tool in (BASELINE, CHANCE)},
+        "ratio": ours / theirs[BASELINE] if BASELINE in theirs else None,
+        "seconds": statistics.median(r["median_seconds"] for r in results),
+        "most_seconds": max(r["most_seconds"] for r in results),
+        "stand_ins": sum(r["stand_ins"] for r in results),
+    }
+
+
+def mean_hits(hits: Iterable[int | None], budget: int) -> float:
+    """Return the mean number of experiments to the target, a miss counting 1.5 budgets."""
+    return statistics.fmean(MISS * budget if h is None else h for h in hits)
+
+
+def render(rows: list[dict[str, Any]]) -> str:
+    """Return the table as text, with the geometric mean of the ratios to the baseline."""
+    lines = [
+        f"{'problem':42s} {'ours':>6s} {'median':>6s} {'reached':>8s} {BASELINE:>8s} {'ratio':>6s} {CHANCE:>7s} {'s/prop':>7s} {'most':>6s}"
+    ]
+    for row in rows:
+        lines.append(
+            f"{row['problem']:42s} {row['mean']:6.1f} {row['median']:6.1f} {row['reached']:4d}/{row['campaigns']:<3d}"
+            f" {_cell(row[BASELINE], 8, 1)} {_cell(row['ratio'], 6, 2)} {_cell(row[CHANCE], 7, 1)}"
+            f" {row['seconds']:7.3f} {row['most_seconds']:6.2f}"
+        )
+    ratios = [row["ratio"] for row in rows if row["ratio"]]
+    if ratios:
+        lines.append(f"geometric mean of the ratios over {len(ratios)} tables: {statistics.geometric_mean(ratios):.3f}")
+    worse = [row["problem"] for row in rows if row[CHANCE] and row["mean"] >= row[CHANCE]]
+    lines.append(f"not better than {CHANCE}: {', '.join(worse) or 'none'}")
+    return "\n".join(lines)
+
+
+def _cell(value: float | None, width: int, digits: int) -> str:
+    return f"{'–':>{width}s}" if value is None else f"{value:{width}.{digits}f}"
+
+
+def stamp() -> dict[str, Any]:
+    """Return what a result must say about where it came from."""
+    from importlib.metadata import version
+
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return {
+        "commit": commit,
+        "at": datetime.now(UTC).isoformat(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("torch", "botorch", "gpytorch", "numpy", "scipy", "rdkit")},
+    }

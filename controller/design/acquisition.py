@@ -1,0 +1,272 @@
+"""How much is expected of a point: acquisition functions over surrogates, all on a logarithmic scale, larger being better.
+
+Each takes columns (n x d) and returns one value per row, differentiable in the columns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from botorch.acquisition.multi_objective.logei import qLogExpectedHypervolumeImprovement
+from botorch.acquisition.multi_objective.objective import MCMultiOutputObjective
+from botorch.models import ModelList
+from botorch.sampling.normal import SobolQMCNormalSampler
+from botorch.utils.multi_objective.box_decompositions.non_dominated import (
+    FastNondominatedPartitioning,
+    NondominatedPartitioning,
+)
+from botorch.utils.multi_objective.hypervolume import infer_reference_point
+from botorch.utils.multi_objective.pareto import is_non_dominated
+from torch import Tensor
+
+from controller.domain.objective import Objective
+from surrogates.base import MemberPosterior, Surrogate
+
+_LOG_2_PI = math.log(2.0 * math.pi)
+_SAMPLES = 128
+_CHUNK = 2048
+# From here on an approximate partition of the dominated space is much faster than the exact one.
+_MANY_OBJECTIVES = 5
+
+
+class Acquisition(Protocol):
+    """Scores points."""
+
+    @property
+    def name(self) -> str:
+        """What is computed, for people."""
+        ...
+
+    def __call__(self, X: Tensor) -> Tensor:
+        """Return the score of each row of `X` (n x d)."""
+        ...
+
+
+def log_improvement(z: Tensor) -> Tensor:
+    """Logarithm of the expected improvement of a standard normal over -z: `log(phi(z) + z Phi(z))`, accurate far below 0.
+
+    Ament and others, Unexpected improvements to expected improvement (2023).
+    """
+    high = z.clamp_min(-1.0)
+    direct = torch.log(torch.exp(-0.5 * high.square()) / math.sqrt(2.0 * math.pi) + high * torch.special.ndtr(high))
+    low = z.clamp(-1e4, -1.0)
+    ratio = math.sqrt(math.pi / 2.0) * torch.special.erfcx(-low / math.sqrt(2.0))
+    tail = torch.log1p(low * ratio)
+    # Beyond, the difference is lost in rounding and the leading term of the asymptotic series, 1 / z², is exact enough.
+    far = -2.0 * torch.log(-z.clamp_max(-1e3))
+    bottom = z.clamp_max(-1.0)
+    below = -0.5 * bottom.square() - 0.5 * _LOG_2_PI + torch.where(z > -1e3, tail, far)
+    return torch.where(z > -1.0, direct, below)
+
+
+def _incumbents(surrogate: Surrogate, seen: Tensor | None, Y: Tensor) -> Tensor:
+    """Return what each member holds for the best so far, on its own scale (M).
+
+    Args:
+        surrogate: The model.
+        seen: Columns of the settings that count, whose best predicted mean is taken: with noise the best observed value is
+            lucky. None takes the best observed value: measured on tables of real experiments, that needs fewer experiments.
+        Y: Observed values (n x 1).
+    """
+    if seen is not None:
+        return surrogate.member_posteriors(seen).mean.detach().max(1).values
+    moments = surrogate.member_posteriors(torch.zeros(1, surrogate.d, dtype=torch.float64))
+    best = Y.max()
+    return torch.stack([t.forward(best) for t in moments.transforms])
+
+
+@dataclass(frozen=True)
+class LogExpectedImprovement:
+    """Log of the expected improvement, averaged over the members of an ensemble, in units of the objective."""
+
+    surrogate: Surrogate
+    best: Tensor
+    name: str = "log expected improvement"
+
+    @classmethod
+    def of(cls, surrogate: Surrogate, Y: Tensor, seen: Tensor | None) -> LogExpectedImprovement:
+        """Return the acquisition function over the best so far; see `_incumbents`."""
+        return cls(surrogate, _incumbents(surrogate, seen, Y))
+
+    def __call__(self, X: Tensor) -> Tensor:
+        """Return n scores."""
+        moments: MemberPosterior = self.surrogate.member_posteriors(X)
+        best = self.best.to(moments.mean)
+        slopes = torch.stack([t.slope(t.inverse(b)) for t, b in zip(moments.transforms, best, strict=True)])
+        z = (moments.mean - best.unsqueeze(1)) / moments.sd
+        values = moments.sd.log() + log_improvement(z) - slopes.log().unsqueeze(1) + moments.log_weights.unsqueeze(1)
+        return torch.logsumexp(values, 0)
+
+
+@dataclass(frozen=True)
+class LogMatchImprovement:
+    """Log of the expected reduction of the distance from a target value, in units of the objective."""
+
+    surrogate: Surrogate
+    target: float
+    closest: float
+    name: str = "log expected improvement towards the target"
+
+    @classmethod
+    def of(cls, surrogate: Surrogate, Y: Tensor, seen: Tensor | None, target: float) -> LogMatchImprovement:
+        """Return the acquisition function over the closest so far: of observed values, or of predictions at `seen`."""
+        values = Y if seen is None else surrogate.predict(seen)[0].detach()
+        return cls(surrogate, target, float((values - target).abs().min()))
+
+    def __call__(self, X: Tensor) -> Tensor:
+        """Return n scores."""
+        posterior = self.surrogate.posterior(X.to(self.surrogate.device).unsqueeze(-2))
+        mean, sd = posterior.mean.reshape(-1), posterior.variance.clamp_min(1e-300).sqrt().reshape(-1)
+        return sd.log() + log_window((mean - self.target) / sd, self.closest / sd)
+
+
+def log_window(a: Tensor, b: Tensor) -> Tensor:
+    """Logarithm of `E[max(0, b - |v|)]` for v normal with mean `a` and unit variance.
+
+    The triangle is a second difference of `max(0, v)`, so its expectation is one of the function whose logarithm
+    `log_improvement` returns.
+    """
+    away = -a.abs()
+    narrow = b < 1e-3
+    wide = torch.where(narrow, torch.ones_like(b), b)
+    outer, middle, inner = log_improvement(away + wide), log_improvement(away) + math.log(2), log_improvement(away - wide)
+    difference = (1.0 - torch.exp(middle - outer) + torch.exp(inner - outer)).clamp_min(1e-14)
+    # A window much narrower than the spread: the density at its middle times its area.
+    thin = 2.0 * b.clamp_min(1e-150).log() - 0.5 * away.square() - 0.5 * _LOG_2_PI
+    return torch.where(narrow, thin, outer + difference.log())
+
+
+class _Scores(MCMultiOutputObjective):
+    """Turns samples of measured values into scores of which more is better."""
+
+    def __init__(self, objectives: Sequence[Objective]) -> None:
+        super().__init__()
+        self._targets = [o.target if o.goal == "match" else None for o in objectives]
+
+    def forward(self, samples: Tensor, X: Tensor | None = None) -> Tensor:
+        """Scores (... x m) of samples (... x m)."""
+        columns = [
+            samples[..., j] if target is None else -(samples[..., j] - target).abs()
+            for j, target in enumerate(self._targets)
+        ]
+        return torch.stack(columns, -1)
+
+
+class LogHypervolumeImprovement:
+    """Log of the expected growth of the hypervolume that the front of all objectives dominates."""
+
+    name = "log expected hypervolume improvement"
+
+    def __init__(
+        self, surrogates: Sequence[Surrogate], objectives: Sequence[Objective], baseline: Tensor, seed: int
+    ) -> None:
+        """Prepare the front.
+
+        Args:
+            surrogates: One per objective.
+            objectives: In the same order.
+            baseline: n x m, values that hold already, on the scale of the models.
+            seed: Of the quasi-random samples.
+        """
+        self._device = surrogates[0].device
+        scores = _Scores(objectives)
+        reached = scores(baseline.to(self._device))
+        # Objectives of different size would make one of them decide everything: each is scaled by its range.
+        low, high = reached.min(0).values, reached.max(0).values
+        span = torch.where(high > low, high - low, torch.ones_like(high))
+        self._scaled = _Rescaled(scores, low, span)
+        unit = (reached - low) / span
+        front = unit[is_non_dominated(unit)]
+        reference = infer_reference_point(front, scale=0.1)
+        partitioning: Any
+        if len(objectives) < _MANY_OBJECTIVES:
+            partitioning = FastNondominatedPartitioning(ref_point=reference, Y=front)
+        else:
+            partitioning = NondominatedPartitioning(ref_point=reference, Y=front, alpha=10.0 ** (len(objectives) - 8))
+        self._function = qLogExpectedHypervolumeImprovement(
+            model=ModelList(*surrogates),
+            ref_point=reference,
+            partitioning=partitioning,
+            sampler=SobolQMCNormalSampler(sample_shape=torch.Size([_SAMPLES]), seed=seed % 2**31),
+            objective=self._scaled,
+        )
+
+    def __call__(self, X: Tensor) -> Tensor:
+        """Return n scores."""
+        parts = [self._function(chunk.unsqueeze(-2)) for chunk in torch.split(X.to(self._device), _CHUNK)]
+        return torch.cat(parts)
+
+
+class _Rescaled(MCMultiOutputObjective):
+    def __init__(self, scores: _Scores, low: Tensor, span: Tensor) -> None:
+        super().__init__()
+        self._inner, self._low, self._span = scores, low, span
+
+    def forward(self, samples: Tensor, X: Tensor | None = None) -> Tensor:
+        return (self._inner(samples) - self._low) / self._span
+
+
+@dataclass(frozen=True)
+class WithSuccess:
+    """An acquisition function times the probability that the experiment succeeds."""
+
+    inner: Acquisition
+    log_probability: Callable[[Tensor], Tensor]
+
+    @property
+    def name(self) -> str:
+        """What is computed."""
+        return f"{self.inner.name}, times the probability of success"
+
+    def __call__(self, X: Tensor) -> Tensor:
+        """Return n scores."""
+        scores = self.inner(X)
+        return scores + self.log_probability(X).to(scores.device)
+
+
+def acquisition(
+    objectives: Mapping[str, Objective],
+    surrogates: Mapping[str, Surrogate],
+    measured: Mapping[str, Tensor],
+    done: Tensor,
+    pending: Tensor,
+    *,
+    best_observed: bool,
+    seed: int,
+) -> Acquisition:
+    """Return the acquisition function for what a campaign wants.
+
+    Args:
+        objectives: By name, in order.
+        surrogates: One per objective, already conditioned on pending points.
+        measured: Per objective its values (n x 1) on the model's scale.
+        done: n x d, settings measured for every objective.
+        pending: k x d, settings under way.
+        best_observed: Whether the best so far is the best observed value, not the best prediction.
+        seed: Of quasi-random samples.
+    """
+    believed = torch.cat([done, pending])
+    if len(objectives) > 1:
+        models = list(surrogates.values())
+        if best_observed:
+            known = torch.cat([measured[name] for name in objectives], 1)
+            hoped = _means(models, pending)
+            baseline = torch.cat([known, hoped])
+        else:
+            baseline = _means(models, believed)
+        return LogHypervolumeImprovement(models, list(objectives.values()), baseline, seed)
+    ((name, objective),) = objectives.items()
+    seen = None if best_observed else believed
+    if objective.target is not None:
+        return LogMatchImprovement.of(surrogates[name], measured[name], seen, objective.target)
+    return LogExpectedImprovement.of(surrogates[name], measured[name], seen)
+
+
+def _means(models: Sequence[Surrogate], X: Tensor) -> Tensor:
+    if not len(X):
+        return torch.zeros(0, len(models), dtype=torch.float64)
+    return torch.stack([model.predict(X)[0].detach().cpu() for model in models], 1)

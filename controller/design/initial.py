@@ -1,0 +1,170 @@
+"""Space-filling points: the first ones of a campaign, and stand-ins while no model can be asked. Free of torch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from controller.design.candidates import MOST_LISTED, Listing, distances, keys, listing, unseen
+from controller.design.sampling import draw, sobol, to_axes
+from controller.domain.base import Point
+from controller.domain.campaign import ProposalPolicy
+from controller.domain.parameter import CategoricalParameter
+from controller.domain.proposal import Proposal
+from controller.domain.request import Request
+from controller.domain.space import Problem, fingerprint
+from controller.encoding.space import SearchSpace
+from controller.errors import SpaceExhaustedError
+
+# Categories with more choices than this need a few rows before their effects can be told apart, unless descriptors say how
+# they resemble each other.
+_FEW_CHOICES = 5
+_SEVERAL = 5
+_COMPARED = 256
+_MOST_TRIED = 4096
+
+
+def first_points(problem: Problem, policy: ProposalPolicy) -> int:
+    """Return how many space-filling points come before the model.
+
+    One row is enough for a pool whose larger categories have descriptors: the model's long lengthscales make it explore by
+    itself. Otherwise five.
+    """
+    if policy.first_points is not None:
+        return policy.first_points
+    if problem.pool is None:
+        return _SEVERAL
+    bare = any(
+        isinstance(p, CategoricalParameter) and len(p.choices) > _FEW_CHOICES and name not in problem.descriptors
+        for name, p in problem.parameters.items()
+    )
+    return _SEVERAL if bare else 1
+
+
+def space_filling(
+    problem: Problem, policy: ProposalPolicy, seen: Sequence[Point], n: int, seed: int, space: SearchSpace | None = None
+) -> list[Point]:
+    """Return `n` allowed points that fill the space beside those seen, and repeat none of them unless replicates are allowed.
+
+    Random rows of a pool, Sobol points of a box, spread-out points of a polytope; beyond the policy's first points of a pool,
+    rows far from all others.
+
+    Args:
+        problem: What may be proposed.
+        policy: How many points are first points.
+        seen: Points already proposed, whatever became of them.
+        n: How many are wanted.
+        seed: Of the campaign.
+        space: The search space of `problem`, if it is at hand.
+
+    Raises:
+        SpaceExhaustedError: If fewer than `n` settings are left.
+    """
+    space = space or SearchSpace.of(problem)
+    points = list(seen)
+    candidates = listing(space)
+    for _ in range(n):
+        if candidates is not None:
+            points.append(_from_list(space, candidates, points, first_points(problem, policy), seed))
+        else:
+            points.append(_from_space(space, points, seed))
+    return points[len(seen) :]
+
+
+def _from_list(space: SearchSpace, candidates: Listing, points: Sequence[Point], first: int, seed: int) -> Point:
+    done = space.coordinates(points)
+    fresh = np.flatnonzero(unseen(candidates.z, done))
+    if not len(fresh):
+        if not space.problem.allow_replicates or not len(candidates):
+            raise SpaceExhaustedError(f"all {len(candidates)} allowed settings have been proposed")
+        fresh = np.arange(len(candidates))
+    rng = np.random.default_rng([seed, len(points)])
+    if len(points) < first or not len(points):
+        return candidates.point(int(rng.choice(fresh)))
+    compared = rng.permutation(fresh)[: max(_COMPARED, _MOST_TRIED // len(points))]
+    gaps = distances(space, candidates.z[compared], done).min(1)
+    return candidates.point(int(compared[gaps.argmax()]))
+
+
+def _from_space(space: SearchSpace, points: Sequence[Point], seed: int) -> Point:
+    problem = space.problem
+    taken = set() if problem.allow_replicates else keys(problem, points)
+    if space.polytope.empty:
+        # The next of one sequence: together the first points fill the space more evenly than separate draws.
+        n = len(points)
+        while n < len(points) + _MOST_TRIED:
+            sequence = to_axes(space, sobol(space.p, max(2 * n, 16), seed))
+            for row in sequence[n:]:
+                point = space.point(row)
+                if problem.key(point) not in taken:
+                    return point
+            n = len(sequence)
+    done = space.coordinates(points)
+    for attempt in range(4):
+        drawn = draw(space, _COMPARED, int(np.random.default_rng([seed, len(points), attempt]).integers(2**62)))
+        order = np.arange(len(drawn)) if not points else np.argsort(-distances(space, drawn, done).min(1), kind="stable")
+        for i in order:
+            point = space.point(drawn[i])
+            if problem.allows(point) and problem.key(point) not in taken:
+                return point
+    raise SpaceExhaustedError(
+        f"no new setting was found among {4 * _COMPARED} draws; the constraints leave too little room beside the"
+        f" {len(points)} settings already proposed (spaces of up to {MOST_LISTED:,} settings are searched completely)"
+    )
+
+
+def data_fingerprint(request: Request, extra: Sequence[Point] = ()) -> str:
+    """Return the SHA-256 of the observations and pending points (with `extra` ones of the same batch) of `request`."""
+    content = request.model_dump(mode="json", include={"observed", "pending"})
+    content["pending"] = [*content["pending"], *extra]
+    return fingerprint(content)
+
+
+def seen_points(request: Request) -> list[Point]:
+    """Return every point proposed so far, failed and pending ones included."""
+    return [o.point for o in request.observed] + list(request.pending)
+
+
+def stand_in(request: Request, note: str = "the model was not ready in time") -> list[Proposal]:
+    """Return space-filling proposals for `request`, without any model.
+
+    Args:
+        request: What is asked.
+        note: Why no model was asked.
+
+    Raises:
+        SpaceExhaustedError: If nothing is left to propose.
+    """
+    return without_model(request, "stand-in", note)
+
+
+def without_model(
+    request: Request, source: Literal["space-filling", "stand-in"], note: str, space: SearchSpace | None = None
+) -> list[Proposal]:
+    """Return space-filling proposals with `source` and `note`; see `stand_in`."""
+    proposals: list[Proposal] = []
+    for _ in range(request.n):
+        begin = time.perf_counter()
+        earlier = [p.point for p in proposals]
+        try:
+            point = space_filling(
+                request.problem, request.policy, [*seen_points(request), *earlier], 1, request.seed, space
+            )[0]
+        except SpaceExhaustedError:
+            if proposals:
+                break
+            raise
+        proposals.append(
+            Proposal(
+                point=point,
+                source=source,
+                data_fingerprint=data_fingerprint(request, earlier),
+                seed=request.seed,
+                seconds=time.perf_counter() - begin,
+                note=note,
+            )
+        )
+    return proposals

@@ -1,0 +1,264 @@
+"""Finds the settings that an acquisition function scores highest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.optimize import LinearConstraint, minimize
+
+from controller.design.acquisition import Acquisition
+from controller.design.candidates import Listing, distances, keys, unseen
+from controller.design.sampling import draw
+from controller.domain.base import Point
+from controller.encoding.columns import Encoder
+from controller.encoding.space import Array, SearchSpace
+from controller.errors import SpaceExhaustedError
+
+_RAW = 256
+_NEIGHBOURS = 64
+_STARTS = 4
+_ROUNDS = 3
+_STEPS = 25
+# Levels tried of one coordinate at a time: all where there are few, the nearest and some others where there are many.
+_MOST_TRIED = 24
+# Starts closer than this lead to the same place.
+_APART = 0.05
+_RUNNERS_UP = 5
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A setting and its score."""
+
+    point: Point
+    score: float
+
+
+def best_listed(listing: Listing, X: torch.Tensor, acquisition: Acquisition, seen: Array, replicates: bool) -> list[Choice]:
+    """Return the best settings of a list, best first.
+
+    Args:
+        listing: The list.
+        X: Its columns (n x d).
+        acquisition: The score.
+        seen: Coordinates of the settings already proposed (m x p).
+        replicates: Whether those may be proposed again.
+
+    Raises:
+        SpaceExhaustedError: If all have been proposed.
+    """
+    allowed = np.arange(len(listing)) if replicates else np.flatnonzero(unseen(listing.z, seen))
+    if not len(allowed):
+        raise SpaceExhaustedError(f"all {len(listing)} allowed settings have been proposed")
+    with torch.no_grad():
+        scores = acquisition(X[torch.from_numpy(allowed)]).cpu().numpy()
+    _check(scores)
+    # A stable order, so that equal scores do not depend on the sorting algorithm.
+    order = np.argsort(-scores, kind="stable")[: 1 + _RUNNERS_UP]
+    return [Choice(listing.point(int(allowed[i])), float(scores[i])) for i in order]
+
+
+def best_anywhere(
+    encoder: Encoder, acquisition: Acquisition, seen: Sequence[Point], incumbents: Array, replicates: bool, seed: int
+) -> list[Choice]:
+    """Return the best settings found in a space too large to list, best first.
+
+    Scores random settings and neighbours of the best measured ones, then climbs from the best few: along the gradient in
+    the continuous coordinates, by trying other levels in the rest, in turns.
+
+    Args:
+        encoder: Of the problem.
+        acquisition: The score.
+        seen: Settings already proposed.
+        incumbents: Coordinates of the best settings measured (m x p), where the narrow peaks are.
+        replicates: Whether settings may be proposed again.
+        seed: Of the random numbers.
+
+    Raises:
+        SpaceExhaustedError: If no new setting was found.
+    """
+    space = encoder.space
+    rng = np.random.default_rng(seed)
+    raw = np.vstack([draw(space, _RAW, int(rng.integers(2**62))), _around(space, incumbents, rng)])
+    climb = _Climb(encoder, acquisition, rng)
+    scores = climb.score(raw)
+    _check(scores)
+    starts = _spread(space, raw, scores)
+    climbed = climb.ascend(starts)
+    found = np.vstack([climbed, raw])
+    settled = np.concatenate([climb.score(climbed), scores])
+    taken = set() if replicates else keys(space.problem, seen)
+    choices: list[Choice] = []
+    for i in np.argsort(-settled, kind="stable"):
+        point = space.point(found[i])
+        key = space.problem.key(point)
+        if key in taken or not space.problem.allows(point):
+            continue
+        taken.add(key)
+        choices.append(Choice(point, float(settled[i])))
+        if len(choices) > _RUNNERS_UP:
+            break
+    if not choices:
+        raise SpaceExhaustedError(f"no new setting was found among {len(found)}; {len(seen)} have been proposed")
+    return choices
+
+
+def _check(scores: Array) -> None:
+    if not np.isfinite(scores).any():
+        raise FloatingPointError("the acquisition function has no finite value anywhere")
+    scores[np.isnan(scores)] = -np.inf
+
+
+def _around(space: SearchSpace, incumbents: Array, rng: np.random.Generator) -> Array:
+    """Return allowed neighbours of `incumbents`, some coordinates moved by steps of many sizes."""
+    if not len(incumbents):
+        return np.zeros((0, space.p))
+    centre = incumbents[np.arange(_NEIGHBOURS) % len(incumbents)]
+    size = 10.0 ** rng.uniform(-2.7, -0.7, (_NEIGHBOURS, 1))
+    moved = rng.random((_NEIGHBOURS, space.p)) < np.maximum(0.5, 1.0 / space.p)
+    step = np.where(moved, size * rng.standard_normal((_NEIGHBOURS, space.p)), 0.0)
+    for j, axis in enumerate(space.axes):
+        if axis.levels is not None:
+            # One level up or down, or another choice.
+            jump = rng.choice(axis.levels, _NEIGHBOURS) - centre[:, j]
+            step[:, j] = np.where(moved[:, j] & (rng.random(_NEIGHBOURS) < 0.5), jump, step[:, j])
+    if not space.polytope.empty:
+        step = _along(space, step)
+    z = space.snap(centre + step)
+    return z[space.polytope.allows(z)]
+
+
+def _along(space: SearchSpace, step: Array) -> Array:
+    """Project steps onto the directions that keep every equality."""
+    E = space.polytope.E
+    if not len(E):
+        return step
+    projector = np.eye(space.p) - np.linalg.pinv(E) @ E
+    return np.asarray(step @ projector, dtype=np.float64)
+
+
+def _spread(space: SearchSpace, raw: Array, scores: Array) -> Array:
+    """Return the best few of `raw` that are not close to each other."""
+    chosen: list[int] = []
+    for i in np.argsort(-scores, kind="stable"):
+        if not chosen or distances(space, raw[i : i + 1], raw[chosen]).min() > _APART:
+            chosen.append(int(i))
+        if len(chosen) == _STARTS:
+            break
+    return raw[chosen]
+
+
+class _Climb:
+    """Climbs the acquisition function from several starts."""
+
+    def __init__(self, encoder: Encoder, acquisition: Acquisition, rng: np.random.Generator) -> None:
+        self._encoder, self._acquisition, self._rng = encoder, acquisition, rng
+        self._space = encoder.space
+        self._free = np.flatnonzero(self._space.continuous)
+        self._levelled = np.flatnonzero(~self._space.continuous)
+
+    def score(self, z: Array) -> Array:
+        """Return the scores of settings z (n x p)."""
+        if not len(z):
+            return np.zeros(0)
+        with torch.no_grad():
+            scores: Array = self._acquisition(self._encoder.columns(torch.from_numpy(z))).cpu().numpy()
+        return scores
+
+    def ascend(self, starts: Array) -> Array:
+        """Return where the climbs from `starts` (k x p) end."""
+        z = starts.copy()
+        for _ in range(_ROUNDS if len(self._levelled) else 1):
+            if len(self._free):
+                z = self._along_gradient(z)
+            if not len(self._levelled) or not self._change_levels(z):
+                break
+        return z
+
+    def _along_gradient(self, z: Array) -> Array:
+        involved = self._space.polytope.involved[self._free]
+        if not involved.any():
+            return self._in_box(z)
+        return np.vstack([self._in_polytope(row) for row in z])
+
+    def _in_box(self, z: Array) -> Array:
+        """All climbs at once: their scores do not depend on each other, so their sum has the gradient of each."""
+        value = self._value(z)
+        shape = (len(z), len(self._free))
+        result = minimize(
+            value, z[:, self._free].ravel(), jac=True, method="L-BFGS-B", bounds=[(0.0, 1.0)] * z[:, self._free].size,
+            options={"maxiter": _STEPS, "maxfun": 2 * _STEPS},
+        )  # fmt: skip
+        return self._better(z, result.x.reshape(shape))
+
+    def _in_polytope(self, row: Array) -> Array:
+        polytope = self._space.polytope
+        fixed = np.where(self._space.continuous, 0.0, row)
+        constraints = []
+        if len(polytope.b):
+            room = polytope.b - polytope.A @ fixed
+            constraints.append(LinearConstraint(polytope.A[:, self._free], -np.inf, room))
+        if len(polytope.f):
+            exact = polytope.f - polytope.E @ fixed
+            constraints.append(LinearConstraint(polytope.E[:, self._free], exact, exact))
+        start = row[None, :]
+        result = minimize(
+            self._value(start), row[self._free], jac=True, method="SLSQP", bounds=[(0.0, 1.0)] * len(self._free),
+            constraints=constraints, options={"maxiter": _STEPS},
+        )  # fmt: skip
+        return self._better(start, np.clip(result.x, 0.0, 1.0)[None, :])
+
+    def _value(self, z: Array) -> Callable[[Array], tuple[float, Array]]:
+        template = torch.from_numpy(z)
+        free = torch.from_numpy(self._free)
+
+        def negative(flat: Array) -> tuple[float, Array]:
+            moved = torch.from_numpy(np.ascontiguousarray(flat)).reshape(len(z), -1).requires_grad_()
+            columns = self._encoder.columns(template.index_copy(1, free, moved))
+            total = -self._acquisition(columns).sum()
+            (gradient,) = torch.autograd.grad(total, moved)
+            return float(total), gradient.numpy().ravel()
+
+        return negative
+
+    def _better(self, z: Array, free: Array) -> Array:
+        """Return the moved rows where they are allowed and score higher, the old rows elsewhere."""
+        moved = z.copy()
+        moved[:, self._free] = free
+        ahead = self._space.polytope.allows(moved, 1e-6) & (self.score(moved) > self.score(z))
+        return np.where(ahead[:, None], moved, z)
+
+    def _change_levels(self, z: Array) -> bool:
+        """Move each row of `z` to its best neighbour in one levelled coordinate, in place; say whether any moved."""
+        rows, owners = [], []
+        for i, row in enumerate(z):
+            for j in self._levelled:
+                for level in self._levels_to_try(int(j), row[j]):
+                    neighbour = row.copy()
+                    neighbour[j] = level
+                    rows.append(neighbour)
+                    owners.append(i)
+        tried = np.array(rows).reshape(-1, z.shape[1])
+        allowed = self._space.polytope.allows(tried)
+        tried, owner = tried[allowed], np.array(owners, int)[allowed]
+        scores, now = self.score(tried), self.score(z)
+        changed = False
+        for i in range(len(z)):
+            mine = np.flatnonzero(owner == i)
+            if len(mine) and scores[mine].max() > now[i]:
+                z[i] = tried[mine[scores[mine].argmax()]]
+                changed = True
+        return changed
+
+    def _levels_to_try(self, j: int, current: float) -> Array:
+        levels = self._space.axes[j].levels
+        if levels is None:
+            return np.zeros(0)
+        others = levels[np.abs(levels - current) > 1e-9]
+        if len(others) <= _MOST_TRIED:
+            return others
+        nearest = others[np.argsort(np.abs(others - current), kind="stable")[: _MOST_TRIED // 2]]
+        return np.concatenate([nearest, self._rng.choice(others, _MOST_TRIED // 2, replace=False)])

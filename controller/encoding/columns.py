@@ -1,0 +1,137 @@
+"""From search coordinates to the columns of a model, and what the columns mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from controller.domain.base import Point, Value
+from controller.domain.parameter import CategoricalParameter, ContinuousParameter
+from controller.domain.space import Problem
+from controller.encoding import descriptors, structure
+from controller.encoding.space import Array, Axis, SearchSpace
+from surrogates.data import Group, GroupKind, Layout
+
+# Kind, whether one lengthscale serves all columns, and the columns of each choice.
+_Block: TypeAlias = tuple[GroupKind, bool, Array]
+
+# Coordinates of two choices closer than this do not tell them apart.
+_APART = 1e-3
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Encodes the settings of one problem.
+
+    Attributes:
+        space: The search coordinates.
+        layout: What the columns mean.
+        tables: Per coordinate, the columns of each choice (k x c); None for numbers.
+    """
+
+    space: SearchSpace
+    layout: Layout
+    tables: tuple[Tensor | None, ...]
+
+    @classmethod
+    def of(cls, problem: Problem) -> Encoder:
+        """Return the encoder of `problem`.
+
+        Raises:
+            MissingExtraError: If structures are given and RDKit is not installed.
+            ValueError: If a structure cannot be read.
+        """
+        space = SearchSpace.of(problem)
+        groups: list[Group] = []
+        tables: list[Tensor | None] = []
+        start = 0
+        for axis in space.axes:
+            if isinstance(axis.parameter, CategoricalParameter):
+                blocks = _blocks(axis.name, axis.parameter, problem)
+                tables.append(torch.from_numpy(np.hstack([block for _, _, block in blocks])))
+            else:
+                blocks = [("numeric", False, np.zeros((1, 1)))]
+                tables.append(None)
+            for position, (kind, tied, block) in enumerate(blocks):
+                columns = tuple(range(start, start + block.shape[1]))
+                name = axis.name if position == 0 else f"{axis.name} ({position + 1})"
+                groups.append(Group(name, columns, kind, tied))
+                start += block.shape[1]
+        return cls(space, Layout(tuple(groups)), tuple(tables))
+
+    def columns(self, z: Tensor) -> Tensor:
+        """Return the columns at coordinates `z`, differentiable in the numbers.
+
+        Args:
+            z: ... x p; the coordinate of a choice is its position.
+
+        Returns:
+            ... x d, double.
+        """
+        parts = []
+        for j, (axis, table) in enumerate(zip(self.space.axes, self.tables, strict=True)):
+            if table is not None:
+                parts.append(table.to(z.device)[z[..., j].detach().round().long()])
+            else:
+                parts.append(_column(axis, z[..., j]).unsqueeze(-1))
+        return torch.cat(parts, -1)
+
+    def encode(self, points: Sequence[Mapping[str, Value]]) -> Tensor:
+        """Return the columns of `points` (n x d)."""
+        return self.columns(torch.from_numpy(self.space.coordinates(points)))
+
+    def decode(self, X: Tensor) -> list[Point]:
+        """Return the settings whose columns are nearest to the rows of `X` (n x d)."""
+        z = np.zeros((len(X), self.space.p))
+        start = 0
+        for j, (axis, table) in enumerate(zip(self.space.axes, self.tables, strict=True)):
+            width = 1 if table is None else table.shape[1]
+            part = X[:, start : start + width]
+            start += width
+            z[:, j] = _coordinates(axis, part[:, 0].numpy()) if table is None else torch.cdist(part, table).argmin(-1)
+        return [self.space.point(row) for row in z]
+
+
+def _blocks(name: str, parameter: CategoricalParameter, problem: Problem) -> list[_Block]:
+    """Return (kind, tied, columns per choice) for each way in which the choices of one parameter resemble each other."""
+    table = problem.descriptors.get(name)
+    blocks: list[_Block] = []
+    if table is not None and table.smiles is not None:
+        blocks.append(("structure", True, structure.embed(table.smiles)))
+    if table is not None and table.columns:
+        numbers = descriptors.embed(table.columns)
+        if numbers.shape[1]:
+            blocks.append(("structure", False, numbers))
+    if not blocks or not _tells_apart(np.hstack([block for _, _, block in blocks])):
+        blocks.append(("category", False, np.eye(len(parameter.choices))))
+    return blocks
+
+
+def _tells_apart(coordinates: Array) -> bool:
+    gaps = np.abs(coordinates[:, None, :] - coordinates[None, :, :]).max(-1)
+    return bool((gaps + np.eye(len(coordinates)) > _APART).all())
+
+
+def _is_bent(axis: Axis) -> bool:
+    """Whether the model sees the logarithm although the coordinate is even in the value."""
+    return isinstance(axis.parameter, ContinuousParameter) and axis.parameter.scale == "log" and not axis.logarithmic
+
+
+def _column(axis: Axis, z: Tensor) -> Tensor:
+    if not _is_bent(axis):
+        return z
+    ratio = axis.upper / axis.lower
+    return torch.log1p(z * (ratio - 1.0)) / math.log(ratio)
+
+
+def _coordinates(axis: Axis, column: Array) -> Array:
+    if not _is_bent(axis):
+        return column
+    ratio = axis.upper / axis.lower
+    return np.expm1(column * math.log(ratio)) / (ratio - 1.0)

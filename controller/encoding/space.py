@@ -1,0 +1,249 @@
+"""Search coordinates: one number per parameter, in which samplers and optimisers move; numpy only, no torch.
+
+Numbers run from 0 to 1 over their range; a choice is its position in the list. A parameter on a log scale runs evenly in
+its logarithm, unless a constraint names it: constraints are linear in the values, and must stay linear here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.domain.base import Point, Value
+from controller.domain.parameter import CategoricalParameter, ContinuousParameter, IntegerParameter, Parameter
+from controller.domain.space import Problem
+
+Array: TypeAlias = NDArray[np.float64]
+
+# Whole numbers over a wider range are searched as if continuous and rounded at the end.
+MOST_LEVELS = 1000
+# Two coordinates closer than this are the same setting; values are kept to nine digits, as `Problem.key` compares them.
+SAME = 2e-9
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One parameter as a coordinate.
+
+    Attributes:
+        name: Of the parameter.
+        parameter: The parameter itself.
+        lower, upper: Values at coordinates 0 and 1 [unit of the parameter]; 0 and 1 for choices.
+        logarithmic: Whether the coordinate is even in the logarithm of the value.
+        levels: All coordinates possible, ascending; None for a continuous range.
+    """
+
+    name: str
+    parameter: Parameter
+    lower: float
+    upper: float
+    logarithmic: bool
+    levels: Array | None
+
+    @property
+    def categorical(self) -> bool:
+        """Whether the coordinate is the position of a choice."""
+        return isinstance(self.parameter, CategoricalParameter)
+
+    def coordinate(self, value: Value) -> float:
+        """Return the coordinate of `value`.
+
+        Raises:
+            ValueError: If a choice is not in the list.
+        """
+        if isinstance(self.parameter, CategoricalParameter):
+            if value not in self.parameter.choices:
+                raise ValueError(f"{self.name}: {value!r} is not one of {', '.join(self.parameter.choices)}")
+            return float(self.parameter.choices.index(str(value)))
+        number = float(value)
+        if self.logarithmic:
+            return math.log(number / self.lower) / math.log(self.upper / self.lower)
+        return (number - self.lower) / (self.upper - self.lower)
+
+    def value(self, coordinate: float) -> Value:
+        """Return the allowed value nearest to `coordinate`, to nine digits."""
+        parameter = self.parameter
+        if isinstance(parameter, CategoricalParameter):
+            return parameter.choices[min(max(round(coordinate), 0), len(parameter.choices) - 1)]
+        if self.logarithmic:
+            number = self.lower * math.exp(coordinate * math.log(self.upper / self.lower))
+        else:
+            number = self.lower + coordinate * (self.upper - self.lower)
+        if isinstance(parameter, ContinuousParameter):
+            return float(min(max(float(f"{number:.9g}"), parameter.bounds[0]), parameter.bounds[1]))
+        if isinstance(parameter, IntegerParameter):
+            return min(max(round(number), parameter.bounds[0]), parameter.bounds[1])
+        return min(parameter.values, key=lambda v: abs(v - number))
+
+
+@dataclass(frozen=True)
+class Polytope:
+    """Linear constraints on coordinates z: `A z <= b` and `E z == f`; bounds 0 and 1 come on top.
+
+    Attributes:
+        A, b: m x p and m.
+        E, f: k x p and k.
+    """
+
+    A: Array
+    b: Array
+    E: Array
+    f: Array
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no constraint."""
+        return len(self.b) == 0 and len(self.f) == 0
+
+    @cached_property
+    def involved(self) -> NDArray[np.bool_]:
+        """Which coordinates a constraint names (p)."""
+        named: NDArray[np.bool_] = (np.abs(self.A).sum(0) + np.abs(self.E).sum(0)) > 0
+        return named
+
+    def allows(self, z: Array, tolerance: float = 1e-7) -> NDArray[np.bool_]:
+        """Say for each row of `z` (n x p) whether it satisfies every constraint."""
+        inside: NDArray[np.bool_] = np.ones(len(z), bool)
+        if len(self.b):
+            inside &= (z @ self.A.T <= self.b + tolerance).all(1)
+        if len(self.f):
+            inside &= (np.abs(z @ self.E.T - self.f) <= tolerance).all(1)
+        return inside
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """All coordinates of a problem and its constraints on them."""
+
+    problem: Problem
+    axes: tuple[Axis, ...]
+    polytope: Polytope
+
+    @classmethod
+    def of(cls, problem: Problem) -> SearchSpace:
+        """Return the search space of `problem`."""
+        constrained = {name for c in problem.linear_constraints for name, _ in c.coefficients}
+        axes = tuple(
+            _axis(name, p, problem, constrained=name in constrained) for name, p in problem.parameters.items()
+        )
+        return cls(problem, axes, _polytope(problem, axes))
+
+    @property
+    def p(self) -> int:
+        """Number of coordinates."""
+        return len(self.axes)
+
+    @cached_property
+    def pool_rows(self) -> NDArray[np.int64]:
+        """Which rows of the pool the constraints allow; empty without a pool."""
+        pool = self.problem.pool
+        rows = range(len(pool)) if pool is not None else range(0)
+        constraints = self.problem.linear_constraints
+        return np.array([i for i in rows if not constraints or self._allowed(i)], np.int64)
+
+    @cached_property
+    def pool(self) -> Array | None:
+        """The coordinates of those rows (n x p); None without a pool."""
+        if self.problem.pool is None:
+            return None
+        columns = [self._column(axis, self.problem.pool.columns[axis.name]) for axis in self.axes]
+        return np.array(columns).T[self.pool_rows]
+
+    def _allowed(self, row: int) -> bool:
+        pool = self.problem.pool
+        return pool is not None and all(c.allows(pool.row(row)) for c in self.problem.linear_constraints)
+
+    @staticmethod
+    def _column(axis: Axis, values: Sequence[Value]) -> Array:
+        if isinstance(axis.parameter, CategoricalParameter):
+            position = {choice: float(i) for i, choice in enumerate(axis.parameter.choices)}
+            return np.array([position[str(v)] for v in values])
+        return np.array([axis.coordinate(v) for v in values])
+
+    def coordinates(self, points: Sequence[Mapping[str, Value]]) -> Array:
+        """Return the coordinates of `points` (n x p)."""
+        rows = [[axis.coordinate(point[axis.name]) for axis in self.axes] for point in points]
+        return np.array(rows, dtype=np.float64).reshape(len(points), self.p)
+
+    def point(self, z: Array) -> Point:
+        """Return the setting at coordinates `z` (p), each value the nearest allowed one."""
+        return {axis.name: axis.value(float(c)) for axis, c in zip(self.axes, z, strict=True)}
+
+    def snap(self, z: Array) -> Array:
+        """Return `z` (n x p) with every coordinate moved to the nearest level, where there are levels."""
+        snapped = np.clip(z, 0.0, self.upper)
+        for j, axis in enumerate(self.axes):
+            if axis.levels is not None:
+                middles = (axis.levels[1:] + axis.levels[:-1]) / 2
+                snapped[:, j] = axis.levels[np.searchsorted(middles, snapped[:, j])]
+        return snapped
+
+    @cached_property
+    def upper(self) -> Array:
+        """Largest coordinates (p): the last position for choices, 1 for numbers."""
+        tops = [a.levels[-1] if a.levels is not None and a.categorical else 1.0 for a in self.axes]
+        return np.array(tops, dtype=np.float64)
+
+    @cached_property
+    def continuous(self) -> NDArray[np.bool_]:
+        """Which coordinates have no levels (p)."""
+        return np.array([a.levels is None for a in self.axes])
+
+    @cached_property
+    def size(self) -> float:
+        """Number of settings before constraints; infinite where a coordinate is continuous."""
+        return math.prod(math.inf if a.levels is None else float(len(a.levels)) for a in self.axes)
+
+
+def _axis(name: str, parameter: Parameter, problem: Problem, *, constrained: bool) -> Axis:
+    if isinstance(parameter, CategoricalParameter):
+        return Axis(name, parameter, 0.0, 1.0, False, np.arange(len(parameter.choices), dtype=np.float64))
+    if isinstance(parameter, (ContinuousParameter, IntegerParameter)):
+        lower, upper = (float(v) for v in parameter.bounds)
+    else:
+        lower, upper = parameter.values[0], parameter.values[-1]
+    if problem.pool is not None:
+        # What cannot be chosen must not stretch the scale.
+        values = [float(v) for v in problem.pool.columns[name]]
+        if min(values) < max(values):
+            lower, upper = min(values), max(values)
+    log = isinstance(parameter, ContinuousParameter) and parameter.scale == "log" and not constrained
+    axis = Axis(name, parameter, lower, upper, log, None)
+    if isinstance(parameter, ContinuousParameter):
+        return axis
+    if isinstance(parameter, IntegerParameter):
+        low, high = parameter.bounds
+        if high - low >= MOST_LEVELS:
+            return axis
+        values = [float(v) for v in range(low, high + 1)]
+    else:
+        values = list(parameter.values)
+    levels = np.array([axis.coordinate(v) for v in values])
+    return Axis(name, parameter, lower, upper, log, levels)
+
+
+def _polytope(problem: Problem, axes: Sequence[Axis]) -> Polytope:
+    position = {axis.name: j for j, axis in enumerate(axes)}
+    rows: dict[bool, list[tuple[Array, float]]] = {True: [], False: []}
+    for constraint in problem.linear_constraints:
+        row, bound = np.zeros(len(axes)), constraint.bound
+        for name, coefficient in constraint.coefficients:
+            axis = axes[position[name]]
+            row[position[name]] = coefficient * (axis.upper - axis.lower)
+            bound -= coefficient * axis.lower
+        # Rows of equal size, so that one tolerance means the same for all.
+        size = float(np.abs(row).max()) or 1.0
+        sign = -1.0 if constraint.sense == ">=" else 1.0
+        rows[constraint.sense == "=="].append((sign * row / size, sign * bound / size))
+
+    def stacked(kind: bool) -> tuple[Array, Array]:
+        matrix = np.array([row for row, _ in rows[kind]]).reshape(len(rows[kind]), len(axes))
+        return matrix, np.array([bound for _, bound in rows[kind]], dtype=np.float64)
+
+    return Polytope(*stacked(False), *stacked(True))

@@ -1,0 +1,252 @@
+"""From what is known to what to try next: a pure function of its argument, run in the proposer process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from controller.design.acquisition import Acquisition, WithSuccess, acquisition
+from controller.design.candidates import Listing, listing
+from controller.design.initial import data_fingerprint, first_points, seen_points, stand_in, without_model
+from controller.design.search import Choice, best_anywhere, best_listed
+from controller.domain.base import Point
+from controller.domain.campaign import ProposalPolicy
+from controller.domain.proposal import Alternative, Prediction, Proposal
+from controller.domain.request import Observed, Request
+from controller.domain.space import Problem
+from controller.encoding.columns import Encoder
+from controller.errors import MissingExtraError, SpaceExhaustedError
+from controller.learn.calibration import CalibrationReport, calibration
+from controller.learn.dataset import sign, training_data
+from controller.learn.feasibility import Feasibility, fit_feasibility
+from controller.learn.fit import fit
+from surrogates.base import Surrogate
+from surrogates.data import TrainingData
+
+__all__ = ["Observed", "Request", "calibrations", "predict", "propose", "stand_in"]
+
+# Measured settings around which the search looks closely.
+_INCUMBENTS = 4
+_ENCODERS_KEPT = 8
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What a problem looks like to a model; the same for every proposal of a campaign."""
+
+    encoder: Encoder
+    listing: Listing | None
+    X: Tensor
+    """Columns of the listed settings (n x d)."""
+
+
+@lru_cache(maxsize=_ENCODERS_KEPT)
+def _ground_of(text: str) -> _Ground:
+    encoder = Encoder.of(Problem.model_validate_json(text))
+    found = listing(encoder.space)
+    z = np.zeros((0, encoder.space.p)) if found is None else found.z
+    return _Ground(encoder, found, encoder.columns(torch.from_numpy(z)))
+
+
+def _ground(problem: Problem) -> _Ground:
+    return _ground_of(problem.model_dump_json())
+
+
+@dataclass(frozen=True)
+class _Knowledge:
+    """Fitted models of all objectives, before pending points are taken into account."""
+
+    surrogates: dict[str, Surrogate]
+    data: dict[str, TrainingData]
+    feasibility: Feasibility | None
+
+
+def propose(request: Request) -> list[Proposal]:
+    """Return `request.n` proposals with their reasons; fewer only where fewer settings are left.
+
+    Raises:
+        SpaceExhaustedError: If every allowed setting has been proposed.
+        MissingExtraError: If the problem has structures and RDKit is not installed.
+    """
+    try:
+        ground = _ground(request.problem)
+    except MissingExtraError:
+        raise
+    except Exception as error:  # instruments must never wait for a repair of the mathematics
+        return stand_in(request, f"the settings could not be encoded ({type(error).__name__}: {error})")
+    seen = seen_points(request)
+    complete = [o for o in request.observed if _is_complete(o, request.problem)]
+    wanted = first_points(request.problem, request.policy)
+    # Points under way count as first points, or a batch would be filled with them again and again.
+    first = max(wanted - len(complete) - len(request.pending), 0) if complete else request.n
+    proposals: list[Proposal] = []
+    if first:
+        note = f"one of the first {wanted}" if len(seen) < wanted else "nothing was measured yet that a model could use"
+        proposals = without_model(
+            request.model_copy(update={"n": min(first, request.n)}), "space-filling", note, ground.encoder.space
+        )
+    if len(proposals) < request.n and complete:
+        try:
+            proposals += _with_model(request, ground, complete, proposals)
+        except SpaceExhaustedError:
+            if not proposals:
+                raise
+        except Exception as error:  # whatever the numbers do, the instruments get something sensible to do
+            rest = request.model_copy(
+                update={
+                    "n": request.n - len(proposals),
+                    "pending": (*request.pending, *(p.point for p in proposals)),
+                }
+            )
+            proposals += stand_in(rest, f"the model failed ({type(error).__name__}: {error})")
+    return proposals
+
+
+def predict(
+    problem: Problem,
+    policy: ProposalPolicy,
+    observed: Sequence[Observed],
+    points: Sequence[Point],
+    seed: int,
+    device: str = "auto",
+) -> list[dict[str, Prediction]]:
+    """Return what is expected of each objective at `points`, on the objectives' own scales.
+
+    An objective without any value yet is left out.
+    """
+    ground = _ground(problem)
+    knowledge = _learn(problem, policy, ground, observed, seed, device)
+    return _predictions(problem, knowledge, ground.encoder.encode(points))
+
+
+def calibrations(
+    problem: Problem, policy: ProposalPolicy, observed: Sequence[Observed], seed: int, device: str = "auto"
+) -> dict[str, CalibrationReport]:
+    """Return per objective how well its model predicts each observation from the others; too few give no report."""
+    knowledge = _learn(problem, policy, _ground(problem), observed, seed, device)
+    reports = {name: calibration(s, knowledge.data[name]) for name, s in knowledge.surrogates.items()}
+    return {name: report for name, report in reports.items() if report is not None}
+
+
+def _is_complete(observed: Observed, problem: Problem) -> bool:
+    return observed.values is not None and problem.objectives.keys() <= observed.values.keys()
+
+
+def _learn(
+    problem: Problem, policy: ProposalPolicy, ground: _Ground, observed: Sequence[Observed], seed: int, device: str
+) -> _Knowledge:
+    data = {
+        name: found
+        for name, objective in problem.objectives.items()
+        if (found := training_data(ground.encoder, observed, name, objective)) is not None
+    }
+    surrogates = {
+        name: fit(
+            policy.surrogate,
+            rows,
+            problem.objectives[name],
+            listed=ground.listing is not None,
+            seed=seed,
+            device=device,
+        )
+        for name, rows in data.items()
+    }
+    return _Knowledge(surrogates, data, fit_feasibility(ground.encoder, observed, device))
+
+
+def _with_model(
+    request: Request, ground: _Ground, complete: Sequence[Observed], earlier: Sequence[Proposal]
+) -> list[Proposal]:
+    begin = time.perf_counter()
+    problem, encoder = request.problem, ground.encoder
+    seed = int(np.random.default_rng([request.seed, request.number + len(earlier)]).integers(2**31))
+    knowledge = _learn(problem, request.policy, ground, request.observed, seed, request.device)
+    measured = {
+        name: sign(o) * torch.tensor([[c.values[name]] for c in complete if c.values is not None], dtype=torch.float64)
+        for name, o in problem.objectives.items()
+    }
+    done = encoder.encode([c.point for c in complete])
+    pending = list(request.pending) + [p.point for p in earlier]
+    proposals: list[Proposal] = []
+    for k in range(request.n - len(earlier)):
+        believed = encoder.encode(pending)
+        models = _condition(knowledge.surrogates, believed)
+        score: Acquisition = acquisition(
+            problem.objectives, models, measured, done, believed, best_observed=ground.listing is not None, seed=seed
+        )
+        if knowledge.feasibility is not None:
+            score = WithSuccess(score, knowledge.feasibility.log_probability)
+        try:
+            choices = _search(request, ground, score, complete, pending, seed + k)
+        except SpaceExhaustedError:
+            if proposals:
+                break
+            raise
+        best = choices[0]
+        proposals.append(
+            Proposal(
+                point=best.point,
+                source="model",
+                acquisition=best.score,
+                acquisition_name=score.name,
+                predictions=_predictions(
+                    problem, _Knowledge(models, knowledge.data, None), encoder.encode([best.point])
+                )[0],
+                surrogate={name: model.report.model_dump(mode="json") for name, model in models.items()},
+                runners_up=tuple(Alternative(point=c.point, acquisition=c.score) for c in choices[1:]),
+                data_fingerprint=data_fingerprint(request, pending[len(request.pending) :]),
+                seed=request.seed,
+                seconds=time.perf_counter() - begin,
+                note="; ".join(w for model in models.values() for w in model.report.warnings),
+            )
+        )
+        begin = time.perf_counter()
+        pending.append(best.point)
+    return proposals
+
+
+def _condition(surrogates: dict[str, Surrogate], believed: Tensor) -> dict[str, Surrogate]:
+    if not len(believed):
+        return surrogates
+    return {name: s.condition_on_pending(believed.to(s.device)) for name, s in surrogates.items()}
+
+
+def _search(
+    request: Request,
+    ground: _Ground,
+    score: Acquisition,
+    complete: Sequence[Observed],
+    pending: Sequence[Point],
+    seed: int,
+) -> list[Choice]:
+    problem, space = request.problem, ground.encoder.space
+    seen = [o.point for o in request.observed] + list(pending)
+    if ground.listing is not None:
+        return best_listed(
+            ground.listing, ground.X, score, space.coordinates(seen), problem.allow_replicates
+        )
+    ranked = sorted(complete, key=lambda c: -_rank(c, problem))[:_INCUMBENTS]
+    incumbents = space.coordinates([c.point for c in ranked])
+    return best_anywhere(ground.encoder, score, seen, incumbents, problem.allow_replicates, seed)
+
+
+def _rank(observed: Observed, problem: Problem) -> float:
+    """A number by which measured settings can be sorted; for several objectives any fixed mixture will do."""
+    values = observed.values or {}
+    return sum(objective.score(values[name]) for name, objective in problem.objectives.items())
+
+
+def _predictions(problem: Problem, knowledge: _Knowledge, X: Tensor) -> list[dict[str, Prediction]]:
+    rows: list[dict[str, Prediction]] = [{} for _ in range(len(X))]
+    for name, surrogate in knowledge.surrogates.items():
+        mean, sd = (t.detach().cpu() for t in surrogate.predict(X.to(surrogate.device)))
+        factor = sign(problem.objectives[name])
+        for row, m, s in zip(rows, mean.tolist(), sd.tolist(), strict=True):
+            row[name] = Prediction(mean=factor * m, sd=s)
+    return rows

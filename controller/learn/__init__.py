@@ -1,0 +1,1 @@
+"""What is learned from what was measured: training data, fitted models, regions that fail, when to stop."""

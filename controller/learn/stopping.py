@@ -1,0 +1,45 @@
+"""When a campaign has spent its budget: pure functions of its state."""
+
+from __future__ import annotations
+
+from controller.domain.campaign import Budget
+from controller.domain.experiment import OPEN_EXPERIMENTS
+from controller.domain.state import CampaignState
+
+_SECONDS_PER_HOUR = 3600.0
+
+
+def experiments_left(budget: Budget, state: CampaignState) -> int:
+    """Return how many more experiments may be proposed; cancelled ones cost nothing."""
+    return max(0, budget.experiments - state.spent)
+
+
+def seconds_left(budget: Budget, state: CampaignState, now: float) -> float | None:
+    """Return the lab time left at lab time `now` [s], or None where time is not limited."""
+    if budget.hours is None:
+        return None
+    return max(0.0, state.created_at + budget.hours * _SECONDS_PER_HOUR - now)
+
+
+def reason_to_stop(budget: Budget, state: CampaignState, now: float, *, exhausted: bool = False) -> str | None:
+    """Return why no further experiment may begin, or None while one may.
+
+    Args:
+        budget: Of the campaign.
+        state: What its events tell.
+        now: Lab time [s].
+        exhausted: Whether every allowed setting has been proposed.
+    """
+    if seconds_left(budget, state, now) == 0.0:
+        return f"the {budget.hours:g} hours of its budget are over"
+    if experiments_left(budget, state) == 0:
+        return f"all {budget.experiments} experiments of its budget are spent"
+    if exhausted:
+        return "every allowed setting has been proposed"
+    return None
+
+
+def is_over(budget: Budget, state: CampaignState, now: float, *, exhausted: bool = False) -> bool:
+    """Say whether nothing may begin any more and nothing is under way."""
+    under_way = any(e.status in OPEN_EXPERIMENTS for e in state.experiments.values())
+    return not under_way and reason_to_stop(budget, state, now, exhausted=exhausted) is not None
