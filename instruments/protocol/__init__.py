@@ -1,0 +1,1 @@
+"""The wire protocol: messages, their frames, and the two sessions as pure state machines."""

@@ -1,0 +1,1 @@
+"""The driver SDK: a base class, `@action`, and the server that hosts a driver on the wire."""

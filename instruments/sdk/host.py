@@ -1,0 +1,326 @@
+"""Carries actions out: plain methods in threads, async ones in a loop of their own, so that the wire never waits."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from instruments.clock import Clock
+from instruments.errors import ActionCancelledError, ActionError, DriverDefinitionError
+from instruments.protocol.capabilities import Capabilities
+from instruments.protocol.driver_session import Rejection
+from instruments.protocol.messages import Command
+from instruments.protocol.outputs import EndReason
+from instruments.protocol.records import AttemptRecord
+from instruments.protocol.values import FaultCode, Faulted, Outcome, Succeeded, shorten
+from instruments.sdk.action import Action
+from instruments.sdk.checks import check_arguments, check_returned
+from instruments.sdk.context import ActionContext
+from instruments.sdk.recovery import Recovery
+
+_PROGRESS_PAUSE_S = 0.1
+_CLOSE_BOUND_S = 1.0
+log = logging.getLogger(__name__)
+
+
+class DeviceCalls:
+    """Calls a driver's methods off the wire's event loop and gives back futures of that loop.
+
+    Daemon threads rather than a pool: a method that never returns must not keep the process from leaving.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.current_thread()
+        self._lock = threading.Lock()
+
+    def call(self, function: Callable[..., Any], *args: Any, **keywords: Any) -> asyncio.Future[Any]:
+        """Call `function`, plain or async; cancelling the future ends an async one and abandons a plain one."""
+        if inspect.iscoroutinefunction(function):
+            return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(function(*args, **keywords), self._device_loop()))
+        home = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = home.create_future()
+
+        def settle(result: Any, error: BaseException | None) -> None:
+            if future.done():
+                return
+            if error is None:
+                future.set_result(result)
+            elif isinstance(error, Exception):
+                future.set_exception(error)
+            else:
+                # SystemExit or KeyboardInterrupt of a driver is its fault, not a wish to end the host.
+                future.set_exception(RuntimeError(f"{type(error).__name__}: {error}"))
+
+        def work() -> None:
+            result, error = None, None
+            try:
+                result = function(*args, **keywords)
+                if inspect.isawaitable(result):
+                    result = asyncio.run_coroutine_threadsafe(_await(result), self._device_loop()).result()
+            except BaseException as raised:  # noqa: BLE001 - whatever it is, it belongs to the one who waits
+                error = raised
+            if not home.is_closed():
+                try:
+                    home.call_soon_threadsafe(settle, result, error)
+                except RuntimeError:
+                    log.debug("the loop closed before %r returned", function)
+
+        threading.Thread(target=work, name=f"action {getattr(function, '__name__', '?')}", daemon=True).start()
+        return future
+
+    async def close(self) -> None:
+        """End the loop of async methods; one that is blocked is left behind after a moment."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            await asyncio.to_thread(self._thread.join, _CLOSE_BOUND_S)
+
+    def _device_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                loop = asyncio.new_event_loop()
+
+                def work() -> None:
+                    loop.run_forever()
+                    pending = asyncio.all_tasks(loop)
+                    for task in pending:
+                        task.cancel()
+                    loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+                    loop.close()
+
+                self._thread = threading.Thread(target=work, name="device loop", daemon=True)
+                self._thread.start()
+                self._loop = loop
+            return self._loop
+
+
+async def _await(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
+@dataclass
+class _Going:
+    context: ActionContext
+    wish: asyncio.Event = field(default_factory=asyncio.Event)
+    reason: EndReason | None = None
+
+
+class ActionHost:
+    """Examines commands and carries out one driver's actions.
+
+    Args:
+        actions: The driver's.
+        capabilities: Their descriptions, limits of the lab file applied.
+        calls: Where the driver's methods are called.
+        clock: Lab time.
+        on_progress: Told of progress, on the wire's loop, a few times a second at most.
+        on_released: Told when the code of a stuck attempt has returned at last.
+        on_overrun: Called when an action neither met its deadline nor ended when asked to.
+        grace_s: How long an action may take to end once it was asked to [real s].
+    """
+
+    def __init__(
+        self,
+        actions: Mapping[str, Action],
+        capabilities: Capabilities,
+        *,
+        calls: DeviceCalls,
+        clock: Clock,
+        on_progress: Callable[[str, float, str], None],
+        on_released: Callable[[str], None],
+        on_overrun: Callable[[], None],
+        grace_s: float = 0.5,
+    ) -> None:
+        self._actions = dict(actions)
+        self._capabilities = capabilities
+        self._calls = calls
+        self._clock = clock
+        self._on_progress = on_progress
+        self._on_released = on_released
+        self._on_overrun = on_overrun
+        self._grace_s = grace_s
+        self._going: dict[str, _Going] = {}
+
+    def examine(self, command: Command, at: float) -> AttemptRecord | Rejection:
+        """Decide about a new command.
+
+        Args:
+            command: As it came.
+            at: Lab time.
+
+        Returns:
+            The record to keep, or why it is turned down.
+        """
+        described = self._capabilities.actions.get(command.action)
+        if described is None:
+            known = ", ".join(sorted(self._capabilities.actions))
+            return Rejection("invalid_command", f"unknown action {command.action!r}; this driver offers {known}")
+        try:
+            used, conversions = check_arguments(command, described)
+        except ActionError as error:
+            return Rejection("out_of_limits" if error.code == "out_of_limits" else "invalid_command", str(error))
+        try:
+            duration = self._actions[command.action].duration_for(used)
+        except Exception as error:  # a driver's own function of the arguments
+            return Rejection("driver_error", f"action {command.action!r}: its duration cannot be told: {error!r}")
+        return AttemptRecord(
+            attempt=command.attempt,
+            action=command.action,
+            arguments=used,
+            received=dict(command.arguments),
+            units=dict(command.units),
+            duration_s=duration,
+            deadline_s=duration[1] if command.deadline_s is None else command.deadline_s,
+            accepted_at=at,
+            conversions=conversions,
+        )
+
+    def end(self, attempt: str, reason: EndReason) -> None:
+        """Ask a running attempt to end."""
+        going = self._going.get(attempt)
+        if going is not None and going.reason is None:
+            going.reason = reason
+            going.context.cancel(reason)
+            going.wish.set()
+
+    async def execute(self, record: AttemptRecord, *, recovering: bool) -> tuple[Outcome, bool]:
+        """Carry out an attempt.
+
+        Args:
+            record: The attempt.
+            recovering: An earlier process had started it: ask the recover hook first.
+
+        Returns:
+            Its outcome, and whether its code has not returned (it is stuck).
+        """
+        action = self._actions.get(record.action)
+        started_at = self._clock.time() if record.started_at is None else record.started_at
+        if recovering and (action is None or action.recover is None):
+            return self._interrupted(started_at, "the driver's process died meanwhile and the action has no check"), False
+        if action is None:
+            return self._fault(FaultCode.invalid_command, f"no action {record.action!r} any more", started_at), False
+        context = ActionContext(
+            record.attempt,
+            self._clock,
+            started_at=started_at,
+            on_progress=self._progress_from_thread(record.attempt),
+        )
+        going = self._going[record.attempt] = _Going(context)
+        work = asyncio.ensure_future(self._work(action, context, record, recovering))
+        wish = asyncio.ensure_future(going.wish.wait())
+        try:
+            await asyncio.wait(
+                (work, wish), timeout=record.deadline_s / self._clock.speed, return_when=asyncio.FIRST_COMPLETED
+            )
+            timed_out = not work.done() and going.reason is None
+            if timed_out:
+                context.cancel(f"its deadline of {record.deadline_s:g} s has passed")
+            if not work.done():
+                await asyncio.wait((work,), timeout=self._grace_s)
+            if work.done():
+                return self._judge(work, going.reason, timed_out, started_at, record), False
+            if timed_out:
+                self._on_overrun()
+            return self._abandon(work, going.reason, record, started_at)
+        finally:
+            wish.cancel()
+            self._going.pop(record.attempt, None)
+
+    def _abandon(
+        self, work: asyncio.Future[Outcome], reason: EndReason | None, record: AttemptRecord, started_at: float
+    ) -> tuple[Outcome, bool]:
+        # Let it go on unheard. Its place stays taken until it returns: the device may still be in its hands.
+        def returned(done: asyncio.Future[Outcome]) -> None:
+            if not done.cancelled():
+                error = done.exception()
+                log.warning("attempt %s: its code has returned at last (%s)", record.attempt, error or "normally")
+            self._on_released(record.attempt)
+
+        work.add_done_callback(returned)
+        code = FaultCode.timeout if reason is None else FaultCode(reason)
+        what = f"deadline of {record.deadline_s:g} s passed" if reason is None else f"asked to end ({reason})"
+        text = f"{what}, but the action's code has not returned within {self._grace_s:g} s: it is abandoned"
+        return self._fault(code, text, started_at), True
+
+    async def _work(
+        self, action: Action, context: ActionContext, record: AttemptRecord, recovering: bool
+    ) -> Outcome:
+        described = self._capabilities.actions[record.action]
+        if recovering:
+            assert action.recover is not None
+            answer = await self._calls.call(action.recover, context, **record.arguments)
+            if not isinstance(answer, Recovery):
+                raise DriverDefinitionError(f"recover hook of {action.name!r} returned {answer!r}, expected a Recovery")
+            if answer.kind == "unknown":
+                return self._interrupted(context.started_at, answer.message or "its recover hook cannot tell")
+            if answer.kind == "never_began":
+                returned = await self._calls.call(action.handler, context, **record.arguments)
+            elif answer.kind == "going":
+                assert answer.follow is not None
+                returned = await self._calls.call(answer.follow)
+            else:
+                returned = answer.values
+        else:
+            returned = await self._calls.call(action.handler, context, **record.arguments)
+        values = check_returned(returned, described, action.name)
+        return Succeeded(values=values, started_at=context.started_at, finished_at=self._clock.time())
+
+    def _judge(
+        self,
+        work: asyncio.Future[Outcome],
+        reason: EndReason | None,
+        timed_out: bool,
+        started_at: float,
+        record: AttemptRecord,
+    ) -> Outcome:
+        ended: FaultCode | None = FaultCode.timeout if timed_out else None if reason is None else FaultCode(reason)
+        error = work.exception()
+        if error is None:
+            return work.result()  # done in time after all: a result is a result
+        if ended is not None:
+            what = f"the deadline of {record.deadline_s:g} s passed" if timed_out else f"it was {ended.value}"
+            told = "" if isinstance(error, ActionCancelledError) else f"; the action then said {error!r}"
+            return self._fault(ended, what + told, started_at, retryable=True)
+        if isinstance(error, ActionError):
+            return self._fault(FaultCode(error.code), str(error), started_at, retryable=error.retryable)
+        if isinstance(error, TimeoutError):
+            return self._fault(FaultCode.timeout, f"the device did not answer in time: {error}", started_at, retryable=True)
+        log.error("attempt %s: action %s failed", record.attempt, record.action, exc_info=error)
+        return self._fault(FaultCode.driver_error, f"{type(error).__name__}: {error}", started_at)
+
+    def _fault(self, code: FaultCode, message: str, started_at: float, *, retryable: bool = False) -> Faulted:
+        return Faulted(
+            code=code,
+            message=shorten(message),
+            retryable=retryable,
+            started_at=started_at,
+            finished_at=self._clock.time(),
+        )
+
+    def _interrupted(self, started_at: float, why: str) -> Faulted:
+        return self._fault(FaultCode.interrupted, f"interrupted: {why}", started_at)
+
+    def _progress_from_thread(self, attempt: str) -> Callable[[float, str], None]:
+        home = asyncio.get_running_loop()
+        last = float("-inf")
+
+        def tell(fraction: float, note: str) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last < _PROGRESS_PAUSE_S or fraction != fraction:
+                return
+            last = now
+            try:
+                home.call_soon_threadsafe(self._on_progress, attempt, fraction, note)
+            except RuntimeError:
+                log.debug("progress of %s after the loop closed", attempt)
+
+        return tell

@@ -1,0 +1,1 @@
+"""Transports: how frames travel. ZeroMQ between processes, memory inside one."""
