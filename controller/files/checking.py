@@ -1,0 +1,34 @@
+"""What is wrong with a campaign or lab file, told without raising."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from controller.errors import FileFaultsError
+from controller.files.faults import Faults
+from controller.files.loading import load_campaign, load_lab
+from controller.files.reading import read_document
+
+CAMPAIGN_KEYS = ("campaign", "parameters", "objectives", "budget")
+LAB_KEYS = ("instruments", "protocol", "simulator")
+
+
+def check_file(path: Path) -> list[str]:
+    """Return one line per fault of a campaign or lab file, none when it is good; the keys say which of the two it is."""
+    try:
+        document = read_document(path)
+        if any(key in document.data for key in CAMPAIGN_KEYS):
+            load_campaign(path)
+        elif any(key in document.data for key in LAB_KEYS):
+            load_lab(path)
+        else:
+            faults = Faults()
+            message = (
+                f"is neither a campaign (keys {', '.join(CAMPAIGN_KEYS)}) nor a lab (keys {', '.join(LAB_KEYS[:2])}); "
+                "labwright init DIR writes an example of each"
+            )
+            document.fault(faults, (), message, value=False)
+            return faults.lines()
+    except FileFaultsError as error:
+        return error.faults
+    return []

@@ -1,0 +1,21 @@
+"""The lab file as its user writes it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from controller.domain.base import Label, Model
+from controller.domain.lab import InstrumentSpec, StepSpec
+
+
+class LabFile(Model):
+    """The instruments of a lab and the steps that one experiment takes on them."""
+
+    lab: Label
+    """The lab's name; driver journals are kept under it."""
+    instruments: Annotated[dict[Label, InstrumentSpec], Field(min_length=1)]
+    protocol: Annotated[tuple[StepSpec, ...], Field(min_length=1)]
+    speed: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    """Lab seconds per real second; anything but 1 only where every instrument is simulated."""

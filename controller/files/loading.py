@@ -1,0 +1,158 @@
+"""From files to a `Definition` or a `LabSpec`: everything read, everything checked, every fault told at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from controller.domain.campaign import CampaignFile, Definition
+from controller.domain.constraint import LinearConstraint
+from controller.domain.lab import LabSpec
+from controller.domain.parameter import CategoricalParameter, Parameter
+from controller.domain.space import DescriptorTable, Pool, Problem
+from controller.files.descriptors import read_descriptors
+from controller.files.faults import Faults
+from controller.files.laboratory import Laboratory, Wishes, lab_document_of, lab_of_campaign, lab_of_document
+from controller.files.pools import check_pool, check_subset, read_candidates, settle_pool
+from controller.files.reading import Document, read_document
+from controller.files.space import check_feasible, count_settings, read_constraints
+from controller.files.translating import validated
+from controller.files.wiring import check_wiring
+
+
+def load_campaign(path: Path, *, seed: int | None = None, simulate: bool = False, speed: float | None = None) -> Definition:
+    """Read a campaign file with everything it points to.
+
+    Args:
+        path: A YAML or JSON file.
+        seed: Takes the place of the file's.
+        simulate: Swap every real instrument for its simulated twin.
+        speed: Lab seconds per real second, in place of the lab's; only for simulated labs.
+
+    Returns:
+        A definition that needs no file any more, but for files that drivers read themselves.
+
+    Raises:
+        FileFaultsError: With every fault found, one line each.
+    """
+    document = read_document(path)
+    if seed is not None:
+        document = Document(path, {**document.data, "seed": seed}, document.lines)
+    faults = Faults()
+    wishes = Wishes(simulate, speed)
+    campaign = validated(CampaignFile, document, faults)
+    parameters = _good_parameters(document) if campaign is None else campaign.parameters
+    _check_units(document, faults)
+    constraints = read_constraints(document, parameters, faults)
+    feasible = check_feasible(constraints, parameters, document, faults)
+    descriptors = _descriptors(document, parameters, faults)
+    candidates = None
+    if isinstance(file := document.data.get("candidates"), str):
+        candidates = read_candidates(document, parameters, file, faults)
+    if campaign is None:
+        inner = lab_document_of(document, lab, faults) if isinstance(lab := document.data.get("lab"), str) else None
+        if inner is not None and "simulator" not in inner.data:
+            lab_of_document(inner, None, wishes, faults)
+        faults.raise_if_any()
+    assert campaign is not None  # noqa: S101 - its faults have just been raised
+    laboratory = lab_of_campaign(document, campaign, wishes, faults)
+    # Units that nobody knows cannot be compared.
+    if laboratory is not None and not any(f.keys[-1:] == ("unit",) for f in faults.found):
+        check_wiring(document, campaign, laboratory, faults)
+    problem = Problem(
+        parameters=campaign.parameters, objectives=campaign.objectives, constraints=campaign.constraints,
+        descriptors=descriptors, allow_replicates=campaign.allow_replicates,
+    )  # fmt: skip
+    pool = _pool(document, problem, candidates, laboratory, constraints, faults) if feasible else None
+    if len(faults) == 0:
+        _check_budget(document, campaign, constraints, pool, faults)
+    faults.raise_if_any()
+    assert laboratory is not None  # noqa: S101 - its faults have just been raised
+    return Definition(
+        name=campaign.campaign, description=campaign.description, problem=problem.model_copy(update={"pool": pool}),
+        budget=campaign.budget, batch=campaign.batch, proposals=campaign.proposals, failures=campaign.failures,
+        seed=campaign.seed, lab=laboratory.spec,
+    )  # fmt: skip
+
+
+def load_lab(path: Path) -> LabSpec:
+    """Read a lab file by itself.
+
+    Raises:
+        FileFaultsError: With every fault found, one line each.
+    """
+    faults = Faults()
+    laboratory = lab_of_document(read_document(path), None, Wishes(), faults)
+    faults.raise_if_any()
+    assert laboratory is not None  # noqa: S101 - its faults have just been raised
+    return laboratory.spec
+
+
+def _good_parameters(document: Document) -> dict[str, Parameter]:
+    """Return the parameters that are right although the file as a whole is not, so that more can be checked."""
+    written: Any = document.data.get("parameters")
+    adapter: TypeAdapter[Parameter] = TypeAdapter(Parameter)
+    good: dict[str, Parameter] = {}
+    for name, content in written.items() if isinstance(written, dict) else ():
+        try:
+            good[name] = adapter.validate_python(content)
+        except ValidationError:
+            continue
+    return good
+
+
+def _check_units(document: Document, faults: Faults) -> None:
+    from instruments.errors import UnitError
+    from instruments.units import check_unit
+
+    for section in ("parameters", "objectives"):
+        entries = document.data.get(section)
+        for name in entries if isinstance(entries, dict) else ():
+            unit = document.get((section, name, "unit"))
+            if isinstance(unit, str):
+                try:
+                    check_unit(unit)
+                except UnitError as error:
+                    document.fault(faults, (section, name, "unit"), str(error))
+
+
+def _descriptors(document: Document, parameters: dict[str, Parameter], faults: Faults) -> dict[str, DescriptorTable]:
+    tables: dict[str, DescriptorTable] = {}
+    for name, parameter in parameters.items():
+        if isinstance(parameter, CategoricalParameter) and parameter.descriptors is not None:
+            table = read_descriptors(name, parameter, document, faults)
+            if table is not None:
+                tables[name] = table
+    return tables
+
+
+def _pool(
+    document: Document,
+    problem: Problem,
+    candidates: Pool | None,
+    laboratory: Laboratory | None,
+    constraints: dict[int, LinearConstraint],
+    faults: Faults,
+) -> Pool | None:
+    """Return the only settings possible, from the candidates or from the lab."""
+    offered = None
+    if laboratory is not None and laboratory.pool is not None:
+        offered = check_pool(laboratory.pool, problem.parameters, document, ("lab",), faults)
+    if candidates is not None and offered is not None:
+        check_subset(candidates, offered, problem, document, faults)
+    pool = candidates if candidates is not None else offered
+    if pool is None or len(constraints) < len(problem.constraints):  # a constraint wrong in itself says nothing of the pool
+        return None
+    return settle_pool(pool, problem, constraints, document, faults)
+
+
+def _check_budget(
+    document: Document, campaign: CampaignFile, constraints: dict[int, LinearConstraint], pool: Pool | None, faults: Faults
+) -> None:
+    """Check that a finite space can be listed, and that it holds as many settings as the budget has experiments."""
+    n = len(pool) if pool is not None else count_settings(constraints, campaign.parameters, document, faults)
+    if n is not None and campaign.budget.experiments > n and not campaign.allow_replicates:
+        message = f"there are only {n} settings; set it to at most {n}, or allow_replicates: true to measure settings again"
+        document.fault(faults, ("budget", "experiments"), message)

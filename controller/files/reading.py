@@ -1,0 +1,241 @@
+"""YAML 1.2 (and so JSON) into plain data that remembers its lines; anything odd is one clean fault."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from controller.errors import FileFaultsError
+from controller.files.faults import ABSENT, Fault, Faults, Keys, nearest, one_line
+
+MAX_BYTES: Final = 4 * 2**20
+"""Largest campaign or lab file [bytes]; tables are CSV files of their own and may be larger."""
+MAX_NODES: Final = 200_000
+MAX_DEPTH: Final = 64
+
+_CORE: Final = "tag:yaml.org,2002:"
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a file says: a mapping of plain Python values, and the line of every entry."""
+
+    path: Path
+    data: dict[str, Any]
+    lines: dict[Keys, int] = field(repr=False)
+
+    def line(self, keys: Keys) -> int:
+        """Return the line (from 1) of an entry, or of the nearest entry around it."""
+        while keys and keys not in self.lines:
+            keys = keys[:-1]
+        return self.lines.get(keys, 1)
+
+    def get(self, keys: Keys, default: object = None) -> Any:
+        """Return the value of an entry, `default` where there is none."""
+        here: Any = self.data
+        for key in keys:
+            if isinstance(here, list):
+                if not isinstance(key, int) or key >= len(here):
+                    return default
+            elif not isinstance(here, dict) or key not in here:
+                return default
+            here = here[key]
+        return here
+
+    def holds(self, keys: Keys) -> bool:
+        """Say whether there is such an entry."""
+        missing = object()
+        return self.get(keys, missing) is not missing
+
+    def fault(self, faults: Faults, keys: Keys, message: str, *, value: bool = True) -> None:
+        """Add a fault at an entry, shown with its value where it has one and `value` is true."""
+        if value and self.holds(keys):
+            faults.add(self.path, self.line(keys), keys, message, self.get(keys))
+        else:
+            faults.add(self.path, self.line(keys), keys, message)
+
+
+def read_document(path: Path) -> Document:
+    """Read a YAML or JSON file whose top level is a mapping.
+
+    Raises:
+        FileFaultsError: If the file is missing, too large, no text, not YAML, or not a mapping; or if keys repeat.
+    """
+    text = read_text(path)
+    reader = _Reader(path)
+    data = reader.read(text)
+    reader.faults.raise_if_any()
+    return Document(path, data, reader.lines)
+
+
+def read_text(path: Path, most: int = MAX_BYTES) -> str:
+    """Read a UTF-8 file.
+
+    Raises:
+        FileFaultsError: If it cannot be read, is larger than `most` bytes, or is not UTF-8.
+    """
+    try:
+        if path.is_dir():
+            _refuse(path, "is a folder; name a file in it")
+        if not path.is_file() and path.exists():
+            _refuse(path, "is neither a file nor a folder; name an ordinary file")
+        with path.open("rb") as stream:
+            content = stream.read(most + 1)
+    except FileNotFoundError:
+        beside = sorted(p.name for p in path.parent.glob("*") if p.suffix == path.suffix) if path.parent.is_dir() else []
+        _refuse(path, f"there is no such file; in that folder {nearest(path.name, beside)}" if beside
+                else "there is no such file; correct the name, or make one with: labwright init DIR")  # fmt: skip
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        _refuse(path, f"cannot be read ({one_line(str(error))}); check its name and permissions")
+    if len(content) > most:
+        _refuse(path, f"is larger than {most / 2**20:g} MiB; keep tables in CSV files of their own")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        _refuse(path, f"byte {content[error.start]:#04x} is not UTF-8 text; save the file as UTF-8", line)
+
+
+def _refuse(path: Path, message: str, line: int | None = None) -> NoReturn:
+    raise FileFaultsError([str(Fault(path, line, (), ABSENT, message))]) from None
+
+
+class _Reader:
+    """One walk over the nodes of one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.faults = Faults()
+        self.lines: dict[Keys, int] = {}
+        self.count = 0
+
+    def read(self, text: str) -> dict[str, Any]:
+        from ruamel.yaml.nodes import MappingNode
+
+        if text.lstrip().startswith("{"):
+            text = _without_tabs(text)
+        node = self._compose(text)
+        if node is None:
+            _refuse(self.path, "the file is empty; labwright init DIR writes one to begin with", 1)
+        if not isinstance(node, MappingNode):
+            _refuse(self.path, "must be a mapping, one `key: value` per line; labwright init DIR writes an example",
+                    node.start_mark.line + 1)  # fmt: skip
+        plain: dict[str, Any] = self._plain(node, ())
+        return plain
+
+    def _compose(self, text: str) -> Any:
+        from ruamel.yaml import YAML
+        from ruamel.yaml.error import MarkedYAMLError
+        from ruamel.yaml.reader import ReaderError
+
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # an anchor used twice is only warned of
+                return YAML(typ="rt", pure=True).compose(text)
+        except MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            line = mark.line + 1 if mark is not None else None
+            _refuse(self.path, _plain_problem(text, line, error.problem or error.context or "not YAML"), line)
+        except ReaderError as error:
+            character = error.character if isinstance(error.character, int) else ord(str(error.character)[:1] or "\0")
+            line = text[: error.position].count("\n") + 1
+            _refuse(self.path, f"character U+{character:04X} may not stand in YAML; remove it", line)
+        except RecursionError:
+            _refuse(self.path, f"is nested too deeply; at most {MAX_DEPTH} levels are read")
+        except Exception as error:  # ruamel.yaml raises many classes for garbage; whatever it is, the file is not YAML
+            _refuse(self.path, f"is not YAML ({one_line(str(error))[:120]}); correct the syntax")
+
+    def _plain(self, node: Any, keys: Keys) -> Any:
+        from ruamel.yaml.nodes import MappingNode, SequenceNode
+
+        self.count += 1
+        line = node.start_mark.line + 1
+        if self.count > MAX_NODES or len(keys) > MAX_DEPTH:
+            most = f"{MAX_DEPTH} levels" if len(keys) > MAX_DEPTH else f"{MAX_NODES} entries"
+            _refuse(self.path, f"holds more than {most} here (aliases count each time they are used); simplify it", line)
+        self.lines.setdefault(keys, line)
+        tag = str(node.tag or "")
+        if not tag.startswith(_CORE) and tag not in ("", "!"):
+            self.faults.add(self.path, line, keys, f"tag {tag} has no meaning here; remove it")
+        if isinstance(node, MappingNode):
+            return self._mapping(node, keys)
+        if isinstance(node, SequenceNode):
+            return [self._plain(item, (*keys, i)) for i, item in enumerate(node.value)]
+        return _scalar(tag.removeprefix(_CORE), node.value)
+
+    def _mapping(self, node: Any, keys: Keys) -> dict[str, Any]:
+        from ruamel.yaml.nodes import ScalarNode
+
+        plain: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, ScalarNode):
+                self.faults.add(self.path, line, keys, "a key must be a name, not a list or mapping; put names before the colon")
+                continue
+            name = _paired(key_node.value)
+            if str(key_node.tag) == _CORE + "merge":
+                self.faults.add(self.path, line, keys, "merge keys (<<) are not part of YAML 1.2; write the entries out")
+                continue
+            here = (*keys, name)
+            if name in plain:
+                first = self.lines[here]
+                self.faults.add(self.path, line, here, f"stands here a second time (first in line {first}); keep one of the two")
+                continue
+            self.lines[here] = line
+            plain[name] = self._plain(value_node, here)
+        return plain
+
+
+def _scalar(kind: str, text: str) -> Hashable:
+    """Return what a scalar says by the YAML 1.2 core schema; what does not fit stays text (dates do)."""
+    try:
+        if kind == "null":
+            return None
+        if kind == "bool" and text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        if kind == "int":
+            whole = int(text.replace("_", ""), 0 if text.lstrip("+-")[:2].lower() in ("0x", "0o", "0b") else 10)
+            return whole if abs(whole) < 2**63 else text  # larger ones would be no number anywhere else
+        if kind == "float":
+            return float(text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan").replace(".Inf", "inf")
+                         .replace(".INF", "inf").replace(".NaN", "nan").replace(".NAN", "nan"))  # fmt: skip
+    except ValueError:  # sexagesimal numbers of YAML 1.1, thousands of digits
+        pass
+    return _paired(text)
+
+
+def _paired(text: str) -> str:
+    r"""Return `text` with surrogate pairs joined: JSON writes what lies beyond U+FFFF as two \u escapes."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _without_tabs(text: str) -> str:
+    """Return JSON indented with spaces: JSON allows tabs between entries, and never inside its texts; YAML does not."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return text.replace("\t", " ")
+
+
+def _plain_problem(text: str, line: int | None, problem: str) -> str:
+    """Return what ruamel.yaml found in words that say what to do."""
+    lines = text.splitlines()
+    here = lines[line - 1] if line is not None and line <= len(lines) else ""
+    if "\\t" in problem and here[: len(here) - len(here.lstrip())].count("\t"):
+        return "a tab indents this line; YAML wants spaces"
+    if "mapping values are not allowed" in problem:
+        return "a colon where no key can stand; put text that holds `: ` between quotes, and check the indentation"
+    if "undefined alias" in problem:
+        return f"{problem}; put text that begins with * between quotes"
+    if "another document" in problem:
+        return "a second document begins here (---); one file holds one campaign or lab"
+    if "cannot start any token" in problem:
+        return f"{problem}; put text that begins with it between quotes"
+    if "<block end>" in problem or "block mapping" in problem:
+        return "this line is not indented as the ones around it, or lacks its colon; align it"
+    return f"{problem}; check quotes, brackets and indentation here"

@@ -1,0 +1,79 @@
+"""JSON Schema of the two files, for editors: titles, and the descriptions that stand in the code."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+from pydantic import BaseModel
+
+from controller.domain import campaign, lab, objective, parameter
+from controller.files import labfile
+from surrogates import specs
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def campaign_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a campaign file."""
+    return _schema(campaign.CampaignFile, "Labwright campaign file")
+
+
+def lab_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a lab file."""
+    return _schema(labfile.LabFile, "Labwright lab file")
+
+
+def _schema(model: type[BaseModel], title: str) -> dict[str, Any]:
+    schema = model.model_json_schema(by_alias=True)
+    models = _models()
+    for name, entry in [(model.__name__, schema), *schema.get("$defs", {}).items()]:
+        if name in models:
+            texts = _field_texts(models[name])
+            for field, content in entry.get("properties", {}).items():
+                if field in texts:
+                    content["description"] = texts[field]
+            entry["description"] = inspect.getdoc(models[name]).split("\n\nAttributes:")[0]  # type: ignore[union-attr]  # every model has a docstring
+    return {"$schema": _DIALECT, **schema, "title": title}
+
+
+@cache
+def _models() -> dict[str, type[BaseModel]]:
+    """Return every model that a file can embed, by class name."""
+    return {
+        name: item
+        for module in (campaign, lab, objective, parameter, labfile, specs)
+        for name, item in vars(module).items()
+        if inspect.isclass(item) and issubclass(item, BaseModel) and item.__module__ == module.__name__
+    }
+
+
+def _field_texts(model: type[BaseModel]) -> dict[str, str]:
+    """Return the description of each field, by the key a user writes.
+
+    It is the string below the field, or the field's entry under `Attributes:` in the class's docstring.
+    """
+    texts = _attribute_section(inspect.getdoc(model) or "")
+    body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
+    statements = body.body if isinstance(body, ast.ClassDef) else []
+    for statement, following in pairwise(statements):
+        match statement, following:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str() as text)):
+                texts[name] = inspect.cleandoc(text)
+    return {model.model_fields[name].alias or name: text for name, text in texts.items() if name in model.model_fields}
+
+
+def _attribute_section(doc: str) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    current = ""
+    for line in doc.partition("\nAttributes:\n")[2].splitlines():
+        name, colon, text = line.strip().partition(": ")
+        if colon and line.startswith("    ") and not line.startswith("     ") and name.isidentifier():
+            current, texts[name] = name, text
+        elif current and line.strip():
+            texts[current] += " " + line.strip()
+    return texts
