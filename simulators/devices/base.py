@@ -40,17 +40,37 @@ class SimulatedDriver(Driver):
     Args:
         seed: Of noise and faults; two instruments of one lab should differ in it.
         faults: How often what goes wrong, see `FaultPlan`; none when left out.
-        log: The device's own log; without one the device forgets when its process ends.
+        log: The device's own log; `device.jsonl` beside the driver's journal when left out. Without either the device forgets
+            when its process ends.
     """
 
     simulated: ClassVar[bool] = True
 
     def __init__(self, *, seed: int = 0, faults: FaultPlan | None = None, log: str | None = None) -> None:
         self.seed = seed
-        self.faults = faults or FaultPlan()
-        self.memory = DeviceMemory(Path(log) if log else None)
+        # Also as plain data, so that the class can be made straight from a lab file's options.
+        self.faults = FaultPlan.model_validate(faults or {})
+        self._log = Path(log) if log else None
+        self._memory: DeviceMemory | None = None
         self._running: dict[str, ActionContext] = {}
         self._lock = threading.Lock()
+
+    @property
+    def memory(self) -> DeviceMemory:
+        """What the device remembers; read from its log at the first use, so that making a driver touches no file.
+
+        Raises:
+            DeviceLogError: If the log is damaged.
+        """
+        with self._lock:
+            if self._memory is None:
+                beside = None if self.folder is None else self.folder / "device.jsonl"
+                self._memory = DeviceMemory(self._log or beside)
+            return self._memory
+
+    def setup(self) -> None:
+        """Read the device's log; a damaged one keeps the instrument from being ready, with the reason."""
+        _ = self.memory
 
     def stop(self) -> None:
         """End whatever the device does."""

@@ -70,9 +70,11 @@ class TableDriver(SimulatedDriver):
     ) -> None:
         super().__init__(seed=seed, faults=faults, log=log)
         self.capacity = capacity
-        self._parameters, self._objectives = parameters, objectives
+        # Also as plain data, see `SimulatedDriver`.
+        self._parameters = {name: TableParameter.model_validate(p) for name, p in parameters.items()}
+        self._objectives = {name: TableObjective.model_validate(o) for name, o in objectives.items()}
         self._replicates, self._duration = replicates, duration
-        self._table = _read(Path(data), parameters, objectives)
+        self._table = _read(Path(data), self._parameters, self._objectives)
 
     def actions(self) -> Mapping[str, Action]:
         """Return the one action `measure`; its arguments and values are the options' parameters and objectives."""

@@ -14,7 +14,7 @@ from typing import Any
 from instruments.errors import UnitError
 from instruments.units import convert
 from simulators.devices.reactor import SPECIES
-from simulators.labs.options import check_names, fault_plan, near, number, whole
+from simulators.labs.options import check_names, fault_plan, lab_name, near, number, whole
 
 OPTIONS = ("noise", "failures", "duration_scale", "seed", "reactor_faults", "hplc_faults")
 
@@ -93,7 +93,10 @@ def expand(options: Mapping[str, Any], campaign: Any, folder: Path) -> dict[str,
             "gives": {name: name for name in campaign.objectives},
         },
     ]
-    return {"lab": {"lab": "flow-chemistry", "instruments": instruments, "protocol": protocol}, "pool": None}
+    return {
+        "lab": {"lab": lab_name(campaign, "flow-chemistry"), "instruments": instruments, "protocol": protocol},
+        "pool": None,
+    }
 
 
 def _check_parameters(campaign: Any) -> None:

@@ -45,6 +45,11 @@ def check_names(options: Mapping[str, Any], known: Iterable[str], lab: str) -> N
             raise ValueError(f"{plain(name)}: the lab {lab!r} has no such option; {near(str(name), names)}")
 
 
+def lab_name(campaign: Any, simulator: str) -> str:
+    """Return the lab's name: each campaign has simulated instruments of its own, with their own memory."""
+    return f"{campaign.campaign[:100]}-{simulator}"
+
+
 def duration(options: Mapping[str, Any], name: str, default: float, most: float = 1e8) -> float:
     """Return an option written as `30`, `30 s`, `3 min` or `2 h` in seconds of lab time.
 

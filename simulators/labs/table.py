@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from simulators.devices.tabledata import Column, MeasuredTable, read_table
-from simulators.labs.options import check_names, choice, duration, existing_file, fault_plan, whole
+from simulators.labs.options import check_names, choice, duration, existing_file, fault_plan, lab_name, whole
 
 OPTIONS = ("data", "replicates", "duration", "instruments", "seed", "faults")
 
@@ -73,7 +73,7 @@ def expand(options: Mapping[str, Any], campaign: Any, folder: Path) -> dict[str,
         "gives": {name: values[name] for name in campaign.objectives},
     }
     return {
-        "lab": {"lab": "table", "instruments": {"bench": bench}, "protocol": [step]},
+        "lab": {"lab": lab_name(campaign, "table"), "instruments": {"bench": bench}, "protocol": [step]},
         "pool": _pool(table, campaign.parameters),
     }
 

@@ -18,6 +18,7 @@ def campaign(
     parameters: dict[str, Any], objectives: dict[str, str | None], seed: int = 0, batch: int = 1
 ) -> SimpleNamespace:
     return SimpleNamespace(
+        campaign="screening",
         parameters=parameters,
         objectives={
             name: SimpleNamespace(goal="maximize", unit=unit, target=None) for name, unit in objectives.items()

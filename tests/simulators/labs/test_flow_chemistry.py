@@ -96,6 +96,6 @@ def test_expand_raises_nothing_but_one_line_value_errors(options: dict[str, Any]
     try:
         message, lab = "", flow_chemistry.expand(options, flow_campaign(), Path())["lab"]["lab"]
     except ValueError as error:
-        message, lab = str(error), "flow-chemistry"
+        message, lab = str(error), "screening-flow-chemistry"
     assert "\n" not in message
-    assert lab == "flow-chemistry"
+    assert lab == "screening-flow-chemistry"
