@@ -78,8 +78,8 @@ class ControllerSession:
     """The controller's half of the conversation with one instrument.
 
     `now` is always real monotonic time [s]. Requests raise `NotConnectedError` while no driver is linked; requests that
-    need an answer are sent again, with growing pauses, until it comes or the link goes down. After a link comes up the
-    caller inquires about whatever it holds open: nothing is sent again across links.
+    need an answer are sent again, with growing pauses, until it comes or the link goes down; a stop outlives the link.
+    After a link comes up the caller inquires about whatever it holds open.
 
     Args:
         instrument: Its name.
@@ -185,10 +185,11 @@ class ControllerSession:
         out: list[ControllerOutput] = []
         if self._boot_id is not None and boot_id != self._boot_id:
             out += self._down("the driver was started anew")
-        # A second hello of the same boot means that the driver lost us: what was under way may be lost as well, so the
-        # link counts as new and the caller inquires again.
+        # A second hello of the same boot means that the driver lost us: what was under way may be lost as well, so it
+        # is sent again at once, and the link counts as new so that the caller inquires again.
         self._boot_id, self.hello, self.state, self.held = boot_id, hello, hello.state, hello.held
-        self._resends.clear()
+        for resend in self._resends.values():
+            resend.due, resend.pause = now, self._resend_s
         self._last_heard = self._next_ping = now
         welcome = Welcome(session=self._session, heartbeat_s=self._heartbeat_s, lease_s=self._lease_s)
         return [*out, SendTo(boot_id, welcome), Emit(LinkUp(self.instrument, hello)), *self.tick(now)]
@@ -326,5 +327,6 @@ class ControllerSession:
         self._boot_id = None
         self.state = None
         self.running = ()
-        self._resends.clear()
+        # Only a stop outlives its link: whoever speaks for the instrument next is told at once.
+        self._resends = {key: resend for key, resend in self._resends.items() if key.startswith("stop:")}
         return [Emit(LinkDown(self.instrument, reason))]

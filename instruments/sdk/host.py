@@ -90,16 +90,20 @@ class DeviceCalls:
 
                 def work() -> None:
                     loop.run_forever()
-                    pending = asyncio.all_tasks(loop)
-                    for task in pending:
-                        task.cancel()
-                    loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+                    loop.run_until_complete(_cancel_all())
                     loop.close()
 
                 self._thread = threading.Thread(target=work, name="device loop", daemon=True)
                 self._thread.start()
                 self._loop = loop
             return self._loop
+
+
+async def _cancel_all() -> None:
+    pending = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
 
 
 async def _await(awaitable: Awaitable[Any]) -> Any:

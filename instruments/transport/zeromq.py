@@ -17,7 +17,7 @@ from instruments.protocol.messages import Channel
 from instruments.transport.base import ClientTransport, Peer, ServerTransport
 from instruments.transport.rendezvous import read_rendezvous
 
-_LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
+_LOOPBACK = ("127.0.0.1", "localhost")
 _QUEUED_FRAMES = 1000
 _FAIR_SHARE = 64
 """Frames taken in a row before other tasks get a turn: receiving what is ready never yields by itself."""
@@ -61,7 +61,6 @@ def _prepare(socket: zmq.asyncio.Socket) -> None:
     socket.set(zmq.HEARTBEAT_IVL, 2000)
     socket.set(zmq.HEARTBEAT_TIMEOUT, 10000)
     socket.set(zmq.HEARTBEAT_TTL, 10000)
-    socket.set(zmq.IPV6, 1)
 
 
 def _send_now(socket: zmq.asyncio.Socket, parts: list[bytes]) -> bool:

@@ -15,8 +15,10 @@ from instruments.sdk.driver import Driver
 from instruments.sdk.journal import Journal
 from instruments.sdk.server import DriverServer
 from instruments.transport.base import ClientTransport
+from instruments.units import convert
 
 E = TypeVar("E")
+convert(1.0, "minute", "second")  # loads pint now rather than in the middle of a test with short heartbeats
 QUICK = DriverTiming(heartbeat_s=0.1, lease_s=1.5, hello_s=0.05, longest_hello_s=0.2, offer_s=0.1)
 
 

@@ -64,54 +64,48 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_command_is_accepted_started_and_finished(kind: str) -> None:
-    async def scenario() -> None:
-        async with _place(kind) as place, serving(Bench(), place.client("bench", "b1")) as server:
-            up = await next_event(place.events, LinkUp)
-            assert up.hello.capabilities.actions["react"].arguments["temperature"].high == 150.0
-            assert up.hello.simulated
-            attempt = attempt_id()
-            command = Command(
-                attempt=attempt, action="react", arguments={"temperature": 373.15}, units={"temperature": "kelvin"}
-            )
+async def test_command_is_accepted_started_and_finished(kind: str) -> None:
+    async with _place(kind) as place, serving(Bench(), place.client("bench", "b1")) as server:
+        up = await next_event(place.events, LinkUp)
+        assert up.hello.capabilities.actions["react"].arguments["temperature"].high == 150.0
+        assert up.hello.simulated
+        attempt = attempt_id()
+        command = Command(
+            attempt=attempt, action="react", arguments={"temperature": 373.15}, units={"temperature": "kelvin"}
+        )
+        place.hub.command("bench", command)
+        accepted = await next_event(place.events, AttemptAccepted)
+        assert accepted.duration_s == (1.0, 60.0)
+        assert accepted.conversions == {"temperature": "373.15 kelvin -> 100.0 degC"}
+        await next_event(place.events, AttemptStarted)
+        progress = await next_event(place.events, AttemptProgress)
+        assert (progress.fraction, progress.note) == (0.5, "half")
+        finished = await next_event(place.events, AttemptFinished)
+        assert isinstance(finished.outcome, Succeeded)
+        assert finished.outcome.values["yield"] == MeasuredValue(value=50.0, unit="percent", sem=0.5)
+        place.hub.acknowledge("bench", attempt)
+        place.hub.inquire("bench", [attempt, "never"])
+        first = await next_event(place.events, AttemptReported)
+        second = await next_event(place.events, AttemptReported)
+        assert {first.attempt: first.status, second.attempt: second.status} == {
+            attempt: "acknowledged",
+            "never": "never_heard",
+        }
+        assert server.session.outbox == ()
+
+
+async def test_command_that_comes_again_is_answered_from_the_journal(kind: str) -> None:
+    bench = Bench()
+    async with _place(kind) as place, serving(bench, place.client("bench", "b1")):
+        await next_event(place.events, LinkUp)
+        command = Command(attempt=attempt_id(), action="react", arguments={"temperature": 100.0})
+        for _ in range(3):
             place.hub.command("bench", command)
-            accepted = await next_event(place.events, AttemptAccepted)
-            assert accepted.duration_s == (1.0, 60.0)
-            assert accepted.conversions == {"temperature": "373.15 kelvin -> 100.0 degC"}
-            await next_event(place.events, AttemptStarted)
-            progress = await next_event(place.events, AttemptProgress)
-            assert (progress.fraction, progress.note) == (0.5, "half")
-            finished = await next_event(place.events, AttemptFinished)
-            assert isinstance(finished.outcome, Succeeded)
-            assert finished.outcome.values["yield"] == MeasuredValue(value=50.0, unit="percent", sem=0.5)
-            place.hub.acknowledge("bench", attempt)
-            place.hub.inquire("bench", [attempt, "never"])
-            first = await next_event(place.events, AttemptReported)
-            second = await next_event(place.events, AttemptReported)
-            assert {first.attempt: first.status, second.attempt: second.status} == {
-                attempt: "acknowledged",
-                "never": "never_heard",
-            }
-            assert server.session.outbox == ()
-
-    asyncio.run(scenario())
-
-
-def test_command_that_comes_again_is_answered_from_the_journal(kind: str) -> None:
-    async def scenario() -> None:
-        bench = Bench()
-        async with _place(kind) as place, serving(bench, place.client("bench", "b1")):
-            await next_event(place.events, LinkUp)
-            command = Command(attempt=attempt_id(), action="react", arguments={"temperature": 100.0})
-            for _ in range(3):
-                place.hub.command("bench", command)
-                await next_event(place.events, AttemptFinished)
-            place.hub.acknowledge("bench", command.attempt)
-            place.hub.command("bench", command)
-            await asyncio.sleep(0.2)
-            assert [act for _, act in bench.acts] == ["react"]
-
-    asyncio.run(scenario())
+            await next_event(place.events, AttemptFinished)
+        place.hub.acknowledge("bench", command.attempt)
+        place.hub.command("bench", command)
+        await asyncio.sleep(0.2)
+        assert [act for _, act in bench.acts] == ["react"]
 
 
 @pytest.mark.parametrize(
@@ -130,18 +124,15 @@ def test_command_that_comes_again_is_answered_from_the_journal(kind: str) -> Non
         ),
     ],
 )
-def test_wrong_command_is_rejected_and_nothing_is_done(command: dict, code: str, match: str) -> None:  # type: ignore[type-arg]
-    async def scenario() -> None:
-        bench = Bench()
-        async with _place("memory") as place, serving(bench, place.client("bench", "b1")):
-            await next_event(place.events, LinkUp)
-            place.hub.command("bench", Command(attempt="a1", **command))
-            rejected = await next_event(place.events, AttemptRejected)
-            assert rejected.code == code
-            assert match in rejected.message
-            assert bench.acts == []
-
-    asyncio.run(scenario())
+async def test_wrong_command_is_rejected_and_nothing_is_done(command: dict, code: str, match: str) -> None:  # type: ignore[type-arg]
+    bench = Bench()
+    async with _place("memory") as place, serving(bench, place.client("bench", "b1")):
+        await next_event(place.events, LinkUp)
+        place.hub.command("bench", Command(attempt="a1", **command))
+        rejected = await next_event(place.events, AttemptRejected)
+        assert rejected.code == code
+        assert match in rejected.message
+        assert bench.acts == []
 
 
 @pytest.mark.parametrize(
@@ -153,189 +144,150 @@ def test_wrong_command_is_rejected_and_nothing_is_done(command: dict, code: str,
         ("bug", FaultCode.driver_error, False, "KeyError: 'oops'"),
     ],
 )
-def test_fault_of_an_action_becomes_its_outcome(how: str, code: FaultCode, retryable: bool, match: str) -> None:
-    async def scenario() -> None:
-        async with _place("memory") as place, serving(Bench(), place.client("bench", "b1")):
+async def test_fault_of_an_action_becomes_its_outcome(how: str, code: FaultCode, retryable: bool, match: str) -> None:
+    async with _place("memory") as place, serving(Bench(), place.client("bench", "b1")):
+        await next_event(place.events, LinkUp)
+        place.hub.command("bench", Command(attempt="a1", action="misbehave", arguments={"how": how}))
+        outcome = (await next_event(place.events, AttemptFinished)).outcome
+        assert isinstance(outcome, Faulted)
+        assert (outcome.code, outcome.retryable) == (code, retryable)
+        assert match in outcome.message
+
+
+async def test_limits_of_the_lab_file_are_enforced_and_shown() -> None:
+    bench = Bench()
+    limits = {"temperature": [30, 80]}
+    async with _place("memory") as place, serving(bench, place.client("bench", "b1"), limits=limits):
+        up = await next_event(place.events, LinkUp)
+        assert up.hello.capabilities.actions["react"].arguments["temperature"].high == 80.0
+        place.hub.command("bench", Command(attempt="a1", action="react", arguments={"temperature": 100.0}))
+        assert (await next_event(place.events, AttemptRejected)).code == "out_of_limits"
+        assert bench.acts == []
+
+
+async def test_stop_ends_a_blocking_action_within_a_second(kind: str) -> None:
+    bench = Bench()
+    async with _place(kind) as place, serving(bench, place.client("bench", "b1")):
+        await next_event(place.events, LinkUp)
+        place.hub.command("bench", Command(attempt="a1", action="block", arguments={"seconds": 2.5}))
+        await next_event(place.events, AttemptStarted)
+        asked = time.monotonic()
+        request = place.hub.stop("bench")
+        outcome = (await next_event(place.events, AttemptFinished)).outcome
+        confirmed = await next_event(place.events, StopConfirmed, request=request)
+        assert time.monotonic() - asked < 1.0
+        assert isinstance(outcome, Faulted) and outcome.code is FaultCode.stopped
+        assert confirmed.stuck == ("a1",)
+        assert bench.stops == 1
+        place.hub.command("bench", Command(attempt="a2", action="react", arguments={"temperature": 50.0}))
+        assert (await next_event(place.events, AttemptRejected)).code == "stopped"
+        place.hub.resume("bench")
+        await asyncio.sleep(0.1)
+        place.hub.command("bench", Command(attempt="a3", action="react", arguments={"temperature": 50.0}))
+        await next_event(place.events, AttemptAccepted, attempt="a3")
+        # It waits until the stuck code has let go of the device.
+        finished = await next_event(place.events, AttemptFinished, attempt="a3")
+        assert isinstance(finished.outcome, Succeeded)
+        assert finished.outcome.started_at - outcome.finished_at > 1.0  # type: ignore[operator]
+
+
+async def test_async_action_that_blocks_its_loop_does_not_silence_the_wire() -> None:
+    async with _place("memory") as place, serving(Bench(), place.client("bench", "b1")):
+        await next_event(place.events, LinkUp)
+        place.hub.command("bench", Command(attempt="a1", action="misbehave", arguments={"how": "hog"}))
+        await next_event(place.events, AttemptStarted)
+        asked = time.monotonic()
+        place.hub.stop("bench")
+        await next_event(place.events, StopConfirmed)
+        assert time.monotonic() - asked < 1.0
+
+
+async def test_cancel_ends_one_attempt() -> None:
+    async with _place("memory") as place, serving(Bench(), place.client("bench", "b1")):
+        await next_event(place.events, LinkUp)
+        long = {"temperature": 50.0, "tau": 5.0}
+        for attempt in ("a1", "a2"):
+            place.hub.command("bench", Command(attempt=attempt, action="react", arguments=long))
+        await next_event(place.events, AttemptStarted, attempt="a1")
+        await next_event(place.events, AttemptAccepted, attempt="a2")
+        place.hub.cancel("bench", "a2")
+        place.hub.cancel("bench", "a1")
+        for attempt in ("a2", "a1"):
+            outcome = (await next_event(place.events, AttemptFinished, attempt=attempt)).outcome
+            assert isinstance(outcome, Faulted) and outcome.code is FaultCode.cancelled
+
+
+async def test_cancel_that_overtakes_its_command_is_heeded() -> None:
+    bench = Bench()
+    async with _place("memory") as place, serving(bench, place.client("bench", "b1")):
+        await next_event(place.events, LinkUp)
+        place.hub.cancel("bench", "a1")
+        await next_event(place.events, AttemptRejected, attempt="a1", code="cancelled")
+        place.hub.command("bench", Command(attempt="a1", action="react", arguments={"temperature": 50.0}))
+        await next_event(place.events, AttemptRejected, attempt="a1", code="cancelled")
+        assert bench.acts == []
+
+
+async def test_deadline_ends_an_action() -> None:
+    async with _place("memory") as place, serving(Bench(), place.client("bench", "b1")):
+        await next_event(place.events, LinkUp)
+        arguments = {"temperature": 50.0, "tau": 5.0}
+        place.hub.command("bench", Command(attempt="a1", action="react", arguments=arguments, deadline_s=0.2))
+        outcome = (await next_event(place.events, AttemptFinished)).outcome
+        assert isinstance(outcome, Faulted) and outcome.code is FaultCode.timeout
+
+
+async def test_unexpected_instrument_is_refused() -> None:
+    expected = {"reactor": Expected(driver="Bench", simulated=True)}
+    async with _place("memory", expected) as place, serving(Bench(), place.client("bench", "b1")):
+        await asyncio.sleep(0.3)
+        assert not place.hub.links()["reactor"].connected
+        assert "bench" not in place.hub.links()
+        async with serving(Bench(), place.client("reactor", "b2")):
+            await next_event(place.events, LinkUp, instrument="reactor")
+
+
+async def test_driver_of_the_wrong_sort_is_refused() -> None:
+    expected = {"bench": Expected(simulated=False)}
+    async with _place("memory", expected) as place, serving(Bench(), place.client("bench", "b1")):
+        await asyncio.sleep(0.3)
+        assert not place.hub.links()["bench"].connected
+
+
+async def test_second_driver_of_one_instrument_waits_until_the_first_is_gone(kind: str) -> None:
+    async with _place(kind) as place:
+        async with serving(Bench(), place.client("bench", "b1")):
             await next_event(place.events, LinkUp)
-            place.hub.command("bench", Command(attempt="a1", action="misbehave", arguments={"how": how}))
-            outcome = (await next_event(place.events, AttemptFinished)).outcome
-            assert isinstance(outcome, Faulted)
-            assert (outcome.code, outcome.retryable) == (code, retryable)
-            assert match in outcome.message
-
-    asyncio.run(scenario())
-
-
-def test_limits_of_the_lab_file_are_enforced_and_shown() -> None:
-    async def scenario() -> None:
-        bench = Bench()
-        limits = {"temperature": [30, 80]}
-        async with _place("memory") as place, serving(bench, place.client("bench", "b1"), limits=limits):
-            up = await next_event(place.events, LinkUp)
-            assert up.hello.capabilities.actions["react"].arguments["temperature"].high == 80.0
-            place.hub.command("bench", Command(attempt="a1", action="react", arguments={"temperature": 100.0}))
-            assert (await next_event(place.events, AttemptRejected)).code == "out_of_limits"
-            assert bench.acts == []
-
-    asyncio.run(scenario())
+            second = serving(Bench(), place.client("bench", "b2"))
+            await second.__aenter__()
+            await asyncio.sleep(0.5)
+            hello = place.hub.links()["bench"].hello
+            assert hello is not None and hello.boot_id == "b1"
+        up = await next_event(place.events, LinkUp)
+        assert up.hello.boot_id == "b2"
+        await second.__aexit__(None, None, None)
 
 
-def test_stop_ends_a_blocking_action_within_a_second(kind: str) -> None:
-    async def scenario() -> None:
-        bench = Bench()
-        async with _place(kind) as place, serving(bench, place.client("bench", "b1")):
-            await next_event(place.events, LinkUp)
-            place.hub.command("bench", Command(attempt="a1", action="block", arguments={"seconds": 2.5}))
-            await next_event(place.events, AttemptStarted)
-            asked = time.monotonic()
-            request = place.hub.stop("bench")
-            outcome = (await next_event(place.events, AttemptFinished)).outcome
-            confirmed = await next_event(place.events, StopConfirmed, request=request)
-            assert time.monotonic() - asked < 1.0
-            assert isinstance(outcome, Faulted) and outcome.code is FaultCode.stopped
-            assert confirmed.stuck == ("a1",)
-            assert bench.stops == 1
-            place.hub.command("bench", Command(attempt="a2", action="react", arguments={"temperature": 50.0}))
-            assert (await next_event(place.events, AttemptRejected)).code == "stopped"
-            place.hub.resume("bench")
-            await asyncio.sleep(0.1)
-            place.hub.command("bench", Command(attempt="a3", action="react", arguments={"temperature": 50.0}))
-            await next_event(place.events, AttemptAccepted, attempt="a3")
-            # It waits until the stuck code has let go of the device.
-            finished = await next_event(place.events, AttemptFinished, attempt="a3")
-            assert isinstance(finished.outcome, Succeeded)
-            assert finished.outcome.started_at - outcome.finished_at > 1.0  # type: ignore[operator]
-
-    asyncio.run(scenario())
+async def test_requests_raise_while_nobody_is_connected() -> None:
+    async with _place("memory", {"bench": Expected()}) as place:
+        with pytest.raises(NotConnectedError, match="'bench'"):
+            place.hub.command("bench", Command(attempt="a1", action="react"))
+        with pytest.raises(NotConnectedError, match="known: bench"):
+            place.hub.stop("other")
 
 
-def test_async_action_that_blocks_its_loop_does_not_silence_the_wire() -> None:
-    async def scenario() -> None:
-        async with _place("memory") as place, serving(Bench(), place.client("bench", "b1")):
-            await next_event(place.events, LinkUp)
-            place.hub.command("bench", Command(attempt="a1", action="misbehave", arguments={"how": "hog"}))
-            await next_event(place.events, AttemptStarted)
-            asked = time.monotonic()
-            place.hub.stop("bench")
-            await next_event(place.events, StopConfirmed)
-            assert time.monotonic() - asked < 1.0
-
-    asyncio.run(scenario())
+async def test_driver_that_leaves_takes_its_link_down(kind: str) -> None:
+    async with _place(kind) as place, serving(Bench(), place.client("bench", "b1")):
+        await next_event(place.events, LinkUp)
+        place.hub.shutdown("bench")
+        down = await next_event(place.events, LinkDown)
+        assert "left" in down.reason
 
 
-def test_cancel_ends_one_attempt() -> None:
-    async def scenario() -> None:
-        async with _place("memory") as place, serving(Bench(), place.client("bench", "b1")):
-            await next_event(place.events, LinkUp)
-            long = {"temperature": 50.0, "tau": 5.0}
-            for attempt in ("a1", "a2"):
-                place.hub.command("bench", Command(attempt=attempt, action="react", arguments=long))
-            await next_event(place.events, AttemptStarted, attempt="a1")
-            await next_event(place.events, AttemptAccepted, attempt="a2")
-            place.hub.cancel("bench", "a2")
-            place.hub.cancel("bench", "a1")
-            for attempt in ("a2", "a1"):
-                outcome = (await next_event(place.events, AttemptFinished, attempt=attempt)).outcome
-                assert isinstance(outcome, Faulted) and outcome.code is FaultCode.cancelled
-
-    asyncio.run(scenario())
-
-
-def test_cancel_that_overtakes_its_command_is_heeded() -> None:
-    async def scenario() -> None:
-        bench = Bench()
-        async with _place("memory") as place, serving(bench, place.client("bench", "b1")):
-            await next_event(place.events, LinkUp)
-            place.hub.cancel("bench", "a1")
-            await next_event(place.events, AttemptRejected, attempt="a1", code="cancelled")
-            place.hub.command("bench", Command(attempt="a1", action="react", arguments={"temperature": 50.0}))
-            await next_event(place.events, AttemptRejected, attempt="a1", code="cancelled")
-            assert bench.acts == []
-
-    asyncio.run(scenario())
-
-
-def test_deadline_ends_an_action() -> None:
-    async def scenario() -> None:
-        async with _place("memory") as place, serving(Bench(), place.client("bench", "b1")):
-            await next_event(place.events, LinkUp)
-            arguments = {"temperature": 50.0, "tau": 5.0}
-            place.hub.command("bench", Command(attempt="a1", action="react", arguments=arguments, deadline_s=0.2))
-            outcome = (await next_event(place.events, AttemptFinished)).outcome
-            assert isinstance(outcome, Faulted) and outcome.code is FaultCode.timeout
-
-    asyncio.run(scenario())
-
-
-def test_unexpected_instrument_is_refused() -> None:
-    async def scenario() -> None:
-        expected = {"reactor": Expected(driver="Bench", simulated=True)}
-        async with _place("memory", expected) as place, serving(Bench(), place.client("bench", "b1")):
-            await asyncio.sleep(0.3)
-            assert not place.hub.links()["reactor"].connected
-            assert "bench" not in place.hub.links()
-            async with serving(Bench(), place.client("reactor", "b2")):
-                await next_event(place.events, LinkUp, instrument="reactor")
-
-    asyncio.run(scenario())
-
-
-def test_driver_of_the_wrong_sort_is_refused() -> None:
-    async def scenario() -> None:
-        expected = {"bench": Expected(simulated=False)}
-        async with _place("memory", expected) as place, serving(Bench(), place.client("bench", "b1")):
-            await asyncio.sleep(0.3)
-            assert not place.hub.links()["bench"].connected
-
-    asyncio.run(scenario())
-
-
-def test_second_driver_of_one_instrument_waits_until_the_first_is_gone(kind: str) -> None:
-    async def scenario() -> None:
-        async with _place(kind) as place:
-            async with serving(Bench(), place.client("bench", "b1")):
-                await next_event(place.events, LinkUp)
-                second = serving(Bench(), place.client("bench", "b2"))
-                await second.__aenter__()
-                await asyncio.sleep(0.5)
-                hello = place.hub.links()["bench"].hello
-                assert hello is not None and hello.boot_id == "b1"
-            up = await next_event(place.events, LinkUp)
-            assert up.hello.boot_id == "b2"
-            await second.__aexit__(None, None, None)
-
-    asyncio.run(scenario())
-
-
-def test_requests_raise_while_nobody_is_connected() -> None:
-    async def scenario() -> None:
-        async with _place("memory", {"bench": Expected()}) as place:
-            with pytest.raises(NotConnectedError, match="'bench'"):
-                place.hub.command("bench", Command(attempt="a1", action="react"))
-            with pytest.raises(NotConnectedError, match="known: bench"):
-                place.hub.stop("other")
-
-    asyncio.run(scenario())
-
-
-def test_driver_that_leaves_takes_its_link_down(kind: str) -> None:
-    async def scenario() -> None:
-        async with _place(kind) as place, serving(Bench(), place.client("bench", "b1")):
-            await next_event(place.events, LinkUp)
-            place.hub.shutdown("bench")
-            down = await next_event(place.events, LinkDown)
-            assert "left" in down.reason
-
-    asyncio.run(scenario())
-
-
-def test_ping_measures_the_round_trip(kind: str) -> None:
-    async def scenario() -> None:
-        async with _place(kind) as place, serving(Bench(), place.client("bench", "b1")):
-            await next_event(place.events, LinkUp)
-            await asyncio.sleep(0.3)
-            link = place.hub.links()["bench"]
-            assert link.round_trip_s is not None and 0.0 < link.round_trip_s < 1.0
-            assert link.state == "ready"
-
-    asyncio.run(scenario())
+async def test_ping_measures_the_round_trip(kind: str) -> None:
+    async with _place(kind) as place, serving(Bench(), place.client("bench", "b1")):
+        await next_event(place.events, LinkUp)
+        await asyncio.sleep(0.3)
+        link = place.hub.links()["bench"]
+        assert link.round_trip_s is not None and 0.0 < link.round_trip_s < 1.0
+        assert link.state == "ready"
