@@ -52,9 +52,11 @@ class Bench:
         folder.mkdir(exist_ok=True)
         with (folder / "driver.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "instruments", "serve", "--driver", driver, "--instrument", instrument]
-                + ["--controller", self._address, "--journal", str(folder / "journal.db"), "--clock", self.clock]
-                + ["--options", json.dumps(options)],
+                [
+                    *(sys.executable, "-m", "instruments", "serve", "--driver", driver, "--instrument", instrument),
+                    *("--controller", self._address, "--journal", str(folder / "journal.db")),
+                    *("--clock", self.clock, "--options", json.dumps(options)),
+                ],
                 stdout=log,
                 stderr=log,
             )

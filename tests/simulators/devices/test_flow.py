@@ -19,7 +19,7 @@ from simulators.physics.snar import e_factor, react, space_time_yield
 SETTING = {"temperature": 60.0, "residence_time": 1.0, "equivalents": 2.0, "concentration": 0.3}
 
 
-def _do(driver: Driver, action: str, attempt: str = "a", **arguments: Any) -> dict[str, Any]:
+def _do(driver: Driver, action: str, attempt: str = "a", /, **arguments: Any) -> dict[str, Any]:
     context = ActionContext(attempt, ScaledClock(1e6))
     return dict(asyncio.run(asyncio.wait_for(driver.actions()[action].handler(context, **arguments), 10.0)))
 
