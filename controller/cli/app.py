@@ -1,0 +1,96 @@
+"""Puts the command line together: nouns, their order in the help, and what an expected error looks like."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_group
+
+from controller.cli import demo, doctor, files, run
+from controller.cli.render import complain
+from controller.errors import LabwrightError
+from instruments.errors import InstrumentError
+
+EXIT_CODES = (
+    "Exit codes: 0 done · 1 error · 2 wrong input · 3 paused or stopped before completion · "
+    "4 held by another controller · 5 store · 130 interrupted"
+)
+BEGIN, STEER, EXTEND, KEEP = "Begin", "Look and steer", "Extend", "Keep in order"
+
+NOUNS = {
+    "campaign": ("Campaigns: start, look at, steer, export.", STEER),
+    "experiment": ("Experiments: list, look at, settle.", STEER),
+    "instrument": ("Instruments of the campaigns in the store.", STEER),
+    "daemon": ("The controller in the background.", STEER),
+    "driver": ("Drivers of instruments: write a new one, check it, serve it.", EXTEND),
+    "simulator": ("Labs that are not there: list, serve.", EXTEND),
+    "db": ("Stores: upgrade, check.", KEEP),
+}
+"""Noun -> what it is about, and its panel in the help. Its commands are in the module of its name, as `app`."""
+
+
+class Noun(TyperGroup):
+    """A noun whose commands are imported when one of them is asked for: the help of the whole needs none."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands."""
+        self._load()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return one command."""
+        self._load()
+        return super().get_command(ctx, cmd_name)
+
+    def _load(self) -> None:
+        if not self.commands:
+            self.commands = get_group(import_module(f"controller.cli.{self.name}").app).commands
+
+
+class Labwright(TyperGroup):
+    """The whole command line; errors raised on purpose become a message and the exit code of their class."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name, (about, panel) in NOUNS.items():
+            self.commands[name] = Noun(name=name, help=about, rich_help_panel=panel, no_args_is_help=True)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; what was raised on purpose never shows a traceback."""
+        try:
+            return super().invoke(ctx)
+        except LabwrightError as error:
+            code = error.exit_code
+            complain(error, code, as_json=bool(ctx.meta.get("json")))
+        except InstrumentError as error:
+            code = 1
+            complain(error, code, as_json=bool(ctx.meta.get("json")))
+        raise typer.Exit(code)
+
+
+app = typer.Typer(
+    cls=Labwright,
+    help="Closed-loop control of autonomous laboratories: propose, dispatch, measure, learn, day and night.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    # Pretty tracebacks print local variables, and with them the passwords of stores.
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def labwright() -> None:
+    """Closed-loop control of autonomous laboratories: propose, dispatch, measure, learn, day and night."""
+
+
+app.command(rich_help_panel=BEGIN)(files.init)
+app.command(rich_help_panel=BEGIN)(files.validate)
+app.command(rich_help_panel=BEGIN)(run.run)
+app.command(rich_help_panel=BEGIN)(demo.demo)
+app.command(rich_help_panel=BEGIN)(doctor.doctor)
+app.command(rich_help_panel=BEGIN)(files.schema)

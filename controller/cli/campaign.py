@@ -1,0 +1,186 @@
+"""`labwright campaign`: start, look at and steer campaigns."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from controller.cli.options import CampaignName, Json, Store
+from controller.cli.render import Column, console, mark, print_facts, print_json, print_rows, table
+from controller.cli.stores import find, readers, show_url
+
+app = typer.Typer()
+
+Timeout = Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait for the controller's answer.")]
+
+
+class Format(StrEnum):
+    """What an export looks like."""
+
+    CSV = "csv"
+    JSON = "json"
+
+
+@app.command()
+def start(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A campaign file.", show_default=False)],
+    store: Store = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Overrides the file's seed.", show_default=False)] = None,
+    simulate: Annotated[bool, typer.Option("--simulate", help="Use the simulated twin of every instrument.")] = False,
+    timeout: Timeout = 30.0,
+    json: Json = False,
+) -> None:
+    """Hand a campaign to the daemon."""
+    from controller.cli.requests import ask, report
+    from controller.cli.run import store_for
+    from controller.daemon import daemon_state
+    from controller.errors import ConflictError
+    from controller.files.loading import load_campaign
+
+    definition = load_campaign(file, seed=seed, simulate=simulate)
+    url = store_for(definition, store)
+    if not daemon_state(url)["running"]:
+        raise ConflictError(
+            f"no daemon is at work on {show_url(url)}; start one with labwright daemon start --store {show_url(url)}, "
+            f"or carry the campaign out here with labwright run {file}"
+        )
+    answer = ask(url, "start", None, {"definition": definition.model_dump(mode="json", by_alias=True)}, timeout_s=timeout)
+    report(definition.name, url, answer, as_json=json)
+
+
+@app.command("list")
+def list_campaigns(store: Store = None, json: Json = False) -> None:
+    """List campaigns, newest first."""
+    rows: list[dict[str, Any]] = []
+    with readers(store) as opened:
+        for url, reader in opened:
+            for campaign in reader.campaigns():
+                counts = reader.counts(campaign["id"])
+                rows.append(
+                    {
+                        "campaign": campaign["name"], **campaign, "simulated": bool(campaign["simulated"]), "counts": counts,
+                        "completed": counts.get("completed", 0), "failed": counts.get("failed", 0) + counts.get("abandoned", 0),
+                        "unknown": counts.get("unknown", 0), "data": mark(campaign["simulated"]), "store": show_url(url),
+                    }
+                )  # fmt: skip
+    rows.sort(key=lambda r: str(r["created_at"]), reverse=True)
+    columns = [
+        Column("campaign"), Column("status"), Column("completed"), Column("failed"), Column("unknown"),
+        Column("budget_experiments", "budget"), Column("updated_at", "last event"), Column("data"), Column("reason"), Column("store"),
+    ]  # fmt: skip
+    print_rows(
+        rows, columns, as_json=json, title="Campaigns", empty="No campaigns yet. Begin one with: labwright run FILE, or labwright demo"
+    )
+
+
+@app.command()
+def show(campaign: CampaignName, store: Store = None, json: Json = False) -> None:
+    """Show where a campaign stands and what it has reached."""
+    from controller.cli.results import best_rows, best_title, flat, goals_text, objective_columns, setting_columns
+
+    with find(store, campaign) as found:
+        row, reader = found.campaign, found.reader
+        definition, counts = reader.definition(found.id), reader.counts(found.id)
+        best = best_rows(definition, reader.experiments(found.id))
+        alarms = reader.alarms(found.id)
+        running = [e for status in ("running", "queued", "unknown") for e in reader.experiments(found.id, status=status)]
+    if json:
+        print_json(
+            {
+                **row, "campaign": found.name, "simulated": found.simulated, "counts": counts, "best": best, "alarms": alarms,
+                "definition": definition, "store": show_url(found.url),
+            }
+        )  # fmt: skip
+        return
+    print_facts(
+        {
+            "status": row["status"], "reason": row["reason"], "data": "SIMULATED" if found.simulated else "real",
+            "wanted": goals_text(definition), "experiments": {k: v for k, v in counts.items() if v} or "none yet",
+            "budget": row["budget_experiments"], "lab": definition["lab"]["lab"], "seed": row["seed"],
+            "created": row["created_at"], "last event": row["updated_at"], "id": found.id, "store": show_url(found.url),
+        },
+        title=f"Campaign {found.name}",
+    )  # fmt: skip
+    settings = setting_columns(definition)
+    if best:
+        columns = [Column("experiment"), *objective_columns(definition), *settings]
+        console().print(table([flat(b) for b in best], columns, title=f"\n{best_title(definition, len(best))}"))
+    if running:
+        columns = [Column("number", "experiment"), Column("status"), *settings]
+        console().print(table([flat(e) for e in running], columns, title="Under way"))
+    if alarms:
+        print_rows(alarms[-10:], [Column("at", "when"), Column("code"), Column("message")], as_json=False, title="Latest alarms")
+
+
+@app.command()
+def pause(campaign: CampaignName, store: Store = None, timeout: Timeout = 10.0, json: Json = False) -> None:
+    """Begin nothing new; what runs is finished."""
+    _steer("pause", campaign, store, timeout, json)
+
+
+@app.command()
+def resume(campaign: CampaignName, store: Store = None, timeout: Timeout = 10.0, json: Json = False) -> None:
+    """Go on with a paused campaign."""
+    _steer("resume", campaign, store, timeout, json)
+
+
+@app.command()
+def stop(campaign: CampaignName, store: Store = None, timeout: Timeout = 10.0, json: Json = False) -> None:
+    """Finish what runs, then end the campaign."""
+    _steer("stop", campaign, store, timeout, json)
+
+
+@app.command()
+def abort(campaign: CampaignName, store: Store = None, timeout: Timeout = 10.0, json: Json = False) -> None:
+    """End the campaign now; actions that run are cancelled."""
+    _steer("abort", campaign, store, timeout, json)
+
+
+@app.command()
+def audit(campaign: CampaignName, store: Store = None, json: Json = False) -> None:
+    """Prove that the books balance: fold the log again and compare it with every row; exit code 1 when they differ."""
+    from controller.store.audit import audit as audit_campaign
+
+    with find(store, campaign) as found:
+        report = audit_campaign(found.reader, found.id)
+    if json:
+        print_json({"balanced": report.balanced, "counts": report.counts, "differences": list(report.differences)})
+    else:
+        total = sum(report.counts.values())
+        parts = " + ".join(f"{n} {status}" for status, n in report.counts.items() if n) or "none yet"
+        print(f"{found.name} ({mark(found.simulated)} data): {total} proposed = {parts}")
+        print("\n".join(report.differences) if report.differences else "The log and the tables agree: the books balance.")
+    if not report.balanced:
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    campaign: CampaignName,
+    store: Store = None,
+    format: Annotated[Format, typer.Option("--format", help="csv: a row per experiment; json: everything.")] = Format.CSV,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A file; by default to the screen.", show_default=False)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Write a campaign's experiments to a file."""
+    from controller.cli.export import as_csv, as_json, write_whole
+
+    with find(store, campaign) as found:
+        text = as_json(found) if json or format is Format.JSON else as_csv(found)
+    if output is None:
+        print(text, end="")
+    else:
+        write_whole(output, text)
+        console(error=True).print(f"{found.name} ({mark(found.simulated)} data) written to {output}", markup=False)
+
+
+def _steer(verb: str, campaign: str, store: str | None, timeout_s: float, as_json: bool) -> None:
+    from controller.cli.requests import steer
+
+    with find(store, campaign) as found:
+        steer(found, verb, {}, timeout_s=timeout_s, as_json=as_json)

@@ -1,0 +1,202 @@
+"""`labwright experiment`: look at experiments, and settle what no machine can."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from controller.cli.options import CampaignName, Json, Store
+from controller.cli.render import Column, console, mark, print_facts, print_json, print_rows, table
+from controller.cli.stores import Found, find, find_experiment, show_url
+
+app = typer.Typer()
+
+Number = Annotated[str, typer.Argument(metavar="NUMBER", help="Number or id of an experiment.", show_default=False)]
+Timeout = Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait for the controller's answer.")]
+
+
+class Status(StrEnum):
+    """Statuses of experiments, as in `domain.experiment` (which is too heavy to import here)."""
+
+    PROPOSED = "proposed"
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+class Verdict(StrEnum):
+    """What a person may say became of an unknown experiment."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+
+
+@app.command("list")
+def list_experiments(
+    campaign: CampaignName,
+    store: Store = None,
+    status: Annotated[Status | None, typer.Option("--status", help="Only those that stand there.", show_default=False)] = None,
+    json: Json = False,
+) -> None:
+    """List the experiments of a campaign."""
+    from controller.cli.results import flat, objective_columns, setting_columns
+
+    with find(store, campaign) as found:
+        rows = found.reader.experiments(found.id, status=status.value if status else None)
+        definition = found.reader.definition(found.id)
+    if json:
+        print_json(rows)
+        return
+    columns = [
+        Column("number", "experiment"), Column("status"), *objective_columns(definition), *setting_columns(definition),
+        Column("attempts"), Column("source"), Column("completed_at", "ended"), Column("reason"), Column("data"),
+    ]  # fmt: skip
+    print_rows(
+        [{**flat(row), "data": mark(row["simulated"])} for row in rows], columns, as_json=False,
+        title=f"Experiments of {found.name}{' · SIMULATED DATA' if found.simulated else ''}", empty="No experiments.",
+    )  # fmt: skip
+
+
+@app.command()
+def show(campaign: CampaignName, number: Number, store: Store = None, json: Json = False) -> None:
+    """Show an experiment: why it was proposed, what was done, what was measured."""
+    with find(store, campaign) as found:
+        experiment = find_experiment(found, number)
+        definition = found.reader.definition(found.id)
+    if json:
+        print_json(experiment)
+        return
+    _print_experiment(found, experiment, definition)
+
+
+@app.command()
+def resolve(
+    campaign: CampaignName,
+    number: Number,
+    verdict: Annotated[Verdict, typer.Option("--as", help="What became of it.", show_default=False)],
+    value: Annotated[
+        list[str] | None, typer.Option(metavar="OBJECTIVE=NUMBER", help="Its result, one per objective.", show_default=False)
+    ] = None,
+    reason: Annotated[str, typer.Option(help="How it is known.")] = "",
+    store: Store = None,
+    timeout: Timeout = 10.0,
+    json: Json = False,
+) -> None:
+    """Say what became of an experiment whose status is unknown."""
+    from controller.cli.requests import Answer, controller_at_work, report, steer, who
+
+    argument: dict[str, Any] = {
+        "status": verdict.value, "values": _values(value or []), "reason": reason or f"resolved by {who()}",
+    }  # fmt: skip
+    with find(store, campaign) as found:
+        argument["experiment"] = int(find_experiment(found, number)["number"])
+        if controller_at_work(found.url, found.name):
+            steer(found, "resolve", argument, timeout_s=timeout, as_json=json)
+            return
+    _resolve_here(found, argument)
+    text = f"experiment {argument['experiment']} is {verdict.value}"
+    report(found.name, found.url, Answer(text, waiting=False), as_json=json)
+
+
+@app.command()
+def retry(campaign: CampaignName, number: Number, store: Store = None, timeout: Timeout = 10.0, json: Json = False) -> None:
+    """Queue a failed experiment again."""
+    _steer("retry", campaign, number, store, timeout, json)
+
+
+@app.command()
+def abandon(campaign: CampaignName, number: Number, store: Store = None, timeout: Timeout = 10.0, json: Json = False) -> None:
+    """Give a failed experiment up for good."""
+    _steer("abandon", campaign, number, store, timeout, json)
+
+
+def _steer(verb: str, campaign: str, number: str, store: str | None, timeout_s: float, as_json: bool) -> None:
+    from controller.cli.requests import steer
+    from controller.errors import ConflictError
+
+    with find(store, campaign) as found:
+        experiment = find_experiment(found, number)
+        if experiment["status"] != "failed":
+            raise ConflictError(
+                f"experiment {experiment['number']} of {found.name} is {experiment['status']}; only a failed one can be "
+                f"{'retried' if verb == 'retry' else 'abandoned'}"
+            )
+        steer(found, verb, {"experiment": int(experiment["number"])}, timeout_s=timeout_s, as_json=as_json)
+
+
+def _values(texts: list[str]) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for text in texts:
+        name, sign, number = text.rpartition("=")
+        try:
+            values[name] = float(number)
+        except ValueError:
+            sign = ""
+        if not sign or not name:
+            raise typer.BadParameter(f"{text!r} is not OBJECTIVE=NUMBER, for example yield=71.5", param_hint="--value")
+    return values
+
+
+def _resolve_here(found: Found, argument: dict[str, Any]) -> None:
+    """Commit a person's verdict while no controller holds the campaign."""
+    import time
+    from contextlib import closing
+
+    from controller.domain.state import fold
+    from controller.engine.loop import resolve_events
+    from controller.store.opening import Store as WritingStore
+
+    with closing(WritingStore.open(found.url)) as store, store.lock_campaign(found.name):
+        events = store.events(found.id)
+        # A simulated lab's clock may be ahead of this one; the log must not go back in time.
+        at = max(time.time(), events[-1].at)
+        store.commit_now(resolve_events(fold(events), store.definition(found.id), argument, at))
+
+
+def _print_experiment(found: Found, experiment: dict[str, Any], definition: dict[str, Any]) -> None:
+    proposal = experiment.get("proposal") or {}
+    units = {n: p.get("unit") for n, p in definition["problem"]["parameters"].items()}
+    out = console()
+    print_facts(
+        {
+            "status": experiment["status"], "reason": experiment.get("reason"),
+            "data": "SIMULATED" if experiment["simulated"] else "real",
+            "proposed": experiment["proposed_at"], "started": experiment.get("started_at"), "ended": experiment["completed_at"],
+            "id": experiment["id"], "store": show_url(found.url),
+        },
+        title=f"Experiment {experiment['number']} of {found.name}",
+    )  # fmt: skip
+    settings = [{"parameter": n, "setting": v, "unit": units.get(n)} for n, v in experiment["parameters"].items()]
+    out.print(table(settings, [Column("parameter"), Column("setting"), Column("unit")], title="\nSetting"))
+    predictions = proposal.get("predictions") or {}
+    results = [
+        {
+            "objective": name, "measured": experiment["objectives"].get(name), "expected": predictions.get(name, {}).get("mean"),
+            "± sd": predictions.get(name, {}).get("sd"), "unit": objective.get("unit"), "goal": objective["goal"],
+        }
+        for name, objective in definition["problem"]["objectives"].items()
+    ]  # fmt: skip
+    result_columns = [Column(k) for k in ("objective", "measured", "expected", "± sd", "unit", "goal")]
+    out.print(table(results, result_columns, title="Result and what the model expected"))
+    why = {
+        "source": proposal.get("source"), proposal.get("acquisition_name") or "acquisition": proposal.get("acquisition"),
+        "note": proposal.get("note"), "seed": proposal.get("seed"), "rested on data": (proposal.get("data_fingerprint") or "")[:16],
+        "took": f"{proposal['seconds']:.2f} s" if proposal.get("seconds") else None,
+    }  # fmt: skip
+    print_facts(why, title="Why it was proposed")
+    if proposal.get("runners_up"):
+        rows = [{"acquisition": a["acquisition"], **a["point"]} for a in proposal["runners_up"]]
+        out.print(table(rows, [Column("acquisition"), *(Column(n, n) for n in units)], title="\nThat came close"))
+    attempts = [
+        {**a, "measured": {m["name"]: m["value"] for m in a.get("measurements", [])}} for a in experiment.get("attempts_list", [])
+    ]
+    if attempts:
+        columns = [Column(k) for k in ("step", "ordinal", "instrument", "action", "status", "committed_at", "ended_at", "measured", "reason")]
+        out.print(table(attempts, columns, title="\nAttempts"))

@@ -1,0 +1,57 @@
+"""`labwright init`, `validate` and `schema`: the files that users write."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from controller.cli.options import Json
+from controller.cli.render import print_json
+
+
+class Kind(StrEnum):
+    """The two kinds of files."""
+
+    CAMPAIGN = "campaign"
+    LAB = "lab"
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder; it is made if it is not there.", show_default=False)],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files of the same names.")] = False,
+) -> None:
+    """Write a campaign and a lab file to begin with."""
+    from controller.files.templates import write_templates
+
+    written = write_templates(folder, force=force)
+    for path in written:
+        print(path)
+    campaign = next((p for p in written if p.stem == "campaign"), folder / "campaign.yaml")
+    print(f"Check it with: labwright validate {campaign}\nCarry it out with: labwright run {campaign}")
+
+
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Campaign and lab files.", show_default=False)],
+    json: Json = False,
+) -> None:
+    """Check files: one line per fault, exit code 2 when there is one."""
+    from controller.files.checking import check_file
+
+    faults = {path: check_file(path) for path in files}
+    if json:
+        print_json([{"file": str(path), "faults": lines} for path, lines in faults.items()])
+    else:
+        for path, lines in faults.items():
+            print("\n".join(lines) if lines else f"{path}: good")
+    if any(faults.values()):
+        raise typer.Exit(2)
+
+
+def schema(kind: Annotated[Kind, typer.Argument(help="Which file.", show_default=False)]) -> None:
+    """Print the JSON Schema of a file, for editors."""
+    from controller.files.schema import campaign_schema, lab_schema
+
+    print_json(campaign_schema() if kind is Kind.CAMPAIGN else lab_schema())

@@ -1,0 +1,38 @@
+"""Options that several commands share, and the switch that makes errors JSON too."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+STORE_VARIABLE = "LABWRIGHT_STORE"
+"""Environment variable that names the store: a password in it stays out of the list of processes."""
+
+
+class Device(StrEnum):
+    """Where the models are computed."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+def remember_json(ctx: typer.Context, value: bool) -> bool:
+    """Note on the root context that this call speaks JSON, so that an error does too."""
+    ctx.find_root().meta["json"] = value
+    return value
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.", callback=remember_json)]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        "--store", metavar="URL", envvar=STORE_VARIABLE, show_default=False, show_envvar=False,
+        help=f"A SQLite file or postgresql://…; by default ${STORE_VARIABLE}, or the user's own stores.",
+    ),
+]  # fmt: skip
+CampaignName = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id of a campaign.", show_default=False)]
+DeviceOption = Annotated[Device, typer.Option("--device", help="Where models are computed.")]

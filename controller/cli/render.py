@@ -1,0 +1,146 @@
+"""Prints rows as a table for people or as JSON for programs, and errors for both."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PIPED_WIDTH = 250
+"""Columns of a table that goes into a file or a pipe, where nothing tells the width."""
+
+STYLES = {
+    "completed": "green", "running": "cyan", "queued": "blue", "proposed": "blue", "paused": "yellow", "stopping": "yellow",
+    "failed": "red", "abandoned": "red", "unknown": "bold red", "cancelled": "dim", "draft": "dim",
+    "ok": "green", "warning": "yellow", "simulated": "magenta", "SIMULATED": "bold magenta",
+    "ready": "green", "busy": "cyan", "away": "yellow",
+}  # fmt: skip
+"""Colours of the words that a reader looks for."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table: the key in the row, and its heading (by default the key)."""
+
+    key: str
+    title: str | None = None
+
+    @property
+    def heading(self) -> str:
+        """What stands above the column."""
+        return self.title if self.title is not None else self.key.replace("_", " ")
+
+
+def text_of(value: object) -> str:
+    """Return a value as people read it: six digits, times to the second, names with their values."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {text_of(v)}" for name, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(text_of(v) for v in value)
+    text = str(value)
+    if len(text) >= 20 and text[4:5] == "-" and text[10:11] == "T":  # ISO 8601: fractions of seconds are noise on a screen
+        return f"{text[:10]} {text[11:19]}Z" if text.endswith(("Z", "+00:00")) else text
+    return text
+
+
+def console(*, error: bool = False) -> Console:
+    """Return a console for stdout or stderr, wide where it is no terminal, so that pipes get whole cells."""
+    from rich.console import Console
+
+    stream = sys.stderr if error else sys.stdout
+    width = None if stream.isatty() else PIPED_WIDTH
+    return Console(stderr=error, width=width, highlight=False, soft_wrap=False)
+
+
+def print_json(content: object, *, one_line: bool = False) -> None:
+    """Print `content` as JSON, readable by default, on one line on request."""
+    print(json.dumps(content, ensure_ascii=False, allow_nan=False, indent=None if one_line else 2, default=str))
+
+
+def print_rows(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Iterable[Column],
+    *,
+    as_json: bool,
+    title: str | None = None,
+    empty: str = "Nothing to show.",
+) -> None:
+    """Print `rows`: all of each row as JSON, or the named columns as a table.
+
+    Args:
+        rows: What there is to show.
+        columns: What the table shows of it; columns that are empty in every row are left out.
+        as_json: Print JSON.
+        title: Stands above the table.
+        empty: Printed instead of a table without rows.
+    """
+    if as_json:
+        print_json(list(rows))
+        return
+    if not rows:
+        print(empty)
+        return
+    console().print(table(rows, columns, title=title))
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Iterable[Column], *, title: str | None = None) -> Any:
+    """Return a rich table of the named columns; numbers stand to the right, known words in their colour."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = [c for c in columns if any(text_of(row.get(c.key)) for row in rows)]
+    result = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    for column in shown:
+        numeric = all(_is_number(row.get(column.key)) or row.get(column.key) is None for row in rows)
+        result.add_column(column.heading, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        cells = (text_of(row.get(c.key)) for c in shown)
+        result.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in cells))
+    return result
+
+
+def print_facts(facts: Mapping[str, Any], *, title: str | None = None) -> None:
+    """Print names and values, one pair a line; empty values are left out."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        if text := text_of(value):
+            grid.add_row(Text(name, style="bold"), Text(text, style=STYLES.get(text, "")))
+    out = console()
+    if title:
+        out.print(Text(title, style="bold"))
+    out.print(grid)
+
+
+def mark(simulated: object) -> str:
+    """Return what every screen says of data that no real instrument gave."""
+    return "simulated" if simulated else "real"
+
+
+def complain(error: Exception, exit_code: int, *, as_json: bool) -> None:
+    """Print an expected error on stderr: one line per fault, or one JSON object."""
+    if as_json:
+        lines = getattr(error, "faults", None) or [str(error)]
+        content = {"error": str(error), "type": type(error).__name__, "exit_code": exit_code, "faults": lines}
+        print(json.dumps(content, ensure_ascii=False), file=sys.stderr)
+        return
+    for line in str(error).splitlines() or [type(error).__name__]:
+        print(f"labwright: {line}", file=sys.stderr)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

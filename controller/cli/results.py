@@ -1,0 +1,70 @@
+"""What a campaign has reached: its best experiments, as rows for tables and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from controller.cli.render import Column
+
+
+def best_rows(definition: Mapping[str, Any], experiments: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the best completed experiment, or the Pareto front ordered by its first objective.
+
+    Args:
+        definition: The campaign's definition as JSON data.
+        experiments: As the reader gives them.
+
+    Returns:
+        `{"experiment": number, "parameters": {...}, "objectives": {...}}` each.
+    """
+    from controller.domain.objective import Objective, best_of
+
+    objectives = {name: Objective.model_validate(o) for name, o in definition["problem"]["objectives"].items()}
+    completed = [e for e in experiments if e["status"] == "completed" and objectives.keys() <= e["objectives"].keys()]
+    chosen = [completed[i] for i in best_of(objectives, [e["objectives"] for e in completed])]
+    first = next(iter(objectives))
+    return [
+        {"experiment": e["number"], "parameters": dict(e["parameters"]), "objectives": dict(e["objectives"])}
+        for e in sorted(chosen, key=lambda e: e["objectives"][first])
+    ]
+
+
+def flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with its parameters and objectives as cells of their own (`p:` and `o:` keep equal names apart)."""
+    return {
+        **row,
+        **{f"p:{name}": value for name, value in row["parameters"].items()},
+        **{f"o:{name}": value for name, value in row["objectives"].items()},
+    }
+
+
+def setting_columns(definition: Mapping[str, Any]) -> list[Column]:
+    """Return one column per parameter, with its unit."""
+    return _columns("p", definition["problem"]["parameters"])
+
+
+def objective_columns(definition: Mapping[str, Any]) -> list[Column]:
+    """Return one column per objective, with its unit."""
+    return _columns("o", definition["problem"]["objectives"])
+
+
+def best_title(definition: Mapping[str, Any], n: int) -> str:
+    """Return what the table of the best is called."""
+    if len(definition["problem"]["objectives"]) == 1:
+        return "Best so far"
+    return f"Pareto front: {n} experiment{'s' if n != 1 else ''} that no other surpasses in every objective"
+
+
+def goals_text(definition: Mapping[str, Any]) -> str:
+    """Return what is wanted, on one line."""
+    parts = []
+    for name, objective in definition["problem"]["objectives"].items():
+        target = f" {objective['target']:g}" if objective.get("target") is not None else ""
+        unit = f" [{objective['unit']}]" if objective.get("unit") else ""
+        parts.append(f"{objective['goal']} {name}{target}{unit}")
+    return ", ".join(parts)
+
+
+def _columns(prefix: str, described: Mapping[str, Mapping[str, Any]]) -> list[Column]:
+    return [Column(f"{prefix}:{name}", f"{name} [{d['unit']}]" if d.get("unit") else name) for name, d in described.items()]
