@@ -31,8 +31,10 @@ from controller.domain.experiment import AttemptStatus, ExperimentStatus
 from controller.domain.ids import new_id
 from controller.domain.lab import StepSpec
 from controller.domain.proposal import Proposal
-from controller.domain.request import Observed, Request
+from controller.domain.request import Request
 from controller.domain.state import Attempt, CampaignState, Experiment
+from controller.engine.observed import request_for
+from controller.engine.resolving import find_experiment, resolve_events
 from controller.engine.snapshot import Snapshot, best_experiments
 from controller.engine.thinker import Thinker
 from controller.errors import ConflictError, ProposalError, SpaceExhaustedError
@@ -246,17 +248,7 @@ class CampaignLoop:
         return max(0, min(self.definition.batch + self.definition.ahead - in_hand, left))
 
     def _request(self, n: int) -> Request:
-        ended = self.state.with_status(_S.COMPLETED, _S.FAILED, _S.ABANDONED)
-        return Request(
-            problem=self.definition.problem,
-            policy=self.definition.proposals,
-            observed=tuple(_observed(e) for e in ended),
-            pending=tuple(e.point for e in self.state.with_status(_S.PROPOSED, _S.QUEUED, _S.RUNNING, _S.UNKNOWN)),
-            n=n,
-            number=len(self.state.experiments) + 1,
-            seed=self.state.seed,
-            device=self._device,
-        )
+        return request_for(self.definition, self.state, n, self._device)
 
     def _think(self) -> None:
         wanted = self._wanted()
@@ -701,71 +693,3 @@ class CampaignLoop:
         if away and not self.busy:
             return f"waiting for {', '.join(away)}"
         return "measuring" if self.busy else "waiting for a free instrument"
-
-
-def _observed(experiment: Experiment) -> Observed:
-    if experiment.status is not ExperimentStatus.COMPLETED:
-        return Observed(point=experiment.point, values=None)
-    return Observed(
-        point=experiment.point,
-        values={name: o.value for name, o in experiment.observations.items()},
-        sem={name: o.sem for name, o in experiment.observations.items() if o.sem is not None},
-    )
-
-
-def find_experiment(state: CampaignState, number: int) -> Experiment:
-    """Return the experiment with `number`.
-
-    Raises:
-        ConflictError: If there is none.
-    """
-    for experiment in state.experiments.values():
-        if experiment.number == number:
-            return experiment
-    raise ConflictError(f"campaign {state.name} has no experiment {number}; it has {len(state.experiments)}")
-
-
-def resolve_events(
-    state: CampaignState, definition: Definition, argument: dict[str, Any], at: float
-) -> list[AttemptStatusChanged | ExperimentStatusChanged]:
-    """Return the events by which a person says what became of an unknown experiment.
-
-    Args:
-        state: The campaign.
-        definition: Its definition.
-        argument: `experiment` (number), `status` (completed, failed or abandoned), `values` (objective -> number, for
-            completed) and `reason`.
-        at: Lab time.
-
-    Raises:
-        ConflictError: If the experiment is not unknown, or values are missing or too many.
-    """
-    experiment = find_experiment(state, int(argument["experiment"]))
-    if experiment.status is not _S.UNKNOWN:
-        raise ConflictError(
-            f"experiment {experiment.number} is {experiment.status.value}; only an unknown one can be resolved"
-        )
-    status = _S(argument["status"])
-    values = {str(k): float(v) for k, v in dict(argument.get("values") or {}).items()}
-    objectives = definition.problem.objectives
-    if (status is _S.COMPLETED and values.keys() != objectives.keys()) or (status is not _S.COMPLETED and values):
-        raise ConflictError(
-            f"completed needs a value for each of {', '.join(objectives)}, other outcomes none; got {', '.join(values) or 'none'}"
-        )
-    reason = str(argument.get("reason") or "resolved by a person")
-    fault = None if status is _S.COMPLETED else Fault(code="resolved", message=reason)
-    events: list[AttemptStatusChanged | ExperimentStatusChanged] = [
-        AttemptStatusChanged(
-            campaign=state.id, at=at, attempt=a.id, experiment=experiment.id,
-            status=_A.SUCCEEDED if status is _S.COMPLETED else _A.FAULTED, reason=reason, fault=fault,
-        )
-        for a in state.attempts_of(experiment.id)
-        if a.status is _A.UNKNOWN
-    ]  # fmt: skip
-    events.append(
-        ExperimentStatusChanged(
-            campaign=state.id, at=at, experiment=experiment.id, status=status, reason=reason, fault=fault,
-            observations={n: Observation(value=v, unit=objectives[n].unit) for n, v in values.items()},
-        )
-    )  # fmt: skip
-    return events

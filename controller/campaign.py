@@ -1,0 +1,245 @@
+"""A campaign in a script or a notebook, without a daemon: ask for points, tell what was measured.
+
+The same proposals, bookkeeping and store as everywhere else; only the measuring is yours.
+
+```python
+from controller.campaign import Campaign
+
+campaign = Campaign.load("campaign.yaml")
+for suggestion in campaign.ask(2):
+    campaign.tell(suggestion, {"yield": measure(**suggestion.parameters)})
+print(campaign.best())
+```
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from controller.domain.base import Point, Value
+from controller.domain.campaign import CampaignStatus, Definition
+from controller.domain.event import (
+    CampaignCreated,
+    CampaignStatusChanged,
+    ControllerAttached,
+    Event,
+    ExperimentProposed,
+    ExperimentStatusChanged,
+    Fault,
+    Observation,
+)
+from controller.domain.experiment import ExperimentStatus
+from controller.domain.ids import new_id
+from controller.domain.proposal import Prediction, Proposal
+from controller.domain.state import CampaignState, Experiment, fold
+from controller.engine.observed import observed_of, request_for
+from controller.engine.snapshot import best_experiments
+from controller.engine.thinking import predict, propose
+from controller.errors import ConflictError
+
+if TYPE_CHECKING:
+    from controller.store.opening import Store
+
+_S = ExperimentStatus
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """An experiment to be carried out."""
+
+    experiment: int
+    """Its number; `tell` takes it back."""
+    parameters: Point
+    proposal: Proposal
+    """The reasons."""
+
+
+class Campaign:
+    """One campaign, held in memory and, when a store is given, on disk.
+
+    Args:
+        definition: What is searched.
+        store: Where to keep it; None keeps it in memory only.
+        device: `cpu`, `cuda` or `auto`, for the models.
+
+    Raises:
+        ConflictError: If the store holds another campaign of this name.
+        CampaignLockedError: If another controller works on it.
+    """
+
+    def __init__(self, definition: Definition, *, store: Store | None = None, device: str = "auto") -> None:
+        self.definition = definition
+        self.state = CampaignState()
+        self._store = store
+        self._device = device
+        self._resources = ExitStack()
+        if store is not None:
+            self._resources.callback(store.close)
+            try:
+                self._resources.enter_context(store.lock_campaign(definition.name))
+                self._take_up(store)
+            except BaseException:
+                self._resources.close()
+                raise
+        if not self.state.id:
+            self._begin()
+
+    @classmethod
+    def load(
+        cls, path: str | Path, *, seed: int | None = None, store: str | None = None, device: str = "auto"
+    ) -> Campaign:
+        """Read a campaign file.
+
+        Args:
+            path: The file.
+            seed: Used instead of the file's.
+            store: URL or path of a store to keep the campaign in; with one, the campaign goes on where it was.
+            device: `cpu`, `cuda` or `auto`.
+
+        Raises:
+            FileFaultsError: If the file is wrong; lists everything that is.
+        """
+        from controller.files.loading import load_campaign
+
+        definition = load_campaign(Path(path), seed=seed)
+        if store is None:
+            return cls(definition, device=device)
+        from controller.store.opening import Store
+
+        return cls(definition, store=Store.open(store), device=device)
+
+    def ask(self, n: int = 1) -> list[Suggestion]:
+        """Return `n` experiments to be carried out next; those asked for before and not yet told count as under way.
+
+        Raises:
+            SpaceExhaustedError: If every allowed setting has been proposed.
+        """
+        if n < 1:
+            raise ValueError(f"ask for one experiment or more, got {n=}")
+        proposals = propose(request_for(self.definition, self.state, n, self._device))
+        return [self._enter(proposal) for proposal in proposals]
+
+    def tell(
+        self,
+        experiment: Suggestion | int | Mapping[str, Value],
+        objectives: Mapping[str, float] | None,
+        *,
+        sem: Mapping[str, float] | None = None,
+        reason: str = "",
+    ) -> None:
+        """Take in what was measured.
+
+        Args:
+            experiment: What `ask` returned, its number, or the parameters of an experiment of your own.
+            objectives: A value for every objective [the unit in the campaign file]; None says that the experiment failed.
+            sem: Standard errors by objective, where known.
+            reason: Why it failed.
+
+        Raises:
+            ConflictError: If the experiment is unknown or was told before, or a value is missing or too many.
+        """
+        wanted = self.definition.problem.objectives
+        if objectives is not None and objectives.keys() != wanted.keys():
+            raise ConflictError(f"expected a value for each of {', '.join(wanted)}; got {', '.join(objectives) or 'none'}")
+        observations = {
+            name: Observation(value=float(value), unit=wanted[name].unit, sem=(sem or {}).get(name))
+            for name, value in (objectives or {}).items()
+        }
+        found = self._find(experiment)
+        events: list[Event] = []
+        if found.status is _S.QUEUED:
+            events.append(ExperimentStatusChanged(**self._stamp(), experiment=found.id, status=_S.RUNNING))
+        status = _S.COMPLETED if objectives is not None else _S.FAILED
+        fault = None if objectives is not None else Fault(code="told", message=reason or "it failed")
+        events.append(
+            ExperimentStatusChanged(
+                **self._stamp(), experiment=found.id, status=status, reason=reason, fault=fault, observations=observations
+            )
+        )
+        self._record(*events)
+
+    def best(self) -> list[dict[str, Any]]:
+        """Return the best experiment so far, or the Pareto front: `experiment`, `parameters`, `objectives`."""
+        return best_experiments(self.definition, self.state)
+
+    def predict(self, points: Sequence[Mapping[str, Value]]) -> list[dict[str, Prediction]]:
+        """Return what the model expects at `points`: per point, objective name -> mean and standard deviation.
+
+        Raises:
+            ValueError: If a point is not a full setting of the parameters.
+        """
+        parameters = self.definition.problem.parameters
+        for point in points:
+            if point.keys() != parameters.keys():
+                raise ValueError(f"a point sets each of {', '.join(parameters)}; got {', '.join(point)}")
+        return predict(
+            self.definition.problem, self.definition.proposals, observed_of(self.state),
+            [dict(p) for p in points], self.state.seed, self._device,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Give the store back."""
+        self._resources.close()
+
+    def __enter__(self) -> Campaign:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _take_up(self, store: Store) -> None:
+        from controller.engine.supervisor import amended
+
+        record = store.find(self.definition.name)
+        if record is None:
+            return
+        self.state = fold(store.events(record.id))
+        self.definition, _ = amended(store.definition(record.id), self.definition, self.state)
+        self._record(ControllerAttached(**self._stamp(), session=new_id(), version=version("labwright")))
+
+    def _begin(self) -> None:
+        key, definition = new_id(), self.definition
+        created = CampaignCreated(
+            campaign=key, at=time.time(), name=definition.name, definition_fingerprint=definition.fingerprint,
+            seed=definition.seed, simulated=definition.simulated,
+        )  # fmt: skip
+        begun = CampaignStatusChanged(campaign=key, at=time.time(), status=CampaignStatus.RUNNING, reason="begun")
+        self._record(created, begun, definition=definition)
+
+    def _enter(self, proposal: Proposal) -> Suggestion:
+        key, number = new_id(), len(self.state.experiments) + 1
+        self._record(
+            ExperimentProposed(**self._stamp(), experiment=key, number=number, proposal=proposal),
+            ExperimentStatusChanged(**self._stamp(), experiment=key, status=_S.QUEUED),
+        )
+        return Suggestion(number, proposal.point, proposal)
+
+    def _find(self, experiment: Suggestion | int | Mapping[str, Value]) -> Experiment:
+        if isinstance(experiment, Mapping):
+            point = dict(experiment)
+            if not self.definition.problem.allows(point):
+                raise ConflictError(f"{point} is not a setting that this campaign allows")
+            experiment = self._enter(Proposal(point=point, source="user"))
+        number = experiment.experiment if isinstance(experiment, Suggestion) else experiment
+        for found in self.state.experiments.values():
+            if found.number == number:
+                if found.status not in (_S.QUEUED, _S.RUNNING):
+                    raise ConflictError(f"experiment {number} is {found.status.value} already")
+                return found
+        raise ConflictError(f"there is no experiment {number}; {len(self.state.experiments)} were asked for")
+
+    def _stamp(self) -> dict[str, Any]:
+        return {"campaign": self.state.id, "at": time.time()}
+
+    def _record(self, *events: Event, definition: Definition | None = None) -> None:
+        for event in events:
+            self.state.apply(event)
+        if self._store is not None:
+            self._store.commit_now(events, definition=definition)
