@@ -1,0 +1,195 @@
+"""The store as the engine sees it: events go in and are durable when the call returns."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from controller.domain.campaign import CampaignStatus, Definition
+from controller.domain.event import Event, event_adapter
+from controller.errors import UnknownNameError
+from controller.settings import folder_of, normalise_url, sqlite_file
+from controller.store.connecting import place
+from controller.store.jobs import Answer, Job, Question, Unit
+from controller.store.locking import AdvisoryLocks, FileLocks, Lock, Locks
+from controller.store.reading import Reader
+from controller.store.records import CampaignRecord, Request
+from controller.store.schema import make_engine, prepare
+from controller.store.writing import Writer
+
+
+class Store:
+    """One store, open for writing; use `Store.open` and close it, or use it as a context manager.
+
+    Attributes:
+        folder: Where locks, rendezvous files and drivers' journals of this store are kept.
+        kind: `sqlite` or `postgresql`.
+        reader: Reads the same store; what `commit` acknowledged is seen by it.
+        upgraded_from: The copy that was made of an older SQLite file before it was upgraded by this opening, or None.
+    """
+
+    def __init__(self, url: str, upgraded_from: Path | None) -> None:
+        self._url = url
+        self.folder = folder_of(url)
+        self.kind: Literal["sqlite", "postgresql"] = "postgresql" if sqlite_file(url) is None else "sqlite"
+        self.reader = Reader(url)
+        self.upgraded_from = upgraded_from
+        self._locks: Locks = FileLocks(self.folder / "locks") if self.kind == "sqlite" else AdvisoryLocks(url)
+        self._engine = make_engine(url)
+        self._writer = Writer(self._engine, place(url), self._locks.renew)
+
+    @classmethod
+    def open(cls, url: str) -> Store:
+        """Open the store at `url`; make it where it is missing, upgrade it where it is older.
+
+        Args:
+            url: A path, `sqlite:///PATH` or `postgresql://…`.
+
+        Raises:
+            StoreError: If it cannot be reached or written, holds something else, or was written by a newer version.
+            MissingExtraError: If it is on PostgreSQL and psycopg is not installed.
+        """
+        url = normalise_url(url)
+        return cls(url, prepare(url))
+
+    @property
+    def url(self) -> str:
+        """The store's address, with its password: for connecting, not for showing."""
+        return self._url
+
+    def __repr__(self) -> str:
+        return f"Store({place(self._url)})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Write what was handed over, give locks back, end connections; what cannot be written in time fails with StoreError."""
+        self._writer.close(timeout_s)
+        self._locks.release_all()
+        self.reader.close()
+        self._engine.dispose()
+
+    # Writing
+
+    async def commit(self, events: Sequence[Event], *, definition: Definition | None = None) -> None:
+        """Write events of one campaign, all or none; they are durable when this returns.
+
+        While the store is in trouble this waits (see `on_trouble`). A task that is cancelled meanwhile does not recall the
+        events: they are facts.
+
+        Args:
+            events: In their order. None at all is allowed and does nothing.
+            definition: With `campaign.created`, what is created; with `campaign.amended`, the definition from now on.
+
+        Raises:
+            ConflictError: If they contradict what the store holds, or another program has written this campaign's log.
+            CampaignLockedError: If the campaign's lock was lost to another controller while the server was away.
+            StoreError: If the store is, or was meanwhile, closed.
+        """
+        if events:
+            await self._written(self._unit(events, definition))
+
+    def commit_now(self, events: Sequence[Event], *, definition: Definition | None = None) -> None:
+        """As `commit`, blocking; not for an event loop."""
+        if events:
+            self._writer.submit(self._unit(events, definition)).result()
+
+    def _unit(self, events: Sequence[Event], definition: Definition | None) -> Unit:
+        return Unit(tuple(events), definition, guard=lambda name: self._locks.check(f"campaign-{name}"))
+
+    async def _written(self, job: Job) -> None:
+        future = asyncio.wrap_future(self._writer.submit(job))
+        # Looked at here, so that a refusal after the waiting task was cancelled is not reported as forgotten.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.shield(future)
+
+    @property
+    def state(self) -> str:
+        """`ok`, or `holding: ` and why nothing can be written at present; it goes on by itself."""
+        return self._writer.state
+
+    def on_trouble(self, listener: Callable[[str], None]) -> None:
+        """Have `listener` called with each new `state`, on the writer's thread: hand it on, do not work there."""
+        self._writer.on_trouble(listener)
+
+    @property
+    def n_commits(self) -> int:
+        """How often the disk was flushed for us; several units share one commit when they come close together."""
+        return self._writer.n_commits
+
+    # Reading
+
+    def find(self, name_or_id: str) -> CampaignRecord | None:
+        """Return a campaign by name or id, or None."""
+        try:
+            return _record(self.reader.campaign_row(name_or_id))
+        except UnknownNameError:
+            return None
+
+    def campaigns(self) -> list[CampaignRecord]:
+        """Return all campaigns, oldest first."""
+        return [_record(row) for row in self.reader.campaign_rows()]
+
+    def events(self, campaign: str) -> list[Event]:
+        """Return the log of a campaign (its id); what is committed from now on must continue what was read here."""
+        bodies = [row["body"] for row in self.reader.event_rows(campaign)]
+        if bodies:
+            self._writer.know_end(campaign, len(bodies))
+        return [event_adapter.validate_json(body) for body in bodies]
+
+    def definition(self, campaign: str) -> Definition:
+        """Return the newest definition of a campaign (name or id).
+
+        Raises:
+            UnknownNameError: If there is none.
+        """
+        row = self.reader.campaign_row(campaign)
+        return Definition.model_validate_json(self.reader.definition_rows(row["id"])[-1]["body"])
+
+    # Locks
+
+    def lock_campaign(self, campaign: str) -> Lock:
+        """Return the lock on a campaign's name, not yet taken: `acquire` it, or use it as a context manager."""
+        return Lock(self._locks, f"campaign-{campaign}", f"campaign {campaign}")
+
+    def lock_daemon(self) -> Lock:
+        """Return the lock on being this store's daemon, not yet taken."""
+        return Lock(self._locks, "daemon", f"store {place(self._url)}")
+
+    # Steering a running controller
+
+    def ask(self, verb: str, campaign: str | None, argument: Mapping[str, Any], by: str) -> str:
+        """Leave a request for the controller and return its id; `reader.request(id)` shows the answer once there is one."""
+        question = Question(verb, campaign, dict(argument), by, time.time())
+        self._writer.submit(question).result()
+        return question.id
+
+    def pending_requests(self) -> list[Request]:
+        """Return the requests without an answer, oldest first."""
+        return [
+            Request(r["id"], r["verb"], r["campaign"], json.loads(r["argument"]), r["asked_by"], r["asked_at"])
+            for r in self.reader.request_rows(pending=True)
+        ]
+
+    async def answer(self, request: str, text: str, ok: bool) -> None:
+        """Answer a request (its id), once.
+
+        Raises:
+            ConflictError: If it is unknown or was answered already.
+        """
+        await self._written(Answer(request, text, ok, time.time()))
+
+
+def _record(row: Mapping[str, Any]) -> CampaignRecord:
+    return CampaignRecord(**{**row, "status": CampaignStatus(row["status"])})

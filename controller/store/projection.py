@@ -1,0 +1,275 @@
+"""Derives the rows for reading from events, one event at a time.
+
+This shares nothing with `domain/state.py`, which folds the same events in memory: `audit.py` compares the two.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlmodel import col
+
+from controller.domain.base import Value
+from controller.domain.campaign import Definition
+from controller.domain.event import (
+    AlarmRaised,
+    AttemptCommitted,
+    AttemptStatusChanged,
+    CampaignCreated,
+    CampaignStatusChanged,
+    Event,
+    ExperimentProposed,
+    ExperimentStatusChanged,
+    Fault,
+)
+from controller.domain.experiment import AttemptStatus, ExperimentStatus
+from controller.errors import ConflictError
+from controller.store.tables import (
+    AlarmRow,
+    AttemptRow,
+    CampaignRow,
+    DefinitionRow,
+    ExperimentRow,
+    MeasurementRow,
+    ObservationRow,
+    ProposalRow,
+)
+
+_EXPERIMENT_RESTS = (
+    ExperimentStatus.COMPLETED,
+    ExperimentStatus.FAILED,
+    ExperimentStatus.ABANDONED,
+    ExperimentStatus.CANCELLED,
+    ExperimentStatus.UNKNOWN,
+)
+_ATTEMPT_RESTS = (AttemptStatus.SUCCEEDED, AttemptStatus.FAULTED, AttemptStatus.CANCELLED, AttemptStatus.UNKNOWN)
+
+
+def plain(text: str) -> str:
+    """Return `text` as a column can hold it: PostgreSQL refuses the NUL character, which a device's message may contain."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def compact(content: object) -> str:
+    """Return `content` as JSON for a column."""
+    return json.dumps(content, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+
+
+def insert_campaign(connection: Connection, event: CampaignCreated, definition: Definition) -> None:
+    """Enter a campaign and the first version of its definition.
+
+    Raises:
+        ConflictError: If the name is taken, or event and definition tell different things.
+    """
+    told = (event.name, event.definition_fingerprint, event.seed, event.simulated)
+    defined = (definition.name, definition.fingerprint, definition.seed, definition.simulated)
+    if told != defined:
+        raise ConflictError(
+            f"campaign {event.name}: the event says (name, fingerprint, seed, simulated) = {told}, its definition says {defined}"
+        )
+    taken = connection.execute(sa.select(col(CampaignRow.id)).where(col(CampaignRow.name) == event.name)).scalar()
+    if taken is not None:
+        raise ConflictError(
+            f"the store holds a campaign named {event.name} already (id {taken}); resume it or choose another name"
+        )
+    connection.execute(
+        sa.insert(CampaignRow).values(
+            id=event.campaign,
+            name=event.name,
+            status="draft",
+            reason="",
+            simulated=event.simulated,
+            seed=event.seed,
+            definition_fingerprint=event.definition_fingerprint,
+            created_at=event.at,
+            updated_at=event.at,
+            budget_experiments=definition.budget.experiments,
+        )
+    )
+    _insert_definition(connection, event.campaign, 1, definition)
+
+
+def amend_definition(connection: Connection, campaign: str, definition: Definition) -> None:
+    """Enter the next version of a campaign's definition.
+
+    Raises:
+        ConflictError: If it would change what is searched or how.
+    """
+    found = connection.execute(
+        sa.select(col(CampaignRow.name), col(CampaignRow.definition_fingerprint)).where(col(CampaignRow.id) == campaign)
+    ).one_or_none()
+    if found is None:
+        raise ConflictError(f"the store holds no campaign {campaign}")
+    if tuple(found) != (definition.name, definition.fingerprint):
+        raise ConflictError(
+            f"campaign {found[0]}: only budget, batch, description and failure policy can be amended; the new definition "
+            f"({definition.name}, fingerprint {definition.fingerprint[:16]}) differs in the search itself ({found[1][:16]}): "
+            "start it as another campaign"
+        )
+    newest = connection.execute(
+        sa.select(sa.func.max(col(DefinitionRow.version))).where(col(DefinitionRow.campaign) == campaign)
+    ).scalar_one()
+    _insert_definition(connection, campaign, newest + 1, definition)
+    _update(connection, CampaignRow, campaign, budget_experiments=definition.budget.experiments)
+
+
+def _insert_definition(connection: Connection, campaign: str, version: int, definition: Definition) -> None:
+    connection.execute(
+        sa.insert(DefinitionRow).values(
+            campaign=campaign, version=version, fingerprint=definition.fingerprint, body=definition.model_dump_json()
+        )
+    )
+
+
+def project(connection: Connection, event: Event, event_id: str) -> None:
+    """Bring the rows up to date with one event of a campaign that is in the store.
+
+    Raises:
+        ConflictError: If it tells of a campaign, experiment or attempt that the store does not hold.
+    """
+    _update(connection, CampaignRow, event.campaign, updated_at=event.at)
+    if isinstance(event, CampaignStatusChanged):
+        _update(connection, CampaignRow, event.campaign, status=event.status.value, reason=plain(event.reason))
+    elif isinstance(event, ExperimentProposed):
+        _insert_experiment(connection, event)
+    elif isinstance(event, ExperimentStatusChanged):
+        _move_experiment(connection, event)
+    elif isinstance(event, AttemptCommitted):
+        _insert_attempt(connection, event)
+    elif isinstance(event, AttemptStatusChanged):
+        _move_attempt(connection, event)
+    elif isinstance(event, AlarmRaised):
+        connection.execute(
+            sa.insert(AlarmRow).values(
+                event=event_id,
+                campaign=event.campaign,
+                code=event.code,
+                message=plain(event.message),
+                experiment=event.experiment,
+                attempt=event.attempt,
+                at=event.at,
+            )
+        )
+
+
+def _insert_experiment(connection: Connection, event: ExperimentProposed) -> None:
+    simulated = sa.select(col(CampaignRow.simulated)).where(col(CampaignRow.id) == event.campaign).scalar_subquery()
+    connection.execute(
+        sa.insert(ExperimentRow).values(
+            id=event.experiment,
+            campaign=event.campaign,
+            number=event.number,
+            status="proposed",
+            reason="",
+            point=compact(event.proposal.point),
+            source=event.proposal.source,
+            proposed_at=event.at,
+            simulated=simulated,
+            n_attempts=0,
+        )
+    )
+    connection.execute(
+        sa.insert(ProposalRow).values(experiment=event.experiment, body=event.proposal.model_dump_json())
+    )
+
+
+def _move_experiment(connection: Connection, event: ExperimentStatusChanged) -> None:
+    changes: dict[str, Any] = {
+        "status": event.status.value,
+        "reason": plain(event.reason),
+        "fault_code": None if event.fault is None else plain(event.fault.code),
+        "fault_message": None if event.fault is None else plain(event.fault.message),
+        "ended_at": event.at if event.status in _EXPERIMENT_RESTS else None,
+    }
+    if event.status is ExperimentStatus.RUNNING:
+        changes["started_at"] = sa.func.coalesce(col(ExperimentRow.started_at), event.at)
+    _update(connection, ExperimentRow, event.experiment, **changes)
+    connection.execute(sa.delete(ObservationRow).where(col(ObservationRow.experiment) == event.experiment))
+    if event.observations:
+        connection.execute(
+            sa.insert(ObservationRow),
+            [
+                {
+                    "experiment": event.experiment,
+                    "objective": objective,
+                    "value": observed.value,
+                    "unit": observed.unit,
+                    "sem": observed.sem,
+                    "at": event.at,
+                }
+                for objective, observed in event.observations.items()
+            ],
+        )
+
+
+def _insert_attempt(connection: Connection, event: AttemptCommitted) -> None:
+    _update(connection, ExperimentRow, event.experiment, n_attempts=col(ExperimentRow.n_attempts) + 1)
+    connection.execute(
+        sa.insert(AttemptRow).values(
+            id=event.attempt,
+            campaign=event.campaign,
+            experiment=event.experiment,
+            step=event.step,
+            ordinal=event.ordinal,
+            instrument=event.instrument,
+            action=event.action,
+            arguments=compact(event.arguments),
+            units=compact(event.units),
+            status="committed",
+            reason="",
+            committed_at=event.at,
+        )
+    )
+
+
+def _move_attempt(connection: Connection, event: AttemptStatusChanged) -> None:
+    fault: Fault | None = event.fault
+    changes: dict[str, Any] = {
+        "status": event.status.value,
+        "reason": plain(event.reason),
+        "fault_code": None if fault is None else plain(fault.code),
+        "fault_message": None if fault is None else plain(fault.message),
+        "fault_retryable": None if fault is None else fault.retryable,
+        "ended_at": event.at if event.status in _ATTEMPT_RESTS else None,
+    }
+    if event.status is AttemptStatus.ACCEPTED:
+        changes["accepted_at"] = event.at
+    elif event.status is AttemptStatus.RUNNING:
+        changes["started_at"] = sa.func.coalesce(col(AttemptRow.started_at), event.at)
+    _update(connection, AttemptRow, event.attempt, **changes)
+    connection.execute(sa.delete(MeasurementRow).where(col(MeasurementRow.attempt) == event.attempt))
+    if event.measurements:
+        connection.execute(
+            sa.insert(MeasurementRow),
+            [
+                {
+                    "attempt": event.attempt,
+                    "position": position,
+                    "name": plain(measured.name),
+                    **_value_columns(measured.value),
+                    "unit": measured.unit,
+                    "sem": measured.sem,
+                    "at": event.at,
+                }
+                for position, measured in enumerate(event.measurements, start=1)
+            ],
+        )
+
+
+def _value_columns(value: Value) -> dict[str, float | str | None]:
+    if isinstance(value, bool):
+        return {"value_number": float(value), "value_text": str(value).lower()}
+    if isinstance(value, str):
+        return {"value_number": None, "value_text": plain(value)}
+    return {"value_number": float(value), "value_text": None}
+
+
+def _update(
+    connection: Connection, table: type[CampaignRow | ExperimentRow | AttemptRow], key: str, **changes: Any
+) -> None:
+    changed = connection.execute(sa.update(table).where(col(table.id) == key).values(**changes))
+    if changed.rowcount != 1:
+        raise ConflictError(f"the store holds no {table.__tablename__} {key}")

@@ -1,0 +1,202 @@
+"""The tables as SQLModel classes: the log, and typed rows that are derived from it for reading.
+
+Table classes of SQLModel do not validate; rows come from validated events only (see `projection.py`). Times are lab time
+[s since 1970-01-01 UTC]; a column that holds JSON says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, Column, Integer, MetaData, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Names of constraints are fixed, so that a migration can name what it changes on every database."""
+
+
+class Row(SQLModel):
+    """Base of all tables; they have their own metadata, apart from tables of other packages that use SQLModel."""
+
+    metadata: ClassVar[MetaData] = MetaData(naming_convention=NAMING)
+
+
+def _json() -> Any:
+    return Field(sa_type=Text)
+
+
+class CampaignRow(Row, table=True):
+    """A campaign as it stands."""
+
+    __tablename__ = "campaign"
+
+    id: str = Field(primary_key=True)
+    name: str = Field(unique=True)
+    status: str
+    reason: str
+    simulated: bool
+    seed: int = Field(sa_type=BigInteger)
+    definition_fingerprint: str
+    created_at: float
+    updated_at: float
+    """Time of the newest event."""
+    budget_experiments: int
+
+
+class DefinitionRow(Row, table=True):
+    """What a campaign searches and how, in every version it had; the newest one holds."""
+
+    __tablename__ = "definition"
+
+    campaign: str = Field(primary_key=True, foreign_key="campaign.id")
+    version: int = Field(primary_key=True)
+    fingerprint: str
+    body: str = _json()
+
+
+class EventRow(Row, table=True):
+    """A fact; rows are only ever added (the database refuses to change or delete one)."""
+
+    __tablename__ = "event"
+    __table_args__ = (
+        UniqueConstraint("campaign", "campaign_sequence"),
+        {"sqlite_autoincrement": True},
+    )
+
+    sequence: int | None = Field(
+        default=None,
+        # SQLite counts upwards by itself only in a column whose type reads INTEGER.
+        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    )
+    id: str = Field(unique=True)
+    campaign: str = Field(foreign_key="campaign.id")
+    campaign_sequence: int
+    """Position in the campaign's log: 1, 2, 3 …"""
+    kind: str
+    at: float
+    body: str = _json()
+
+
+class ExperimentRow(Row, table=True):
+    """An experiment as it stands."""
+
+    __tablename__ = "experiment"
+    __table_args__ = (UniqueConstraint("campaign", "number"),)
+
+    id: str = Field(primary_key=True)
+    campaign: str = Field(foreign_key="campaign.id")
+    number: int
+    status: str = Field(index=True)
+    reason: str
+    fault_code: str | None
+    fault_message: str | None
+    point: str = _json()
+    source: str
+    proposed_at: float
+    started_at: float | None
+    ended_at: float | None
+    """When it came to rest; empty again while a failed or unknown one goes on."""
+    simulated: bool
+    n_attempts: int
+
+
+class ProposalRow(Row, table=True):
+    """Why an experiment was proposed."""
+
+    __tablename__ = "proposal"
+
+    experiment: str = Field(primary_key=True, foreign_key="experiment.id")
+    body: str = _json()
+
+
+class ObservationRow(Row, table=True):
+    """The value of one objective of one completed experiment."""
+
+    __tablename__ = "observation"
+
+    experiment: str = Field(primary_key=True, foreign_key="experiment.id")
+    objective: str = Field(primary_key=True)
+    value: float
+    unit: str | None
+    sem: float | None
+    at: float
+
+
+class AttemptRow(Row, table=True):
+    """One dispatch of one step, as it stands."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (UniqueConstraint("experiment", "step", "ordinal"),)
+
+    id: str = Field(primary_key=True)
+    campaign: str = Field(foreign_key="campaign.id", index=True)
+    experiment: str = Field(foreign_key="experiment.id")
+    step: str
+    ordinal: int
+    instrument: str
+    action: str
+    arguments: str = _json()
+    units: str = _json()
+    status: str
+    reason: str
+    fault_code: str | None
+    fault_message: str | None
+    fault_retryable: bool | None
+    committed_at: float
+    accepted_at: float | None
+    started_at: float | None
+    ended_at: float | None
+
+
+class MeasurementRow(Row, table=True):
+    """One value that an attempt gave."""
+
+    __tablename__ = "measurement"
+
+    attempt: str = Field(primary_key=True, foreign_key="attempt.id")
+    position: int = Field(primary_key=True)
+    """1 for the first value of the attempt."""
+    name: str
+    value_number: float | None
+    """A number; 0 or 1 for a truth value."""
+    value_text: str | None
+    """A text; `false` or `true` for a truth value."""
+    unit: str | None
+    sem: float | None
+    at: float
+
+
+class AlarmRow(Row, table=True):
+    """Something that needs a person's eye."""
+
+    __tablename__ = "alarm"
+
+    event: str = Field(primary_key=True)
+    """Id of the event."""
+    campaign: str = Field(foreign_key="campaign.id", index=True)
+    code: str
+    message: str
+    experiment: str | None
+    attempt: str | None
+    at: float
+
+
+class RequestRow(Row, table=True):
+    """What a command asked of the running controller, and its answer; times are real, not lab time."""
+
+    __tablename__ = "request"
+
+    id: str = Field(primary_key=True)
+    verb: str
+    campaign: str | None
+    argument: str = _json()
+    asked_by: str
+    asked_at: float
+    answered_at: float | None
+    ok: bool | None
+    answer: str | None
