@@ -9,3 +9,7 @@ class SimulatorError(Exception):
 
 class DeviceLogError(SimulatorError, ValueError):
     """A simulated device's log is damaged, or would have to say something that cannot be."""
+
+
+class ServingError(SimulatorError, OSError):
+    """A driver's process cannot be started."""

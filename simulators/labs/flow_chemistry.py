@@ -14,6 +14,7 @@ from typing import Any
 from instruments.errors import UnitError
 from instruments.units import convert
 from simulators.devices.reactor import SPECIES
+from simulators.labs.campaign import CampaignLike, HandCampaign, HandObjective, HandParameter
 from simulators.labs.options import check_names, fault_plan, lab_name, near, number, whole
 
 OPTIONS = ("noise", "failures", "duration_scale", "seed", "reactor_faults", "hplc_faults")
@@ -40,7 +41,17 @@ def describe() -> str:
     )
 
 
-def expand(options: Mapping[str, Any], campaign: Any, folder: Path) -> dict[str, Any]:
+def example_campaign() -> HandCampaign:
+    """Return a campaign over everything that the lab can set and measure, for serving it by hand."""
+    return HandCampaign(
+        parameters={
+            name: HandParameter(unit=unit, bounds=(low, high)) for name, (unit, low, high) in PARAMETERS.items()
+        },
+        objectives={name: HandObjective(unit=unit) for name, unit in OBJECTIVES.items()},
+    )
+
+
+def expand(options: Mapping[str, Any], campaign: CampaignLike, folder: Path) -> dict[str, Any]:
     """Turn the shorthand into a lab with two instruments.
 
     Args:
@@ -99,7 +110,7 @@ def expand(options: Mapping[str, Any], campaign: Any, folder: Path) -> dict[str,
     }
 
 
-def _check_parameters(campaign: Any) -> None:
+def _check_parameters(campaign: CampaignLike) -> None:
     for name, parameter in campaign.parameters.items():
         if name not in PARAMETERS:
             raise ValueError(f"parameters.{name}: the lab 'flow-chemistry' cannot set it; {near(name, PARAMETERS)}")
@@ -125,7 +136,7 @@ def _check_parameters(campaign: Any) -> None:
         )
 
 
-def _check_objectives(campaign: Any) -> None:
+def _check_objectives(campaign: CampaignLike) -> None:
     for name in campaign.objectives:
         if name not in OBJECTIVES:
             raise ValueError(

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from simulators.faults import FaultPlan
+from simulators.labs.campaign import CampaignLike
 
 _SECONDS = {
     "s": 1.0,
@@ -45,7 +46,7 @@ def check_names(options: Mapping[str, Any], known: Iterable[str], lab: str) -> N
             raise ValueError(f"{plain(name)}: the lab {lab!r} has no such option; {near(str(name), names)}")
 
 
-def lab_name(campaign: Any, simulator: str) -> str:
+def lab_name(campaign: CampaignLike, simulator: str) -> str:
     """Return the lab's name: each campaign has simulated instruments of its own, with their own memory."""
     return f"{campaign.campaign[:100]}-{simulator}"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from simulators.devices.tabledata import Column, MeasuredTable, read_table
+from simulators.labs.campaign import CampaignLike, ParameterLike
 from simulators.labs.options import check_names, choice, duration, existing_file, fault_plan, lab_name, whole
 
 OPTIONS = ("data", "replicates", "duration", "instruments", "seed", "faults")
@@ -23,7 +24,7 @@ def describe() -> str:
     return "answers with the rows of a CSV file of measured experiments (options: data, replicates, duration, instruments, faults)"
 
 
-def expand(options: Mapping[str, Any], campaign: Any, folder: Path) -> dict[str, Any]:
+def expand(options: Mapping[str, Any], campaign: CampaignLike, folder: Path) -> dict[str, Any]:
     """Turn the shorthand into a lab and the pool of settings that the table holds.
 
     Args:
@@ -91,11 +92,11 @@ def wire_names(names: Iterable[str]) -> dict[str, str]:
     return chosen
 
 
-def _kind(parameter: Any) -> str:
+def _kind(parameter: ParameterLike) -> str:
     return "text" if parameter.type == "categorical" else "number"
 
 
-def _pool(table: MeasuredTable, parameters: Mapping[str, Any]) -> dict[str, list[Any]]:
+def _pool(table: MeasuredTable, parameters: Mapping[str, ParameterLike]) -> dict[str, list[Any]]:
     pool: dict[str, list[Any]] = {}
     for name, parameter in parameters.items():
         column = [setting[name] for setting in table.settings]
