@@ -18,7 +18,8 @@ from controller.domain.campaign import Definition
 from controller.domain.event import CampaignCreated, Event, event_adapter
 from controller.domain.ids import new_id
 from controller.errors import ConflictError
-from controller.store.projection import amend_definition, compact, insert_campaign, plain, project
+from controller.store.projection import amend_definition, compact, insert_campaign, project
+from controller.store.records import plain
 from controller.store.tables import CampaignRow, EventRow, RequestRow
 
 Ends = Mapping[str, int]

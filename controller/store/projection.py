@@ -27,6 +27,7 @@ from controller.domain.event import (
 )
 from controller.domain.experiment import AttemptStatus, ExperimentStatus
 from controller.errors import ConflictError
+from controller.store.records import plain
 from controller.store.tables import (
     AlarmRow,
     AttemptRow,
@@ -46,11 +47,6 @@ _EXPERIMENT_RESTS = (
     ExperimentStatus.UNKNOWN,
 )
 _ATTEMPT_RESTS = (AttemptStatus.SUCCEEDED, AttemptStatus.FAULTED, AttemptStatus.CANCELLED, AttemptStatus.UNKNOWN)
-
-
-def plain(text: str) -> str:
-    """Return `text` as a column can hold it: PostgreSQL refuses the NUL character, which a device's message may contain."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def compact(content: object) -> str:

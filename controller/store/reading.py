@@ -11,7 +11,7 @@ import difflib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -388,14 +388,16 @@ class Reader:
 
     def alarms(self, campaign: str | None = None) -> list[Row]:
         """Return the alarms of one campaign, or of all, oldest first."""
-        with self.snapshot() as exists:
-            if not exists and campaign is None:
-                return []
-            where, values = ("", ()) if campaign is None else ("WHERE campaign = ?", (self._id(campaign),))
-            rows = self._dicts(
-                "alarm", "event campaign code message experiment attempt at", f"{where} ORDER BY at, event", *values
-            )
+        with self.snapshot():
+            rows = self.alarm_rows(None if campaign is None else self._id(campaign))
         return [{**row, "at": iso(row["at"])} for row in rows]
+
+    def alarm_rows(self, campaign_id: str | None = None) -> list[Row]:
+        """Return the alarms of one campaign, or of all, as they are stored."""
+        columns = "event campaign code message experiment attempt at"
+        if campaign_id is None:
+            return self._dicts("alarm", columns, "ORDER BY at, event")
+        return self._dicts("alarm", columns, "WHERE campaign = ? ORDER BY at, event", campaign_id)
 
     def request_rows(self, pending: bool = False) -> list[Row]:
         """Return requests to the controller as they are stored, oldest first."""
@@ -429,7 +431,7 @@ class Reader:
         raise UnknownNameError(f"store {place(self.url)} holds no request {request!r}")
 
 
-def measured_value(row: Row) -> bool | float | str:
+def measured_value(row: Mapping[str, Any]) -> bool | float | str:
     """Return the value of a measurement's row: a number, a text or a truth value."""
     number, text = row["value_number"], row["value_text"]
     if number is None:

@@ -1,4 +1,4 @@
-"""What the store tells the engine besides events: campaigns and requests."""
+"""What the store tells the engine besides events: campaigns and requests, and how it writes text."""
 
 from __future__ import annotations
 
@@ -34,3 +34,8 @@ class Request:
     argument: dict[str, Any]
     by: str
     asked_at: float
+
+
+def plain(text: str) -> str:
+    """Return `text` as a column can hold it: PostgreSQL refuses the NUL character, which a device's message may contain."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")

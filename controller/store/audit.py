@@ -1,0 +1,363 @@
+"""Proves a store: folds the log again and compares every row with what the log says.
+
+The rows were written by `projection.py`, event by event and in SQL; the fold is `domain/state.py`, in memory. The two share
+no code, so where they agree both are right, or somebody changed log and rows alike.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from controller.domain.campaign import Definition
+from controller.domain.event import AlarmRaised, Event, Measurement, event_adapter
+from controller.domain.experiment import OPEN_ATTEMPTS, AttemptStatus, ExperimentStatus
+from controller.domain.proposal import Proposal
+from controller.domain.state import Attempt, CampaignState, Experiment
+from controller.errors import IllegalTransitionError
+from controller.store.reading import Reader, measured_value
+from controller.store.records import plain
+
+if TYPE_CHECKING:
+    from controller.store.opening import Store
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What an audit found."""
+
+    balanced: bool
+    """Whether log and rows agree and the books balance."""
+    counts: dict[str, int]
+    """Experiments per status, as the log tells it."""
+    differences: list[str]
+    """One line each; empty when balanced."""
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """Everything the store holds of one campaign, read at one moment."""
+
+    campaign: Row
+    definitions: Sequence[Row]
+    events: Sequence[Row]
+    experiments: Sequence[Row]
+    proposals: Sequence[Row]
+    observations: Sequence[Row]
+    attempts: Sequence[Row]
+    measurements: Sequence[Row]
+    alarms: Sequence[Row]
+
+
+def audit(source: Store | Reader, campaign: str) -> AuditReport:
+    """Compare the rows of a campaign (name or id) with its log.
+
+    Raises:
+        UnknownNameError: If the store holds no such campaign.
+        StoreError: If it cannot be read.
+    """
+    stored = _read(source if isinstance(source, Reader) else source.reader, campaign)
+    events, differences = _parse(stored)
+    state = CampaignState()
+    for position, event in enumerate(events, start=1):
+        try:
+            state.apply(event)
+        except IllegalTransitionError as error:
+            differences.append(f"event {position} ({event.kind}) cannot follow what came before: {error}")
+    for check in (
+        _campaign,
+        _definition,
+        _experiments,
+        _proposals,
+        _observations,
+        _attempts,
+        _measurements,
+        _books,
+    ):
+        differences.extend(check(stored, state))
+    differences.extend(_alarms(stored, events))
+    return AuditReport(not differences, state.counts(), differences)
+
+
+def _read(reader: Reader, campaign: str) -> _Stored:
+    with reader.snapshot():
+        row = reader.campaign_row(campaign)
+        key = row["id"]
+        return _Stored(
+            campaign=row,
+            definitions=reader.definition_rows(key),
+            events=reader.event_rows(key),
+            experiments=reader.experiment_rows(key),
+            proposals=reader.proposal_rows(key),
+            observations=reader.observation_rows(key),
+            attempts=reader.attempt_rows(key),
+            measurements=reader.measurement_rows(key),
+            alarms=reader.alarm_rows(key),
+        )
+
+
+def _parse(stored: _Stored) -> tuple[list[Event], list[str]]:
+    """Return the events that can be read, and what is wrong with the log itself."""
+    events, differences = [], []
+    for expected, row in enumerate(stored.events, start=1):
+        where = f"event {row['campaign_sequence']}"
+        if row["campaign_sequence"] != expected:
+            differences.append(f"the log has a gap: {where} stands where event {expected} should")
+        try:
+            event = event_adapter.validate_json(row["body"])
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            differences.append(f"{where} ({row['kind']}) cannot be read: {place}: {first['msg']}")
+            continue
+        if event.campaign != stored.campaign["id"]:
+            differences.append(f"{where} ({row['kind']}) tells of campaign {event.campaign}")
+        differences += _compare(where, row, {"kind": event.kind, "at": event.at})
+        events.append(event)
+    return events, differences
+
+
+def _compare(what: str, row: Row, expected: Mapping[str, object]) -> list[str]:
+    """Return a line for each column of `row` that is not as expected."""
+    return [
+        f"{what}: {column} is {row[column]!r}, the log says {value!r}"
+        for column, value in expected.items()
+        if row[column] != value
+    ]
+
+
+def _paired(what: str, rows: Mapping[str, Row], expected: Mapping[str, object]) -> Iterator[str]:
+    """Yield a line for each row that is missing or that no event tells of."""
+    for key in expected:
+        if key not in rows:
+            yield f"{what} {key}: the log tells of it, its row is missing"
+    for key in rows:
+        if key not in expected:
+            yield f"{what} {key}: there is a row, the log does not tell of it"
+
+
+def _campaign(stored: _Stored, state: CampaignState) -> Iterable[str]:
+    newest = stored.events[-1]["at"] if stored.events else state.created_at
+    expected = {
+        "id": state.id,
+        "name": state.name,
+        "status": state.status.value,
+        "reason": plain(state.reason),
+        "simulated": state.simulated,
+        "seed": state.seed,
+        "definition_fingerprint": state.definition_fingerprint,
+        "created_at": state.created_at,
+        "updated_at": newest,
+    }
+    return _compare(f"campaign {state.name}", stored.campaign, expected)
+
+
+def _definition(stored: _Stored, state: CampaignState) -> Iterator[str]:
+    if [row["version"] for row in stored.definitions] != list(
+        range(1, len(stored.definitions) + 1)
+    ) or not stored.definitions:
+        yield f"definition: versions {[row['version'] for row in stored.definitions]} do not count up from 1"
+        return
+    budgets = []
+    for row in stored.definitions:
+        where = f"definition version {row['version']}"
+        yield from _compare(where, row, {"fingerprint": state.definition_fingerprint})
+        try:
+            definition = Definition.model_validate_json(row["body"])
+        except ValidationError as error:
+            yield f"{where} cannot be read: {error.errors()[0]['msg']}"
+            continue
+        told = {"fingerprint": definition.fingerprint, "seed": definition.seed, "simulated": definition.simulated}
+        for name, value in (
+            ("fingerprint", state.definition_fingerprint),
+            ("seed", state.seed),
+            ("simulated", state.simulated),
+        ):
+            if told[name] != value:
+                yield f"{where}: its content has {name} {told[name]!r}, the log says {value!r}"
+        budgets.append(definition.budget.experiments)
+    budget = stored.campaign["budget_experiments"]
+    if budgets and budget != budgets[-1]:
+        yield f"campaign {state.name}: budget_experiments is {budget}, its definition says {budgets[-1]}"
+
+
+def _experiments(stored: _Stored, state: CampaignState) -> Iterator[str]:
+    rows = {row["id"]: row for row in stored.experiments}
+    yield from _paired("experiment", rows, state.experiments)
+    for key, experiment in state.experiments.items():
+        if key in rows:
+            row = {**rows[key], "point": json.loads(rows[key]["point"])}
+            yield from _compare(f"experiment {experiment.number}", row, _experiment_columns(experiment, state))
+
+
+def _experiment_columns(experiment: Experiment, state: CampaignState) -> dict[str, object]:
+    fault = experiment.fault
+    return {
+        "campaign": state.id,
+        "number": experiment.number,
+        "status": experiment.status.value,
+        "reason": plain(experiment.reason),
+        "fault_code": None if fault is None else plain(fault.code),
+        "fault_message": None if fault is None else plain(fault.message),
+        "point": dict(experiment.point),
+        "source": experiment.proposal.source,
+        "proposed_at": experiment.proposed_at,
+        "started_at": experiment.started_at,
+        "ended_at": experiment.ended_at,
+        "simulated": state.simulated,
+        "n_attempts": len(experiment.attempts),
+    }
+
+
+def _proposals(stored: _Stored, state: CampaignState) -> Iterator[str]:
+    rows = {row["experiment"]: row for row in stored.proposals}
+    yield from _paired("proposal of experiment", rows, state.experiments)
+    for key, experiment in state.experiments.items():
+        if key in rows:
+            try:
+                same = Proposal.model_validate_json(rows[key]["body"]) == experiment.proposal
+            except ValidationError:
+                same = False
+            if not same:
+                yield f"experiment {experiment.number}: its proposal differs from the one in the log"
+
+
+def _observations(stored: _Stored, state: CampaignState) -> Iterator[str]:
+    rows = {f"{row['experiment']} {row['objective']}": row for row in stored.observations}
+    expected = {
+        f"{key} {objective}": (experiment, objective)
+        for key, experiment in state.experiments.items()
+        for objective in experiment.observations
+    }
+    yield from _paired("observation", rows, expected)
+    for key, (experiment, objective) in expected.items():
+        if key in rows:
+            seen = experiment.observations[objective]
+            columns = {"value": seen.value, "unit": seen.unit, "sem": seen.sem, "at": experiment.ended_at}
+            yield from _compare(f"experiment {experiment.number}, observed {objective}", rows[key], columns)
+
+
+def _attempts(stored: _Stored, state: CampaignState) -> Iterator[str]:
+    rows = {row["id"]: row for row in stored.attempts}
+    yield from _paired("attempt", rows, state.attempts)
+    for key, attempt in state.attempts.items():
+        if key in rows:
+            row = {
+                **rows[key],
+                "arguments": json.loads(rows[key]["arguments"]),
+                "units": json.loads(rows[key]["units"]),
+            }
+            yield from _compare(_name(attempt, state), row, _attempt_columns(attempt, state))
+
+
+def _name(attempt: Attempt, state: CampaignState) -> str:
+    number = state.experiments[attempt.experiment].number
+    return f"experiment {number}, step {attempt.step}, attempt {attempt.ordinal}"
+
+
+def _attempt_columns(attempt: Attempt, state: CampaignState) -> dict[str, object]:
+    fault = attempt.fault
+    return {
+        "campaign": state.id,
+        "experiment": attempt.experiment,
+        "step": attempt.step,
+        "ordinal": attempt.ordinal,
+        "instrument": attempt.instrument,
+        "action": attempt.action,
+        "arguments": attempt.arguments,
+        "units": attempt.units,
+        "status": attempt.status.value,
+        "fault_code": None if fault is None else plain(fault.code),
+        "fault_message": None if fault is None else plain(fault.message),
+        "fault_retryable": None if fault is None else fault.retryable,
+        "committed_at": attempt.committed_at,
+        "ended_at": attempt.ended_at,
+    }
+
+
+def _measurements(stored: _Stored, state: CampaignState) -> Iterator[str]:
+    rows = {f"{row['position']} of attempt {row['attempt']}": row for row in stored.measurements}
+    expected: dict[str, tuple[Attempt, Measurement]] = {
+        f"{position} of attempt {key}": (attempt, measured)
+        for key, attempt in state.attempts.items()
+        for position, measured in enumerate(attempt.measurements, start=1)
+    }
+    yield from _paired("measurement", rows, expected)
+    for key, (attempt, measured) in expected.items():
+        if key not in rows:
+            continue
+        row = {**rows[key], "value": measured_value(rows[key])}
+        told = measured.value
+        value = plain(told) if isinstance(told, str) else told if isinstance(told, bool) else float(told)
+        columns = {"name": plain(measured.name), "unit": measured.unit, "sem": measured.sem, "at": attempt.ended_at}
+        yield from _compare(f"{_name(attempt, state)}, measured {measured.name}", row, columns)
+        if (type(row["value"]), row["value"]) != (type(value), value):
+            yield f"{_name(attempt, state)}, measured {measured.name}: value is {row['value']!r}, the log says {value!r}"
+
+
+def _alarms(stored: _Stored, events: Sequence[Event]) -> Iterator[str]:
+    told = Counter(
+        (e.at, e.code, plain(e.message), e.experiment, e.attempt) for e in events if isinstance(e, AlarmRaised)
+    )
+    rows = Counter((r["at"], r["code"], r["message"], r["experiment"], r["attempt"]) for r in stored.alarms)
+    for alarm in told - rows:
+        yield f"alarm {alarm[1]} at {alarm[0]}: the log tells of it, its row is missing or differs"
+    for alarm in rows - told:
+        yield f"alarm {alarm[1]} at {alarm[0]}: there is a row, the log does not tell of it"
+
+
+def _books(stored: _Stored, state: CampaignState) -> Iterator[str]:
+    """Yield what does not balance, in the rows or in what the log tells."""
+    counted = dict(Counter(row["status"] for row in stored.experiments))
+    told = {status: n for status, n in state.counts().items() if n}
+    if told != counted:
+        yield f"counts: the rows have {counted}, the log has {told}"
+    if sum(told.values()) != len(stored.proposals):
+        yield f"counts: {sum(told.values())} experiments of {len(stored.proposals)} proposals"
+    numbers = [row["number"] for row in stored.experiments]
+    if numbers != list(range(1, len(numbers) + 1)):
+        missing = sorted(set(range(1, max(numbers) + 1)) - set(numbers))
+        yield f"experiment numbers have gaps: {missing} are missing"
+    statuses = {row["id"]: row["status"] for row in stored.attempts}
+    for row in stored.measurements:
+        status = statuses.get(row["attempt"], "missing")
+        if status != AttemptStatus.SUCCEEDED.value:
+            yield f"measurement {row['name']}: its attempt {row['attempt']} is {status}, not succeeded"
+    steps = _steps(stored)
+    for experiment in state.experiments.values():
+        yield from _experiment_books(experiment, state, steps)
+
+
+def _experiment_books(experiment: Experiment, state: CampaignState, steps: frozenset[str]) -> Iterator[str]:
+    attempts = state.attempts_of(experiment.id)
+    succeeded = Counter(a.step for a in attempts if a.status is AttemptStatus.SUCCEEDED)
+    for step, times in succeeded.items():
+        if times > 1:
+            yield f"experiment {experiment.number}, step {step}: succeeded {times} times"
+    is_open = any(a.status in OPEN_ATTEMPTS for a in attempts)
+    if (
+        experiment.status is ExperimentStatus.RUNNING
+        and attempts
+        and not is_open
+        and steps
+        and steps <= succeeded.keys()
+    ):
+        yield f"experiment {experiment.number} is running, but every step has succeeded and none is open"
+    if experiment.status is ExperimentStatus.COMPLETED and is_open:
+        yield f"experiment {experiment.number} is completed, but one of its attempts is still open"
+
+
+def _steps(stored: _Stored) -> frozenset[str]:
+    """Return the steps of the protocol; none where the definition cannot be read, which is reported elsewhere."""
+    try:
+        protocol = Definition.model_validate_json(stored.definitions[-1]["body"]).lab.protocol
+    except (ValidationError, IndexError):
+        return frozenset()
+    return frozenset(step.step for step in protocol)
