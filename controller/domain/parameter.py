@@ -12,6 +12,21 @@ from controller.domain.base import Model, Value
 Bounds = tuple[float, float]
 
 
+Whole = Annotated[int, Field(ge=-(10**9), le=10**9)]
+"""Beyond a milliard, neighbours could not be told apart by the nine digits that make a setting the same as another."""
+
+
+def _number(value: Value) -> float | None:
+    """Return `value` as a float, None where it is no finite number."""
+    if isinstance(value, (str, bool)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
+    return number if math.isfinite(number) else None
+
+
 def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
     if not bounds[0] < bounds[1]:
         raise ValueError(f"lower bound {bounds[0]:g} must be below upper bound {bounds[1]:g}")
@@ -43,17 +58,16 @@ class ContinuousParameter(Model):
 
     def allows(self, value: Value) -> bool:
         """Say whether `value` lies within the bounds (to rounding)."""
-        if isinstance(value, (str, bool)):
-            return False
+        number = _number(value)
         slack = 1e-9 * (self.bounds[1] - self.bounds[0])
-        return math.isfinite(value) and self.bounds[0] - slack <= value <= self.bounds[1] + slack
+        return number is not None and self.bounds[0] - slack <= number <= self.bounds[1] + slack
 
 
 class IntegerParameter(Model):
     """A whole number between two bounds, both included."""
 
     type: Literal["integer"]
-    bounds: tuple[int, int]
+    bounds: tuple[Whole, Whole]
     unit: str | None = None
 
     @field_validator("bounds")
@@ -64,11 +78,8 @@ class IntegerParameter(Model):
 
     def allows(self, value: Value) -> bool:
         """Say whether `value` is a whole number within the bounds."""
-        return (
-            not isinstance(value, (str, bool))
-            and float(value).is_integer()
-            and self.bounds[0] <= value <= self.bounds[1]
-        )
+        number = _number(value)
+        return number is not None and number.is_integer() and self.bounds[0] <= number <= self.bounds[1]
 
 
 class DiscreteParameter(Model):
@@ -88,9 +99,8 @@ class DiscreteParameter(Model):
 
     def allows(self, value: Value) -> bool:
         """Say whether `value` is one of the listed numbers."""
-        return not isinstance(value, (str, bool)) and any(
-            math.isclose(value, v, rel_tol=1e-9, abs_tol=1e-12) for v in self.values
-        )
+        number = _number(value)
+        return number is not None and any(math.isclose(number, v, rel_tol=1e-9, abs_tol=1e-12) for v in self.values)
 
 
 class CategoricalParameter(Model):

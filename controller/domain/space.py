@@ -16,7 +16,7 @@ from pydantic import model_validator
 from controller.domain.base import Model, Point, Value
 from controller.domain.constraint import LinearConstraint, parse_constraint
 from controller.domain.objective import Objective
-from controller.domain.parameter import CategoricalParameter, Parameter
+from controller.domain.parameter import CategoricalParameter, DiscreteParameter, Parameter
 
 
 class DescriptorTable(Model):
@@ -62,12 +62,25 @@ class Problem(Model):
         """The constraints, parsed."""
         return tuple(parse_constraint(text) for text in self.constraints)
 
+    @cached_property
+    def _scales(self) -> tuple[float, ...]:
+        """For each constraint the size of its largest term anywhere in the space."""
+        return tuple(
+            max(abs(c) * self._largest(name) for name, c in constraint.coefficients) for constraint in self.linear_constraints
+        )
+
+    def _largest(self, name: str) -> float:
+        parameter = self.parameters[name]
+        if isinstance(parameter, CategoricalParameter):
+            raise ValueError(f"{name} is categorical and cannot stand in a constraint; only numbers can be added up")
+        return max(abs(v) for v in (parameter.values if isinstance(parameter, DiscreteParameter) else parameter.bounds))
+
     def allows(self, point: Mapping[str, Value]) -> bool:
         """Say whether `point` sets every parameter within its range and satisfies every constraint."""
         return (
             point.keys() == self.parameters.keys()
             and all(p.allows(point[name]) for name, p in self.parameters.items())
-            and all(c.allows(point) for c in self.linear_constraints)
+            and all(c.allows(point, scale=s) for c, s in zip(self.linear_constraints, self._scales, strict=True))
         )
 
     def key(self, point: Mapping[str, Value]) -> tuple[Value, ...]:

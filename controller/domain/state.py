@@ -95,6 +95,8 @@ class CampaignState:
     created_at: float = 0.0
     experiments: dict[str, Experiment] = field(default_factory=dict)
     attempts: dict[str, Attempt] = field(default_factory=dict)
+    last_at: float = 0.0
+    """Lab time of the newest event."""
     n_events: int = 0
 
     def apply(self, event: Event) -> None:
@@ -112,7 +114,7 @@ class CampaignState:
                 event.seed,
                 event.simulated,
             )
-        elif event.campaign != self.id:
+        elif not self.id or event.campaign != self.id:
             raise IllegalTransitionError(
                 f"event {event.kind} belongs to campaign {event.campaign}, not to {self.id or 'none yet'}"
             )
@@ -131,6 +133,7 @@ class CampaignState:
             # Facts that change no state; the log and the tables keep them.
             assert isinstance(event, (CampaignAmended, ControllerAttached, ControllerDetached, AlarmRaised))  # noqa: S101
         self.n_events += 1
+        self.last_at = event.at
 
     def _propose(self, event: ExperimentProposed) -> None:
         if event.experiment in self.experiments:
@@ -147,8 +150,7 @@ class CampaignState:
             experiment.superseded = {a for a in experiment.attempts if self.attempts[a].status in failed}
         if event.status is ExperimentStatus.RUNNING:
             experiment.started_at = experiment.started_at or event.at
-        if event.status not in OPEN_EXPERIMENTS:
-            experiment.ended_at = event.at
+        experiment.ended_at = None if event.status in OPEN_EXPERIMENTS else event.at
         experiment.status, experiment.reason, experiment.fault = event.status, event.reason, event.fault
         experiment.observations = dict(event.observations)
 
@@ -177,10 +179,13 @@ class CampaignState:
         attempt = self.attempts.get(event.attempt)
         if attempt is None:
             raise IllegalTransitionError(f"attempt {event.attempt} was never committed")
+        if attempt.experiment != event.experiment:
+            raise IllegalTransitionError(
+                f"attempt {event.attempt} belongs to experiment {attempt.experiment}, not to {event.experiment}"
+            )
         check_transition(f"attempt {event.attempt}", attempt.status, event.status)
         attempt.status, attempt.fault, attempt.measurements = event.status, event.fault, event.measurements
-        if event.status not in OPEN_ATTEMPTS:
-            attempt.ended_at = event.at
+        attempt.ended_at = None if event.status in OPEN_ATTEMPTS else event.at
 
     def _experiment(self, key: str) -> Experiment:
         if key not in self.experiments:

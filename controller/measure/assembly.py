@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 from controller.domain.event import Fault, Measurement, Observation
@@ -35,21 +36,29 @@ def assemble(
             if isinstance(measured.value, (bool, str)):
                 return _invalid(f"{objective} must be a number, step {step.step!r} returned {measured.value!r}")
             try:
-                observations[objective] = _in_unit(measured, objectives[objective].unit)
+                observed = _in_unit(measured, objectives[objective].unit)
             except UnitError as error:
                 return _invalid(f"{objective}: {error}")
+            if observed is None:
+                wanted = objectives[objective].unit
+                return _invalid(f"{objective}: {measured.value!r} {measured.unit} is too large a number in {wanted}")
+            observations[objective] = observed
     missing = [name for name in objectives if name not in observations]
     if missing:
         return _invalid(f"no step gives {', '.join(missing)}")
     return observations
 
 
-def _in_unit(measured: Measurement, wanted: str | None) -> Observation:
+def _in_unit(measured: Measurement, wanted: str | None) -> Observation | None:
+    """Return the observation in the unit wanted, None where no finite number can hold it."""
     value = float(measured.value)
     if measured.unit is None or wanted is None or measured.unit == wanted:
         return Observation(value=value, unit=wanted or measured.unit, sem=measured.sem)
     sem = None if measured.sem is None else convert_spread(measured.sem, measured.unit, wanted)
-    return Observation(value=convert(value, measured.unit, wanted), unit=wanted, sem=sem)
+    value = convert(value, measured.unit, wanted)
+    if not math.isfinite(value) or not math.isfinite(sem or 0.0):
+        return None
+    return Observation(value=value, unit=wanted, sem=sem)
 
 
 def _invalid(message: str) -> Fault:

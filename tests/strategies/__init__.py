@@ -1,0 +1,1 @@
+"""Hypothesis strategies for what the domain holds, shared by the tests of every room."""
