@@ -91,6 +91,16 @@ def test_joint_covariance_equals_that_of_the_members() -> None:
     torch.testing.assert_close(covariance, expected, rtol=1e-6, atol=1e-7)
 
 
+def test_left_out_predictions_do_not_know_the_noise() -> None:
+    X = uniform(60, 3)
+    Y = torch.randn(60, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    surrogate = DeepEnsemble(DeepEnsembleSpec(epochs=400), TrainingData(X, Y, Layout.numeric(3)), seed=0)
+    left_out = (surrogate.leave_one_out().mean - Y.squeeze(-1)).square().mean().sqrt()
+    fitted = (surrogate.predict(X)[0] - Y.squeeze(-1)).square().mean().sqrt()
+    assert left_out > 0.9 * Y.std()
+    assert fitted < 0.8 * left_out
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_gpu_equals_cpu() -> None:
     data, X = smooth_data(40, 4), uniform(20, 4, seed=1)

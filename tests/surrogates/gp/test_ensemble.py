@@ -125,6 +125,16 @@ def test_known_noise_is_trusted() -> None:
     assert abs(honest.predict(X[3:4])[0].item() - truth) < 0.5 * abs(naive.predict(X[3:4])[0].item() - truth)
 
 
+@RECIPES
+def test_known_noise_is_in_squared_units_of_y(members: tuple[GPMember, ...]) -> None:
+    data, noise_var, X = smooth_data(15, 3), 0.1 * uniform(15, 1, seed=4), uniform(5, 3, seed=1)
+    mean, sd = GPEnsemble(members, TrainingData(data.X, data.Y, data.layout, noise_var)).predict(X)
+    scaled = TrainingData(data.X, 1000.0 * data.Y, data.layout, 1e6 * noise_var)
+    scaled_mean, scaled_sd = GPEnsemble(members, scaled).predict(X)
+    torch.testing.assert_close(scaled_mean / 1000.0, mean, rtol=0, atol=1e-3)
+    torch.testing.assert_close(scaled_sd / 1000.0, sd, rtol=0, atol=1e-3)
+
+
 def test_irrelevant_columns_get_longer_lengthscales() -> None:
     data = smooth_data(60, 5)
     report = GPEnsemble(TABLE, data).report.members[0].hyperparameters
@@ -217,7 +227,7 @@ def test_fit_of_one_member_is_fast() -> None:
         GPEnsemble(TABLE, data)
         times.append(time.perf_counter() - began)
     # 30 ms on a quiet core; the bound leaves room for a busy one and still catches a lost order of magnitude.
-    assert min(times) < 0.3
+    assert min(times) < 0.5
 
 
 def test_layout_names_appear_in_the_report() -> None:
