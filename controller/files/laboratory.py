@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from controller.domain.base import Value
@@ -21,6 +23,8 @@ from controller.files.translating import validated
 SIMULATORS: Final = "labwright.simulators"
 """Entry points of labs that are not there: `expand(options, campaign, folder) -> {"lab": ..., "pool": ...}`."""
 MAX_SPEED: Final = 1e6
+
+_IN_TABLE: Final = re.compile(r"(?P<name>[^:]+):(?P<line>\d+): (?P<text>.+)")
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,12 @@ def _simulator(document: Document, keys: Keys, name: object, faults: Faults) -> 
 
 
 def _place_refusal(document: Document, keys: Keys, text: str, faults: Faults) -> None:
-    """Put a simulator's refusal, `option: text` or `parameters.name: text`, where the user wrote what it names."""
+    """Put a simulator's refusal, `option: text`, `parameters.name: text` or `FILE:LINE: text`, where the user wrote what it names."""
+    if (match := _IN_TABLE.fullmatch(text)) is not None:
+        for option in document.get(keys, {}).values():
+            if isinstance(option, str) and Path(option).name == match["name"]:
+                faults.add(document.path.parent / option, int(match["line"]), (), match["text"])
+                return
     place, colon, rest = text.partition(": ")
     named = tuple(place.split(".", 1))
     for candidate in ((*keys, *place.split(".")), (*keys, place), named):
