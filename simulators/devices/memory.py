@@ -125,14 +125,24 @@ class DeviceMemory:
     def _append(self, entry: dict[str, object]) -> None:
         if self.path is None:
             return
+        line = (json.dumps(entry, allow_nan=False, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
+        is_new = not self.path.exists()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        line = json.dumps(entry, allow_nan=False, ensure_ascii=False, separators=(",", ":")) + "\n"
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(descriptor, line.encode())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with self.path.open("ab", buffering=0) as stream:
+            size = stream.tell()
+            try:
+                written = stream.write(line)
+                os.fsync(stream.fileno())
+            except OSError as error:
+                stream.truncate(size)
+                raise DeviceLogError(f"{self.path}: cannot be written ({error.strerror}); is the disk full?") from error
+            if written != len(line):
+                stream.truncate(size)
+                raise DeviceLogError(
+                    f"{self.path}: only {written} of {len(line)} bytes could be written; is the disk full?"
+                )
+        if is_new:
+            _sync_folder(self.path.parent)
 
     def _load(self, path: Path) -> None:
         data = path.read_bytes()
@@ -158,6 +168,15 @@ class DeviceMemory:
             self._ended[attempt] = event
         else:
             raise ValueError(f"unknown event {event!r}")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the name of a new file durable as well as its content."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def setting_key(setting: Mapping[str, Scalar]) -> SettingKey:

@@ -92,3 +92,42 @@ def test_setting_key_tells_numbers_from_text_and_ignores_order() -> None:
     assert setting_key({"a": 1, "b": "x"}) == setting_key({"b": "x", "a": 1.0})
     assert scalar_key(-0.0) == scalar_key(0)
     assert len({scalar_key(1.0), scalar_key("1.0"), scalar_key("1"), scalar_key(1.0 + 1e-6)}) == 4
+
+
+def test_memory_keeps_its_log_whole_when_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "device.jsonl"
+    memory = DeviceMemory(path)
+    _begin(memory, "a", {"x": 1.0})
+
+    def no_space(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", no_space)
+    with pytest.raises(DeviceLogError, match="No space left on device"):
+        _begin(memory, "b", {"x": 2.0})
+    monkeypatch.undo()
+    assert memory.begun("b") is None
+    _begin(memory, "b", {"x": 2.0})
+    assert [json.loads(line)["attempt"] for line in path.read_text().splitlines()] == ["a", "b"]
+
+
+def test_memory_without_a_file_forgets_with_its_process() -> None:
+    memory = DeviceMemory(None)
+    _begin(memory, "a", {"x": 1.0})
+    memory.end("a", 12.0)
+    assert memory.begun("a") is not None
+    assert DeviceMemory(None).begun("a") is None
+
+
+def test_abort_counts_as_the_end_when_the_action_had_run_its_course(tmp_path: Path) -> None:
+    path = tmp_path / "device.jsonl"
+    memory = DeviceMemory(path)
+    _begin(memory, "a", {"x": 1.0})
+    memory.abort("a", 12.5)
+    assert not memory.aborted("a")
+    assert json.loads(path.read_text().splitlines()[-1]) == {
+        "event": "ended",
+        "attempt": "a",
+        "at": 12.0,
+        "values": {"y": 1.5, "z": None},
+    }

@@ -119,3 +119,11 @@ def test_table_refuses_options_that_do_not_fit(options: dict[str, Any], changed:
 
 def test_table_takes_plain_options_as_a_lab_file_holds_them(options: dict[str, Any]) -> None:
     assert TableDriver(**{**options, "faults": {"fail": 0.5}}).faults.fail == 0.5
+
+
+def test_device_begins_an_attempt_once_when_it_is_sent_again(options: dict[str, Any], tmp_path: Path) -> None:
+    log = tmp_path / "device.jsonl"
+    first = _measure(build_driver(TableDriver, {**options, "log": str(log)}), "a", solvent="DMAc", T=90.0)
+    again = _measure(build_driver(TableDriver, {**options, "log": str(log), "seed": 99}), "a", solvent="DMAc", T=90.0)
+    assert first == again
+    assert log.read_text().count('"began"') == 1
