@@ -39,6 +39,7 @@ def start(
     from controller.daemon import daemon_state
     from controller.errors import ConflictError
     from controller.files.loading import load_campaign
+    from controller.store.opening import Store as WritingStore
 
     definition = load_campaign(file, seed=seed, simulate=simulate)
     url = store_for(definition, store)
@@ -47,7 +48,10 @@ def start(
             f"no daemon is at work on {show_url(url)}; start one with labwright daemon start --store {show_url(url)}, "
             f"or carry the campaign out here with labwright run {file}"
         )
-    answer = ask(url, "start", None, {"definition": definition.model_dump(mode="json", by_alias=True)}, timeout_s=timeout)
+    with WritingStore.open(url) as writing:
+        answer = ask(
+            writing, "start", None, {"definition": definition.model_dump(mode="json", by_alias=True)}, timeout_s=timeout
+        )
     report(definition.name, url, answer, as_json=json)
 
 
@@ -58,39 +62,56 @@ def list_campaigns(store: Store = None, json: Json = False) -> None:
     with readers(store) as opened:
         for url, reader in opened:
             for campaign in reader.campaigns():
-                counts = reader.counts(campaign["id"])
                 rows.append(
                     {
-                        "campaign": campaign["name"], **campaign, "simulated": bool(campaign["simulated"]), "counts": counts,
-                        "completed": counts.get("completed", 0), "failed": counts.get("failed", 0) + counts.get("abandoned", 0),
-                        "unknown": counts.get("unknown", 0), "data": mark(campaign["simulated"]), "store": show_url(url),
+                        "campaign": campaign["name"],
+                        **campaign,
+                        "data": mark(campaign["simulated"]),
+                        "store": show_url(url),
                     }
-                )  # fmt: skip
+                )
     rows.sort(key=lambda r: str(r["created_at"]), reverse=True)
     columns = [
         Column("campaign"), Column("status"), Column("completed"), Column("failed"), Column("unknown"),
-        Column("budget_experiments", "budget"), Column("updated_at", "last event"), Column("data"), Column("reason"), Column("store"),
+        Column("budget_experiments", "budget"), Column("updated_at", "last event"), Column("data"), Column("reason"),
+        Column("store"),
     ]  # fmt: skip
-    print_rows(
-        rows, columns, as_json=json, title="Campaigns", empty="No campaigns yet. Begin one with: labwright run FILE, or labwright demo"
-    )
+    if not json:
+        rows = [
+            {**row, **row["counts"], "failed": row["counts"]["failed"] + row["counts"]["abandoned"]} for row in rows
+        ]
+    empty = "No campaigns yet. Begin one with: labwright run FILE, or labwright demo"
+    print_rows(rows, columns, as_json=json, title="Campaigns", empty=empty)
 
 
 @app.command()
 def show(campaign: CampaignName, store: Store = None, json: Json = False) -> None:
     """Show where a campaign stands and what it has reached."""
-    from controller.cli.results import best_rows, best_title, flat, goals_text, objective_columns, setting_columns
+    from controller.cli.results import (
+        NARROW,
+        best_rows,
+        best_table,
+        best_title,
+        flat,
+        goals_text,
+        setting_columns,
+        stand_ins_text,
+    )
 
     with find(store, campaign) as found:
         row, reader = found.campaign, found.reader
-        definition, counts = reader.definition(found.id), reader.counts(found.id)
-        best = best_rows(definition, reader.experiments(found.id))
-        alarms = reader.alarms(found.id)
-        running = [e for status in ("running", "queued", "unknown") for e in reader.experiments(found.id, status=status)]
+        with reader.snapshot():
+            definition, experiments, alarms = (
+                reader.definition(found.id),
+                reader.experiments(found.id),
+                reader.alarms(found.id),
+            )
+    counts, best = row["counts"], best_rows(definition, experiments)
+    under_way = [e for e in experiments if e["status"] in ("running", "queued", "unknown")]
     if json:
         print_json(
             {
-                **row, "campaign": found.name, "simulated": found.simulated, "counts": counts, "best": best, "alarms": alarms,
+                **row, "campaign": found.name, "best": best, "alarms": alarms,
                 "definition": definition, "store": show_url(found.url),
             }
         )  # fmt: skip
@@ -99,20 +120,30 @@ def show(campaign: CampaignName, store: Store = None, json: Json = False) -> Non
         {
             "status": row["status"], "reason": row["reason"], "data": "SIMULATED" if found.simulated else "real",
             "wanted": goals_text(definition), "experiments": {k: v for k, v in counts.items() if v} or "none yet",
-            "budget": row["budget_experiments"], "lab": definition["lab"]["lab"], "seed": row["seed"],
+            "stood in": stand_ins_text(experiments), "budget": row["budget_experiments"],
+            "lab": definition["lab"]["lab"], "seed": row["seed"],
             "created": row["created_at"], "last event": row["updated_at"], "id": found.id, "store": show_url(found.url),
         },
         title=f"Campaign {found.name}",
     )  # fmt: skip
-    settings = setting_columns(definition)
+    out = console()
     if best:
-        columns = [Column("experiment"), *objective_columns(definition), *settings]
-        console().print(table([flat(b) for b in best], columns, title=f"\n{best_title(definition, len(best))}"))
-    if running:
-        columns = [Column("number", "experiment"), Column("status"), *settings]
-        console().print(table([flat(e) for e in running], columns, title="Under way"))
+        title = f"\n{best_title(definition, len(best))}"
+        out.print(best_table(best, definition, title=title, width=out.width))
+    if under_way:
+        columns = [
+            Column("number", "experiment"),
+            Column("status"),
+            *setting_columns(definition, width=out.width - NARROW),
+        ]
+        out.print(table([flat(e) for e in under_way], columns, title="Under way"))
     if alarms:
-        print_rows(alarms[-10:], [Column("at", "when"), Column("code"), Column("message")], as_json=False, title="Latest alarms")
+        print_rows(
+            alarms[-10:],
+            [Column("at", "when"), Column("code"), Column("message")],
+            as_json=False,
+            title="Latest alarms",
+        )
 
 
 @app.command()
@@ -152,7 +183,9 @@ def audit(campaign: CampaignName, store: Store = None, json: Json = False) -> No
         total = sum(report.counts.values())
         parts = " + ".join(f"{n} {status}" for status, n in report.counts.items() if n) or "none yet"
         print(f"{found.name} ({mark(found.simulated)} data): {total} proposed = {parts}")
-        print("\n".join(report.differences) if report.differences else "The log and the tables agree: the books balance.")
+        print(
+            "\n".join(report.differences) if report.differences else "The log and the tables agree: the books balance."
+        )
     if not report.balanced:
         raise typer.Exit(1)
 
@@ -161,7 +194,9 @@ def audit(campaign: CampaignName, store: Store = None, json: Json = False) -> No
 def export(
     campaign: CampaignName,
     store: Store = None,
-    format: Annotated[Format, typer.Option("--format", help="csv: a row per experiment; json: everything.")] = Format.CSV,
+    format: Annotated[
+        Format, typer.Option("--format", help="csv: a row per experiment; json: everything.")
+    ] = Format.CSV,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A file; by default to the screen.", show_default=False)
     ] = None,

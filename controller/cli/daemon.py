@@ -22,12 +22,18 @@ START_S = 30.0
 LAST_LINES = 5
 
 Foreground = Annotated[bool, typer.Option("--foreground", help="Stay in this terminal, for a service manager.")]
-Grace = Annotated[float, typer.Option("--grace", min=0, help="Seconds that what runs may take to finish when told to stop.")]
+Grace = Annotated[
+    float, typer.Option("--grace", min=0, help="Seconds that what runs may take to finish when told to stop.")
+]
 
 
 @app.command()
 def start(
-    foreground: Foreground = False, store: Store = None, device: DeviceOption = Device.AUTO, grace: Grace = 30.0, json: Json = False
+    foreground: Foreground = False,
+    store: Store = None,
+    device: DeviceOption = Device.AUTO,
+    grace: Grace = 30.0,
+    json: Json = False,
 ) -> None:
     """Start the daemon of a store (by default that for real instruments)."""
     from controller.daemon import RunOptions, daemon_state, serve_forever
@@ -64,7 +70,9 @@ def stop(
         if pid is None:
             continue
         if not stop_daemon(url, timeout):
-            raise ConflictError(f"the daemon on {show_url(url)} (process {pid}) is still finishing what runs after {timeout:g} s")
+            raise ConflictError(
+                f"the daemon on {show_url(url)} (process {pid}) is still finishing what runs after {timeout:g} s"
+            )
         stopped.append({"store": show_url(url), "pid": pid})
     if json:
         print_json(stopped)
@@ -78,7 +86,12 @@ def status(store: Store = None, json: Json = False) -> None:
     from controller.daemon import daemon_state
 
     rows = [{**daemon_state(url), "store": show_url(url)} for url in store_urls(store)]
-    print_rows(rows, [Column("store"), Column("running"), Column("pid", "process"), Column("folder")], as_json=json, title="Daemon")
+    print_rows(
+        rows,
+        [Column("store"), Column("running"), Column("pid", "process"), Column("folder")],
+        as_json=json,
+        title="Daemon",
+    )
 
 
 def _spawn(url: str, device: Device, grace: float) -> Path:

@@ -36,8 +36,9 @@ def new(
 @app.command()
 def check(driver: Tag, options: Options = "{}", json: Json = False) -> None:
     """Put a driver through its contract: limits, units, stop, recovery; exit code 1 when it fails one."""
-    from instruments.sdk.registry import load_driver
     from instruments.testing import check_driver
+
+    from instruments.sdk.registry import load_driver
 
     chosen = _options(options)
     driver_class = load_driver(driver)
@@ -73,5 +74,5 @@ def _options(text: str) -> dict[str, Any]:
     except ValueError as error:
         raise typer.BadParameter(f"not JSON: {error}", param_hint="--options") from None
     if not isinstance(found, dict):
-        raise typer.BadParameter(f"must be a JSON object such as {{\"port\": 3}}, got {text}", param_hint="--options")
+        raise typer.BadParameter(f'must be a JSON object such as {{"port": 3}}, got {text}', param_hint="--options")
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,10 +11,19 @@ from controller.cli.options import CampaignName, Json, Store
 from controller.cli.render import Column, console, mark, print_facts, print_json, print_rows, table
 from controller.cli.stores import Found, find, find_experiment, show_url
 
+if TYPE_CHECKING:
+    from controller.store.opening import Store as WritingStore
+
 app = typer.Typer()
 
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="Number or id of an experiment.", show_default=False)]
 Timeout = Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait for the controller's answer.")]
+
+
+ATTEMPT_COLUMNS = (
+    Column("step"), Column("ordinal"), Column("instrument"), Column("action"), Column("status"), Column("committed_at"),
+    Column("ended_at"), Column("measured"), Column("reason"),
+)  # fmt: skip
 
 
 class Status(StrEnum):
@@ -42,11 +51,13 @@ class Verdict(StrEnum):
 def list_experiments(
     campaign: CampaignName,
     store: Store = None,
-    status: Annotated[Status | None, typer.Option("--status", help="Only those that stand there.", show_default=False)] = None,
+    status: Annotated[
+        Status | None, typer.Option("--status", help="Only those that stand there.", show_default=False)
+    ] = None,
     json: Json = False,
 ) -> None:
     """List the experiments of a campaign."""
-    from controller.cli.results import flat, objective_columns, setting_columns
+    from controller.cli.results import NARROW, flat, objective_columns, setting_columns
 
     with find(store, campaign) as found:
         rows = found.reader.experiments(found.id, status=status.value if status else None)
@@ -55,8 +66,8 @@ def list_experiments(
         print_json(rows)
         return
     columns = [
-        Column("number", "experiment"), Column("status"), *objective_columns(definition), *setting_columns(definition),
-        Column("attempts"), Column("source"), Column("completed_at", "ended"), Column("reason"), Column("data"),
+        Column("number", "experiment"), Column("status"), *objective_columns(definition),
+        *setting_columns(definition, width=console().width - 2 * NARROW), Column("attempts"), Column("source"), Column("completed_at", "ended"), Column("reason"), Column("data"),
     ]  # fmt: skip
     print_rows(
         [{**flat(row), "data": mark(row["simulated"])} for row in rows], columns, as_json=False,
@@ -82,7 +93,8 @@ def resolve(
     number: Number,
     verdict: Annotated[Verdict, typer.Option("--as", help="What became of it.", show_default=False)],
     value: Annotated[
-        list[str] | None, typer.Option(metavar="OBJECTIVE=NUMBER", help="Its result, one per objective.", show_default=False)
+        list[str] | None,
+        typer.Option(metavar="OBJECTIVE=NUMBER", help="Its result, one per objective.", show_default=False),
     ] = None,
     reason: Annotated[str, typer.Option(help="How it is known.")] = "",
     store: Store = None,
@@ -90,29 +102,35 @@ def resolve(
     json: Json = False,
 ) -> None:
     """Say what became of an experiment whose status is unknown."""
-    from controller.cli.requests import Answer, controller_at_work, report, steer, who
+    from controller.cli.requests import Answer, ask, at_work, report, who
+    from controller.store.opening import Store as WritingStore
 
     argument: dict[str, Any] = {
         "status": verdict.value, "values": _values(value or []), "reason": reason or f"resolved by {who()}",
     }  # fmt: skip
     with find(store, campaign) as found:
         argument["experiment"] = int(find_experiment(found, number)["number"])
-        if controller_at_work(found.url, found.name):
-            steer(found, "resolve", argument, timeout_s=timeout, as_json=json)
-            return
-    _resolve_here(found, argument)
-    text = f"experiment {argument['experiment']} is {verdict.value}"
-    report(found.name, found.url, Answer(text, waiting=False), as_json=json)
+    with WritingStore.open(found.url) as writing:
+        if at_work(writing, found.name):
+            answer = ask(writing, "resolve", found.id, argument, timeout_s=timeout)
+        else:
+            _resolve_here(writing, found, argument)
+            answer = Answer(f"experiment {argument['experiment']} is {verdict.value}")
+    report(found.name, found.url, answer, as_json=json)
 
 
 @app.command()
-def retry(campaign: CampaignName, number: Number, store: Store = None, timeout: Timeout = 10.0, json: Json = False) -> None:
+def retry(
+    campaign: CampaignName, number: Number, store: Store = None, timeout: Timeout = 10.0, json: Json = False
+) -> None:
     """Queue a failed experiment again."""
     _steer("retry", campaign, number, store, timeout, json)
 
 
 @app.command()
-def abandon(campaign: CampaignName, number: Number, store: Store = None, timeout: Timeout = 10.0, json: Json = False) -> None:
+def abandon(
+    campaign: CampaignName, number: Number, store: Store = None, timeout: Timeout = 10.0, json: Json = False
+) -> None:
     """Give a failed experiment up for good."""
     _steer("abandon", campaign, number, store, timeout, json)
 
@@ -144,16 +162,14 @@ def _values(texts: list[str]) -> dict[str, float]:
     return values
 
 
-def _resolve_here(found: Found, argument: dict[str, Any]) -> None:
+def _resolve_here(store: WritingStore, found: Found, argument: dict[str, Any]) -> None:
     """Commit a person's verdict while no controller holds the campaign."""
     import time
-    from contextlib import closing
 
     from controller.domain.state import fold
-    from controller.engine.loop import resolve_events
-    from controller.store.opening import Store as WritingStore
+    from controller.engine.resolving import resolve_events
 
-    with closing(WritingStore.open(found.url)) as store, store.lock_campaign(found.name):
+    with store.lock_campaign(found.name):
         events = store.events(found.id)
         # A simulated lab's clock may be ahead of this one; the log must not go back in time.
         at = max(time.time(), events[-1].at)
@@ -195,8 +211,8 @@ def _print_experiment(found: Found, experiment: dict[str, Any], definition: dict
         rows = [{"acquisition": a["acquisition"], **a["point"]} for a in proposal["runners_up"]]
         out.print(table(rows, [Column("acquisition"), *(Column(n, n) for n in units)], title="\nThat came close"))
     attempts = [
-        {**a, "measured": {m["name"]: m["value"] for m in a.get("measurements", [])}} for a in experiment.get("attempts_list", [])
+        {**a, "measured": {m["name"]: m["value"] for m in a.get("measurements", [])}}
+        for a in experiment.get("attempts_list", [])
     ]
     if attempts:
-        columns = [Column(k) for k in ("step", "ordinal", "instrument", "action", "status", "committed_at", "ended_at", "measured", "reason")]
-        out.print(table(attempts, columns, title="\nAttempts"))
+        out.print(table(attempts, ATTEMPT_COLUMNS, title="\nAttempts"))

@@ -59,4 +59,6 @@ def write_whole(path: Path, text: str) -> None:
         draft.write_text(text, encoding="utf-8", newline="")
         draft.replace(path)
     except OSError as error:
-        raise UnknownNameError(f"{path} cannot be written: {error.strerror}; name a file in an existing folder") from error
+        raise UnknownNameError(
+            f"{path} cannot be written: {error.strerror}; name a file in an existing folder"
+        ) from error

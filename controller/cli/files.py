@@ -20,7 +20,9 @@ class Kind(StrEnum):
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder; it is made if it is not there.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder; it is made if it is not there.", show_default=False)
+    ],
     force: Annotated[bool, typer.Option("--force", help="Overwrite files of the same names.")] = False,
 ) -> None:
     """Write a campaign and a lab file to begin with."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -57,13 +58,13 @@ def examine(urls: list[str]) -> list[Finding]:
     checks: list[tuple[str, Callable[[], list[Finding]]]] = [
         ("python", _python), ("packages", _packages), ("our packages", _our_packages), ("extras", _extras),
         ("clock", _clock), ("loopback", _loopback), ("models", _models),
-        *((f"store {show_url(url)}", lambda url=url: _store(url)) for url in urls),  # type: ignore[misc]  # bound now on purpose
+        *((f"store {show_url(url)}", partial(_store, url)) for url in urls),
     ]  # fmt: skip
     findings: list[Finding] = []
     for name, check in checks:
         try:
             findings += check()
-        except Exception as error:  # noqa: BLE001 - a doctor must not die of what it finds
+        except Exception as error:
             findings.append(Finding(name, "failed", f"{type(error).__name__}: {error}", "report this"))
     return findings
 
@@ -81,7 +82,11 @@ def _packages() -> list[Finding]:
     try:
         wanted = [r for r in requirements() if not r.extra]
     except PackageNotFoundError:
-        return [Finding("packages", "warning", "labwright runs from its folder and is not installed", "pip install labwright")]
+        return [
+            Finding(
+                "packages", "warning", "labwright runs from its folder and is not installed", "pip install labwright"
+            )
+        ]
     wrong = [r for r in wanted if not r.satisfied]
     if not wrong:
         return [Finding("packages", "ok", f"{len(wanted)} packages in the versions that were tested")]
@@ -107,7 +112,9 @@ def _our_packages() -> list[Finding]:
             homes.add(place.parent)
     if not findings and len(homes) > 1:
         places = ", ".join(sorted(map(str, homes)))
-        findings.append(Finding("our packages", "failed", f"they come from several places: {places}", "reinstall Labwright"))
+        findings.append(
+            Finding("our packages", "failed", f"they come from several places: {places}", "reinstall Labwright")
+        )
     return findings or [Finding("our packages", "ok", f"all four are ours, in {homes.pop()}")]
 
 
@@ -125,17 +132,26 @@ def _extras() -> list[Finding]:
 def _clock() -> list[Finding]:
     now = time.time()
     if now < EARLIEST:
-        return [Finding("clock", "failed", f"it says {time.strftime('%Y-%m-%d', time.gmtime(now))}", "set the clock; use NTP")]
+        return [
+            Finding(
+                "clock", "failed", f"it says {time.strftime('%Y-%m-%d', time.gmtime(now))}", "set the clock; use NTP"
+            )
+        ]
     return [Finding("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now)))]
 
 
 def _loopback() -> list[Finding]:
     """Say whether a controller can listen and a driver connect on this machine."""
     try:
-        with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname(), timeout=2):
+        with (
+            socket.create_server(("127.0.0.1", 0)) as server,
+            socket.create_connection(server.getsockname(), timeout=2),
+        ):
             port = server.getsockname()[1]
     except OSError as error:
-        return [Finding("loopback", "failed", f"127.0.0.1 cannot be used: {error}", "let processes connect over loopback")]
+        return [
+            Finding("loopback", "failed", f"127.0.0.1 cannot be used: {error}", "let processes connect over loopback")
+        ]
     return [Finding("loopback", "ok", f"drivers can connect over 127.0.0.1 (tried port {port})")]
 
 
@@ -148,9 +164,13 @@ def _models() -> list[Finding]:
     if not torch.cuda.is_available():
         return [Finding("models", "ok", f"{detail}; no GPU, models are computed on the processor")]
     device = torch.device("cuda")
-    matrix = torch.eye(64, dtype=torch.float64, device=device) * 2
-    if not torch.allclose(torch.linalg.cholesky(matrix).diagonal(), torch.full((64,), 2.0**0.5, dtype=torch.float64, device=device)):
-        return [Finding("models", "failed", f"{detail}; the GPU computes wrongly", "use --device cpu and have the GPU looked at")]
+    roots = torch.linalg.cholesky(4.0 * torch.eye(64, dtype=torch.float64, device=device)).diagonal()
+    if not torch.allclose(roots, torch.full_like(roots, 2.0)):
+        return [
+            Finding(
+                "models", "failed", f"{detail}; the GPU computes wrongly", "use --device cpu and have the GPU looked at"
+            )
+        ]
     return [Finding("models", "ok", f"{detail}; GPU {torch.cuda.get_device_name(0)}")]
 
 
@@ -179,7 +199,9 @@ def _folder(folder: Path) -> Finding:
         with tempfile.TemporaryFile(dir=existing) as file:
             took = min(_fsync(file.fileno()) for _ in range(5))
     except OSError as error:
-        return Finding(check, "failed", f"cannot be written: {error.strerror}", "choose another with --store or LABWRIGHT_HOME")
+        return Finding(
+            check, "failed", f"cannot be written: {error.strerror}", "choose another with --store or LABWRIGHT_HOME"
+        )
     free = os.statvfs(existing)
     gigabytes = free.f_bavail * free.f_frsize / 1e9
     detail = f"writable, {gigabytes:.1f} GB free, a commit takes {1000 * took:.1f} ms"

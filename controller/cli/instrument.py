@@ -44,16 +44,14 @@ def _row(lab: dict[str, Any], name: str, spec: dict[str, Any], states: dict[str,
 def _states(url: str, lab: str) -> dict[str, str]:
     """Return the states that a controller at work published, by instrument; none when no controller is."""
     import json
-
-    import psutil
+    import os
 
     from controller.settings import folder_of
 
     path = folder_of(url) / "labs" / lab / "status.json"
     try:
         status = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # no controller, or the file is just being replaced
-        return {}
-    if not psutil.pid_exists(int(status["pid"])):
+        os.kill(int(status["pid"]), 0)  # a controller that was killed left its last word behind
+    except (OSError, ValueError):
         return {}
     return {i["instrument"]: str(i["state"]) for i in status["instruments"]}

@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.cli.lines import n_finished
-from controller.cli.render import STYLES, text_of
+from controller.cli.render import STYLES
+from controller.cli.results import best_table
 
 if TYPE_CHECKING:
     from controller.domain.campaign import Definition
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 BEST_ROWS = 6
 RUNNING_ROWS = 8
 ALARM_ROWS = 3
+FRAME = 4
+"""Characters that the frame takes."""
 
 
 class LiveDisplay:
@@ -36,6 +39,7 @@ class LiveDisplay:
 
     def __init__(self, definition: Definition, store: str, console: Console | None = None) -> None:
         self._definition = definition
+        self._plain = definition.model_dump(mode="json")
         self._store = store
         self._live = Live(console=console or Console(highlight=False), auto_refresh=False)
 
@@ -86,21 +90,10 @@ class LiveDisplay:
         return Group(grid, line)
 
     def _best(self, snapshot: Snapshot) -> RenderableType:
-        objectives = self._definition.problem.objectives
-        several = len(objectives) > 1
+        several = len(self._definition.problem.objectives) > 1
         title = f"On the Pareto front: {len(snapshot.best)}" if several else "Best so far"
         rows = snapshot.best if len(snapshot.best) <= BEST_ROWS else _spread(snapshot.best, BEST_ROWS)
-        result = Table(box=None, title=title, title_justify="left", title_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-        result.add_column("experiment", justify="right")
-        for name, objective in objectives.items():
-            result.add_column(f"{name} [{objective.unit}]" if objective.unit else name, justify="right", style="green")
-        for name, parameter in self._definition.problem.parameters.items():
-            result.add_column(f"{name} [{parameter.unit}]" if parameter.unit else name, justify="right", style="dim")
-        for row in rows:
-            values = [row["objectives"].get(name) for name in objectives]
-            settings = [row["parameters"].get(name) for name in self._definition.problem.parameters]
-            result.add_row(str(row["experiment"]), *(Text(text_of(_short(v))) for v in [*values, *settings]))
-        return result
+        return best_table(rows, self._plain, title=title, width=self._live.console.width - FRAME)
 
 
 def duration(seconds: float) -> str:
@@ -116,7 +109,9 @@ def duration(seconds: float) -> str:
 
 
 def _running(snapshot: Snapshot) -> RenderableType:
-    result = Table(box=None, title="Under way", title_justify="left", title_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    result = Table(
+        box=None, title="Under way", title_justify="left", title_style="bold", pad_edge=False, padding=(0, 2, 0, 0)
+    )
     for heading in ("experiment", "step", "instrument", "status", "for", "until"):
         result.add_column(heading, justify="right" if heading in ("experiment", "for") else "left")
     for item in snapshot.running[:RUNNING_ROWS]:
@@ -141,7 +136,3 @@ def _until(item: dict[str, Any], now: float) -> str:
 def _spread(rows: list[dict[str, Any]], n: int) -> list[dict[str, Any]]:
     """Return `n` rows spread evenly over a front, both ends included."""
     return [rows[round(i * (len(rows) - 1) / (n - 1))] for i in range(n)]
-
-
-def _short(value: object) -> object:
-    return float(f"{value:.4g}") if isinstance(value, float) else value

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-
 STORE_VARIABLE = "LABWRIGHT_STORE"
 """Environment variable that names the store: a password in it stays out of the list of processes."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 PIPED_WIDTH = 250
 """Columns of a table that goes into a file or a pipe, where nothing tells the width."""
@@ -49,7 +50,9 @@ def text_of(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(text_of(v) for v in value)
     text = str(value)
-    if len(text) >= 20 and text[4:5] == "-" and text[10:11] == "T":  # ISO 8601: fractions of seconds are noise on a screen
+    if (
+        len(text) >= 20 and text[4:5] == "-" and text[10:11] == "T"
+    ):  # ISO 8601: fractions of seconds are noise on a screen
         return f"{text[:10]} {text[11:19]}Z" if text.endswith(("Z", "+00:00")) else text
     return text
 
@@ -94,17 +97,20 @@ def print_rows(
     console().print(table(rows, columns, title=title))
 
 
-def table(rows: Sequence[Mapping[str, Any]], columns: Iterable[Column], *, title: str | None = None) -> Any:
+def table(rows: Sequence[Mapping[str, Any]], columns: Iterable[Column], *, title: str | None = None) -> Table:
     """Return a rich table of the named columns; numbers stand to the right, known words in their colour."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     shown = [c for c in columns if any(text_of(row.get(c.key)) for row in rows)]
-    result = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    # Text, not str: rich reads the unit in `temperature [degC]` as a style.
+    result = Table(
+        box=SIMPLE_HEAD, title=Text(title or "", style="bold") if title else None, title_justify="left", pad_edge=False
+    )
     for column in shown:
         numeric = all(_is_number(row.get(column.key)) or row.get(column.key) is None for row in rows)
-        result.add_column(column.heading, justify="right" if numeric else "left", overflow="fold")
+        result.add_column(Text(column.heading, style="bold"), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         cells = (text_of(row.get(c.key)) for c in shown)
         result.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in cells))

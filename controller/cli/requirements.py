@@ -68,7 +68,13 @@ def _clause(clause: str, found: tuple[int, ...]) -> bool:
     if operator == "==":
         same = found[: len(wanted)] if wanted_text.endswith(".*") else found
         return same == wanted
-    return {"!=": found != wanted, ">=": found >= wanted, "<=": found <= wanted, ">": found > wanted, "<": found < wanted}[operator]
+    return {
+        "!=": found != wanted,
+        ">=": found >= wanted,
+        "<=": found <= wanted,
+        ">": found > wanted,
+        "<": found < wanted,
+    }[operator]
 
 
 def _release(text: str) -> tuple[int, ...]:

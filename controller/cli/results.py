@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from controller.cli.render import Column
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+PADDING = 3
+"""Characters between two columns of a table."""
+NARROW = 45
+"""Characters that the columns beside the settings take, as a rule."""
 
 
 def best_rows(definition: Mapping[str, Any], experiments: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -39,14 +47,37 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def setting_columns(definition: Mapping[str, Any]) -> list[Column]:
-    """Return one column per parameter, with its unit."""
-    return _columns("p", definition["problem"]["parameters"])
+def setting_columns(definition: Mapping[str, Any], *, width: int) -> list[Column]:
+    """Return one column per parameter, with its unit, or a single one for the whole setting where those do not fit.
+
+    Args:
+        definition: The campaign's definition as JSON data.
+        width: Characters that the columns may take.
+    """
+    columns = _columns("p", definition["problem"]["parameters"])
+    if sum(max(len(c.heading), 8) + PADDING for c in columns) <= width:
+        return columns
+    return [Column("parameters", "setting")]
 
 
 def objective_columns(definition: Mapping[str, Any]) -> list[Column]:
     """Return one column per objective, with its unit."""
     return _columns("o", definition["problem"]["objectives"])
+
+
+def best_table(best: Sequence[Mapping[str, Any]], definition: Mapping[str, Any], *, title: str, width: int) -> Table:
+    """Return a rich table of the best experiments.
+
+    Args:
+        best: As `best_rows` gives them.
+        definition: The campaign's definition as JSON data.
+        title: Stands above.
+        width: Characters it may take.
+    """
+    from controller.cli.render import table
+
+    columns = [Column("experiment"), *objective_columns(definition), *setting_columns(definition, width=width - NARROW)]
+    return table([flat(row) for row in best], columns, title=title)
 
 
 def best_title(definition: Mapping[str, Any], n: int) -> str:
@@ -66,5 +97,18 @@ def goals_text(definition: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
+def stand_ins_text(experiments: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many points stood in for the model's and where to read why; empty when none did."""
+    numbers = [e["number"] for e in experiments if e["source"] == "stand-in"]
+    if not numbers:
+        return ""
+    return (
+        f"{len(numbers)} space-filling point{'s' * (len(numbers) > 1)} in place of the model's; "
+        f"`labwright experiment show` says why, the last was number {numbers[-1]}"
+    )
+
+
 def _columns(prefix: str, described: Mapping[str, Mapping[str, Any]]) -> list[Column]:
-    return [Column(f"{prefix}:{name}", f"{name} [{d['unit']}]" if d.get("unit") else name) for name, d in described.items()]
+    return [
+        Column(f"{prefix}:{name}", f"{name} [{d['unit']}]" if d.get("unit") else name) for name, d in described.items()
+    ]

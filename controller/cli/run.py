@@ -10,7 +10,7 @@ import typer
 
 from controller.cli.options import Device, DeviceOption, Store
 from controller.cli.options import Json as JsonOption
-from controller.cli.render import console, print_json, table
+from controller.cli.render import console, print_json
 from controller.cli.stores import show_url
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ def run(
     device: DeviceOption = Device.AUTO,
     simulate: Annotated[bool, typer.Option("--simulate", help="Use the simulated twin of every instrument.")] = False,
     speed: Annotated[
-        float | None, typer.Option(min=0.001, help="Lab seconds per real second; simulated labs only.", show_default=False)
+        float | None,
+        typer.Option(min=0.001, help="Lab seconds per real second; simulated labs only.", show_default=False),
     ] = None,
     grace: Annotated[float, typer.Option(min=0, help="Seconds that what runs may take to finish after Ctrl-C.")] = 30.0,
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a live display.")] = False,
@@ -101,23 +102,29 @@ def summary(snapshot: Snapshot, url: str) -> dict[str, object]:
 
 def print_end(definition: Definition, snapshot: Snapshot, url: str, file: Path) -> None:
     """Print what was reached, where it is, and how to look at it."""
-    from controller.cli.results import best_title, flat, objective_columns, setting_columns
-    from controller.cli.render import Column
+    from controller.cli.results import best_table, best_title, stand_ins_text
+    from controller.store.reading import open_reader
 
-    plain = definition.model_dump(mode="json")
     out = console()
     if snapshot.best:
-        columns = [Column("experiment"), *objective_columns(plain), *setting_columns(plain)]
+        plain = definition.model_dump(mode="json")
         title = best_title(plain, len(snapshot.best)) + (" · SIMULATED DATA" if snapshot.simulated else "")
-        out.print(table([flat(b) for b in snapshot.best], columns, title=title))
+        out.print(best_table(snapshot.best, plain, title=title, width=out.width))
     store = show_url(url)
     reason = f": {snapshot.reason}" if snapshot.reason else ""
     print(f"Campaign {snapshot.campaign} is {snapshot.status}{reason}")
+    with open_reader(url) as reader:
+        if stood_in := stand_ins_text(reader.experiments(snapshot.campaign)):
+            print(f"Note: {stood_in}")
     if snapshot.status not in EXIT_BY_STATUS:
         print(f"Go on with:   labwright run {file} --store {store}")
     if snapshot.counts.get("unknown"):
-        print(f"Settle what is unknown with: labwright experiment resolve {snapshot.campaign} NUMBER --as … --store {store}")
+        print(
+            f"Settle what is unknown with: labwright experiment resolve {snapshot.campaign} NUMBER --as … --store {store}"
+        )
     print(f"Everything is in {store}")
     print(f"Look at it:   labwright campaign show {snapshot.campaign} --store {store}")
     print(f"              labwright experiment list {snapshot.campaign} --store {store}")
-    print(f"Take it away: labwright campaign export {snapshot.campaign} --store {store} --output {snapshot.campaign}.csv")
+    print(
+        f"Take it away: labwright campaign export {snapshot.campaign} --store {store} --output {snapshot.campaign}.csv"
+    )

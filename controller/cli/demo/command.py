@@ -19,7 +19,9 @@ STORE = "demo.db"
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where its files go.")] = Path("demo-output"),
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where its files go.")] = Path(
+        "demo-output"
+    ),
     device: DeviceOption = Device.CPU,
     speed: Annotated[
         float | None, typer.Option(min=0.001, help="Lab seconds per real second.", show_default=False)
@@ -76,9 +78,12 @@ def prepare(output: Path, url: str, speed: float | None) -> tuple[Definition, Pa
     file = output / f"{_name(number)}.yaml"
     try:
         output.mkdir(parents=True, exist_ok=True)
-        file.write_text(text.replace("campaign: flow-demo", f"campaign: {_name(number)}", 1) + f"seed: {number - 1}\n", encoding="utf-8")
+        named = text.replace("campaign: flow-demo", f"campaign: {_name(number)}", 1)
+        file.write_text(f"{named}seed: {number - 1}\n", encoding="utf-8")
     except OSError as error:
-        raise ConflictError(f"{output} cannot be written: {error.strerror}; choose another folder with --output") from error
+        raise ConflictError(
+            f"{output} cannot be written: {error.strerror}; choose another folder with --output"
+        ) from error
     return load_campaign(file, speed=speed), file
 
 

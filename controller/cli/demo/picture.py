@@ -44,7 +44,9 @@ def draw(definition: Mapping[str, Any], experiments: Sequence[Mapping[str, Any]]
     _draw_front(front_axes, definition, done, (x_name, x_spec), (y_name, y_spec))
     _draw_progress(progress_axes, definition, done)
     data = "simulated data" if definition["lab"]["simulated"] else "measured data"
-    figure.suptitle(f"{definition['name']} · {len(done)} experiments · {data}", color=INK, fontsize=12, fontweight="bold")
+    figure.suptitle(
+        f"{definition['name']} · {len(done)} experiments · {data}", color=INK, fontsize=12, fontweight="bold"
+    )
     draft = path.with_suffix(".part.png")
     figure.savefig(draft, format="png")
     draft.replace(path)
@@ -71,10 +73,12 @@ def _draw_front(
 ) -> None:
     front = best_rows(definition, done)
     on_front = {row["experiment"] for row in front}
-    points = [(e["objectives"][x[0]], e["objectives"][y[0]], e["number"], e["source"]) for e in done]
-    for source, marker, label in (("space-filling", "s", "space-filling"), ("model", "o", "proposed by the model")):
-        chosen = [p for p in points if (p[3] == "space-filling") == (source == "space-filling") and p[2] not in on_front]
-        axes.scatter([p[0] for p in chosen], [p[1] for p in chosen], s=34, marker=marker, color=GREY, label=label, zorder=2)
+    points = [(e["objectives"][x[0]], e["objectives"][y[0]], e["number"], e["source"] == "model") for e in done]
+    for by_model, marker, label in ((False, "s", "space-filling"), (True, "o", "proposed by the model")):
+        chosen = [p for p in points if p[3] is by_model and p[2] not in on_front]
+        axes.scatter(
+            [p[0] for p in chosen], [p[1] for p in chosen], s=34, marker=marker, color=GREY, label=label, zorder=2
+        )
     xs, ys = [r["objectives"][x[0]] for r in front], [r["objectives"][y[0]] for r in front]
     # Between two points of the front nothing is known to be reachable but the worse of each: a staircase.
     where = "pre" if x[1]["goal"] == "maximize" else "post"
@@ -104,11 +108,13 @@ def _draw_progress(axes: Any, definition: Mapping[str, Any], done: Sequence[Mapp
     numbers = range(1, len(share) + 1)
     axes.fill_between(numbers, share, step="post", color=SHADE, zorder=1)
     axes.step(numbers, share, where="post", color=FRONT, linewidth=1.6, zorder=3)
-    by_model = [e["source"] != "space-filling" for e in ordered]
+    by_model = [e["source"] == "model" for e in ordered]
     change = next((i + 1.5 for i, (a, b) in enumerate(pairwise(by_model)) if not a and b), None)
     if change is not None:
         axes.axvline(change, color=GREY, linewidth=1, linestyle=":")
-        axes.annotate("the model takes over", (change, 4), xytext=(4, 0), textcoords="offset points", fontsize=8, color=GREY)
+        axes.annotate(
+            "the model takes over", (change, 4), xytext=(4, 0), textcoords="offset points", fontsize=8, color=GREY
+        )
     axes.set_ylim(0, 105)
     axes.set_xlim(1, max(2, len(share)))
     axes.set_xlabel("experiments completed", color=INK)
@@ -117,5 +123,5 @@ def _draw_progress(axes: Any, definition: Mapping[str, Any], done: Sequence[Mapp
 
 
 def _label(name: str, spec: Mapping[str, Any]) -> str:
-    unit = f" [{spec['unit']}]" if spec.get("unit") else ""
+    unit = f" [{spec['unit']}]".replace("**2", "²").replace("**3", "³") if spec.get("unit") else ""
     return f"{name.replace('_', ' ')}{unit} ({spec['goal']})"
