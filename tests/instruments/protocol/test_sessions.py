@@ -172,3 +172,39 @@ def test_lost_controller_is_noticed_and_queued_attempts_wait() -> None:
     assert world.device.total() == 1  # finish and hold: the second does not start
     world.settle()
     assert world.device.total() == 2
+
+
+@pytest.mark.parametrize("writes", range(5))
+def test_full_disk_at_any_write_loses_nothing(writes: int) -> None:
+    world = linked_world()
+    world.writes_that_fail, world.writes_before_failure = 1, writes
+    world.commit()
+    for _ in range(8):
+        play(world, ("flow", 5))
+        world.finish_one()
+        world.advance(0.3)
+    world.settle()
+    assert world.settled
+    (result,) = world.store.values()
+    assert result == "rejected" if writes == 0 else isinstance(result, Succeeded)
+    assert world.device.total() == (0 if writes == 0 else 1)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_command_that_comes_after_its_acknowledgement_is_not_carried_out(restarted: bool) -> None:
+    world = linked_world()
+    world.commit()
+    late = next(frame for frame in world.to_driver if b"command" in frame[1])
+    play(world, ("flow", 5))
+    world.finish_one()
+    play(world, ("flow", 5))
+    (record,) = world.journal.values()
+    assert record.acknowledged_at is not None
+    if restarted:
+        world.kill_driver()
+        world.start_driver()
+        world.advance(0.1)
+        play(world, ("flow", 10))
+    world.to_driver.append((world.boot_id, late[1]))
+    play(world, ("flow", 5))
+    assert world.device.total() == 1

@@ -60,6 +60,7 @@ class World:
         self.controller: ControllerSession | None = None
         self.outputs_until_crash: int | None = None
         self.writes_that_fail = 0
+        self.writes_before_failure = 0
 
     # --- processes --------------------------------------------------------------------------------------------------
 
@@ -193,7 +194,10 @@ class World:
                 case Write():
                     if output.record.attempt in failed:
                         continue
-                    if self.writes_that_fail:
+                    if self.writes_that_fail and self.writes_before_failure:
+                        self.writes_before_failure -= 1
+                        self.journal[output.record.attempt] = output.record
+                    elif self.writes_that_fail:
                         self.writes_that_fail -= 1
                         failed.add(output.record.attempt)
                         self._perform(driver.write_failed(output.record, self.now, "disk full"))
