@@ -127,7 +127,7 @@ def _simulator(document: Document, keys: Keys, name: object, faults: Faults) -> 
 
 
 def _place_refusal(document: Document, keys: Keys, text: str, faults: Faults) -> None:
-    """Put a simulator's refusal, `option: text`, `parameters.name: text` or `FILE:LINE: text`, where the user wrote what it names."""
+    """Put a refusal, `option: text`, `parameters.name: text` or `FILE:LINE: text`, where the user wrote what it names."""
     if (match := _IN_TABLE.fullmatch(text)) is not None:
         for option in document.get(keys, {}).values():
             if isinstance(option, str) and Path(option).name == match["name"]:

@@ -44,11 +44,11 @@ def load_campaign(path: Path, *, seed: int | None = None, simulate: bool = False
     wishes = Wishes(simulate, speed)
     campaign = validated(CampaignFile, document, faults)
     parameters = _good_parameters(document) if campaign is None else campaign.parameters
-    _check_units(document, faults)
+    units_known = _check_units(document, faults)
     constraints = read_constraints(document, parameters, faults)
     feasible = check_feasible(constraints, parameters, document, faults)
     descriptors = _descriptors(document, parameters, faults)
-    candidates = None
+    candidates = laboratory = None
     if isinstance(file := document.data.get("candidates"), str):
         candidates = read_candidates(document, parameters, file, faults)
     if campaign is None:
@@ -57,9 +57,10 @@ def load_campaign(path: Path, *, seed: int | None = None, simulate: bool = False
             lab_of_document(inner, None, wishes, faults)
         faults.raise_if_any()
     assert campaign is not None  # noqa: S101 - its faults have just been raised
-    laboratory = lab_of_campaign(document, campaign, wishes, faults)
-    # Units that nobody knows cannot be compared.
-    if laboratory is not None and not any(f.keys[-1:] == ("unit",) for f in faults.found):
+    # Units that nobody knows cannot be compared; simulators do so themselves.
+    if units_known or isinstance(campaign.lab, str):
+        laboratory = lab_of_campaign(document, campaign, wishes, faults)
+    if laboratory is not None and units_known:
         check_wiring(document, campaign, laboratory, faults)
     problem = Problem(
         parameters=campaign.parameters, objectives=campaign.objectives, constraints=campaign.constraints,
@@ -103,10 +104,12 @@ def _good_parameters(document: Document) -> dict[str, Parameter]:
     return good
 
 
-def _check_units(document: Document, faults: Faults) -> None:
+def _check_units(document: Document, faults: Faults) -> bool:
+    """Check every unit; say whether all are known."""
     from instruments.errors import UnitError
     from instruments.units import check_unit
 
+    n_before = len(faults)
     for section in ("parameters", "objectives"):
         entries = document.data.get(section)
         for name in entries if isinstance(entries, dict) else ():
@@ -116,6 +119,7 @@ def _check_units(document: Document, faults: Faults) -> None:
                     check_unit(unit)
                 except UnitError as error:
                     document.fault(faults, (section, name, "unit"), str(error))
+    return len(faults) == n_before
 
 
 def _descriptors(document: Document, parameters: dict[str, Parameter], faults: Faults) -> dict[str, DescriptorTable]:

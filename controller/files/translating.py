@@ -67,7 +67,9 @@ def validated(model: type[M], document: Document, faults: Faults) -> M | None:
 
 def _translate(details: ErrorDetails, keys: Keys, document: Document, faults: Faults, schema: dict[str, Any]) -> None:
     kind, context = details["type"], details.get("ctx", {})
-    if kind == "missing":
+    if kind == "missing" and isinstance(keys[-1], int):
+        document.fault(faults, keys[:-1], f"needs {keys[-1] + 1} entries, [lowest, highest]; add the other one")
+    elif kind == "missing":
         name = str(keys[-1])
         if _misspelt(name, schema, keys[:-1], document):
             return  # the unknown key beside it is reported with this name as what was meant

@@ -18,7 +18,7 @@ FLOW_CASES: dict[str, tuple[str, str, int, list[str]]] = {
     "bounds_text": ("[30, 120]", "[30, hot]", 3, ["parameters.temperature.bounds[1]: \"hot\"", "must be a number"]),
     "bounds_quoted": ("[30, 120]", "['30', 120]", 3, ["parameters.temperature.bounds[0]", "must be a number"]),
     "bounds_true": ("[1, 5]", "[true, 5]", 5, ["parameters.equivalents.bounds[0]: true", "must be a number"]),
-    "bounds_one": ("[1, 5]", "[1]", 5, ["parameters.equivalents.bounds"]),
+    "bounds_one": ("[1, 5]", "[1]", 5, ["parameters.equivalents.bounds: [1]", "needs 2 entries"]),
     "bounds_infinite": ("[1, 5]", "[1, .inf]", 5, ["equivalents.bounds[1]: Infinity", "ordinary number"]),
     "bounds_missing": ("bounds: [1, 5]", "scale: linear", 5, ["equivalents.bounds: is missing", "add bounds", "bounds: [20, 80]"]),
     "log_of_zero": ("[1, 5]}", "[0, 5], scale: log}", 5, ["equivalents", "log scale needs positive bounds"]),

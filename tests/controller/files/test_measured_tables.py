@@ -1,0 +1,70 @@
+"""Every measured table at hand becomes a campaign without a fault."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.errors import FileFaultsError
+from controller.files.loading import load_campaign
+from instruments.errors import UnitError
+from instruments.units import check_unit
+
+SHARED = Path(os.environ.get("LABWRIGHT_SHARED", Path(__file__).resolve().parents[4] / "shared")) / "data"
+SETS = sorted(p.parent for p in SHARED.glob("*/meta.json")) if SHARED.is_dir() else []
+pytestmark = pytest.mark.skipif(not SETS, reason=f"no measured tables in {SHARED} (LABWRIGHT_SHARED names another folder)")
+
+
+def _known(unit: str | None) -> dict[str, str]:
+    try:
+        return {} if unit is None else {"unit": check_unit(unit)}
+    except UnitError:  # labels such as `weight fraction`
+        return {}
+
+
+def _parameter(meta: dict[str, Any]) -> dict[str, Any]:
+    unit = _known(meta.get("unit"))
+    if meta["kind"] == "categorical":
+        return {"type": "categorical", "choices": [str(level) for level in meta["levels"]]}
+    if meta["kind"] == "discrete":
+        return {"type": "discrete", "values": meta["levels"], **unit}
+    low, high = meta["observed"]
+    return {"type": "continuous", "bounds": [min(low, meta["bounds"][0]), max(high, meta["bounds"][1])], **unit}
+
+
+def campaign_of(folder: Path) -> dict[str, Any]:
+    """Return the campaign file of one measured table."""
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    goals = {"maximize": {"goal": "maximize"}, "minimize": {"goal": "minimize"}}
+    objectives = {
+        o["name"]: goals.get(o["direction"]) or {"goal": "match", "target": o.get("target", o["observed"][0])} for o in meta["objectives"]
+    }
+    return {
+        "campaign": meta["name"],
+        "parameters": {p["name"]: _parameter(p) for p in meta["parameters"]},
+        "objectives": objectives,
+        "budget": {"experiments": 20},
+        "lab": {"simulator": "table", "data": str(folder / meta["data_file"])},
+    }
+
+
+@pytest.mark.parametrize("source", SETS, ids=lambda p: p.name)
+def test_measured_table_loads_as_a_campaign(source: Path, tmp_path: Path) -> None:
+    meta = json.loads((source / "meta.json").read_text(encoding="utf-8"))
+    if any(p["kind"] == "smiles" for p in meta["parameters"]):
+        pytest.skip("its one parameter is a structure out of thousands")
+    content = campaign_of(source)
+    (tmp_path / "campaign.json").write_text(json.dumps(content), encoding="utf-8")
+    try:
+        definition = load_campaign(tmp_path / "campaign.json")
+    except FileFaultsError as error:
+        pytest.fail("\n".join(error.faults))
+    assert definition.simulated
+    assert definition.problem.pool is not None
+    assert 20 <= len(definition.problem.pool) <= meta["rows"]
+    assert set(definition.problem.pool.columns) == set(content["parameters"])
+    assert [p.name for p in tmp_path.iterdir()] == ["campaign.json"]
