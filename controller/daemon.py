@@ -17,7 +17,7 @@ from typing import Any
 from controller.domain.campaign import Definition
 from controller.engine.loop import CampaignLoop
 from controller.engine.snapshot import Snapshot
-from controller.engine.supervisor import Supervisor
+from controller.engine.supervisor import Supervisor, ended_snapshot
 from controller.settings import folder_of
 from controller.store.opening import Store
 
@@ -54,6 +54,9 @@ def run_campaign(
         ConflictError: If the store holds another campaign of this name.
         StoreError: If the store cannot be opened.
     """
+    with Store.open(options.store_url) as store:
+        if (ended := ended_snapshot(store, definition)) is not None:
+            return ended
     return asyncio.run(_run_campaign(definition, options, on_snapshot or (lambda snapshot: None)))
 
 

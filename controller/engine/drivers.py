@@ -60,12 +60,14 @@ class DriverProcess:
         while True:
             while self._connected() and self._process is None:
                 await asyncio.sleep(POLL_S)  # an adopted driver serves; take over when it leaves
-            began = time.monotonic()
             process = self._process = self._spawn()
+            served = False
             while process.poll() is None:
+                served = served or self._connected()
                 await asyncio.sleep(POLL_S)
             self._process = None
-            backoff = FIRST_BACKOFF_S if time.monotonic() - began > LONGEST_BACKOFF_S else min(2 * backoff, LONGEST_BACKOFF_S)
+            # One that served and died is needed again at once; one that cannot even start is not helped by haste.
+            backoff = FIRST_BACKOFF_S if served else min(2 * backoff, LONGEST_BACKOFF_S)
             await asyncio.sleep(backoff)
 
     def _spawn(self) -> subprocess.Popen[bytes]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from controller.build.binding import bind, ready_steps
@@ -35,7 +36,7 @@ from controller.domain.request import Request
 from controller.domain.state import Attempt, CampaignState, Experiment
 from controller.engine.observed import request_for
 from controller.engine.resolving import find_experiment, resolve_events
-from controller.engine.snapshot import Snapshot, best_experiments
+from controller.engine.snapshot import Snapshot, snapshot_of
 from controller.engine.thinker import Thinker
 from controller.errors import ConflictError, ProposalError, SpaceExhaustedError
 from controller.measure.assembly import assemble
@@ -663,20 +664,12 @@ class CampaignLoop:
                     "fraction": self._fractions.get(attempt.id),
                 }
             )
-        return Snapshot(
-            campaign=self.state.name,
-            status=self.state.status.value,
-            reason=self.state.reason,
-            counts=self.state.counts(),
-            budget=self.definition.budget.experiments,
-            spent=self.state.spent,
-            best=best_experiments(self.definition, self.state),
+        return replace(
+            snapshot_of(self.definition, self.state),
             running=running,
             instruments=self._session.instruments(),
             doing=self._describe(),
             alarms=list(self._alarms),
-            simulated=self.state.simulated,
-            started_at=self.state.created_at,
             now=self._session.clock.time(),
         )
 

@@ -47,6 +47,17 @@ def best_experiments(definition: Definition, state: CampaignState) -> list[dict[
     return sorted(chosen, key=lambda c: c["objectives"][first])
 
 
-def experiment_counts_text(counts: dict[str, int]) -> str:
-    """Return the statuses that occur, as one line for people."""
-    return ", ".join(f"{n} {status}" for status, n in counts.items() if n) or "no experiments yet"
+def snapshot_of(definition: Definition, state: CampaignState) -> Snapshot:
+    """Return what a campaign looks like from its events alone, without a lab."""
+    return Snapshot(
+        campaign=state.name,
+        status=state.status.value,
+        reason=state.reason,
+        counts=state.counts(),
+        budget=definition.budget.experiments,
+        spent=state.spent,
+        best=best_experiments(definition, state),
+        simulated=state.simulated,
+        started_at=state.created_at,
+        now=state.last_at,
+    )

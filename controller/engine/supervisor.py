@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from controller.domain.campaign import CampaignStatus, Definition
@@ -22,6 +23,7 @@ from controller.domain.ids import new_id
 from controller.domain.state import CampaignState, fold
 from controller.engine.loop import CampaignLoop
 from controller.engine.session import LabSession, check_same_lab
+from controller.engine.snapshot import Snapshot, snapshot_of
 from controller.engine.thinker import Thinker
 from controller.errors import ConflictError, LabwrightError
 
@@ -115,10 +117,7 @@ class Supervisor:
         elif changes:
             events.append(CampaignAmended(**now, changes=changes))
         events.append(ControllerAttached(**now, session=self.session, version=self._version))
-        reopened = (
-            known and state.status is CampaignStatus.COMPLETED and "budget" in changes
-            and definition.budget.experiments > state.spent
-        )  # fmt: skip
+        reopened = known and _reopens(definition, changes, state)
         if state.status is CampaignStatus.DRAFT or reopened or (resume and state.status is CampaignStatus.PAUSED):
             reason = "begun" if not known else "the budget was raised" if reopened else "resumed"
             events.append(CampaignStatusChanged(**now, status=CampaignStatus.RUNNING, reason=reason))
@@ -215,6 +214,26 @@ class Supervisor:
         )  # fmt: skip
         loop.state.apply(event)
         await self.store.commit([event])
+
+
+def ended_snapshot(store: Store, definition: Definition) -> Snapshot | None:
+    """Return what a campaign that has ended looks like; None if it has not, or if a raised budget opens it again.
+
+    Raises:
+        ConflictError: If the store holds another campaign of this name.
+    """
+    record = store.find(definition.name)
+    if record is None or record.status in UNFINISHED:
+        return None
+    state = fold(store.events(record.id))
+    wanted, changes = amended(store.definition(record.id), definition, state)
+    return None if _reopens(wanted, changes, state) else snapshot_of(wanted, state)
+
+
+def _reopens(definition: Definition, changes: Mapping[str, object], state: CampaignState) -> bool:
+    """Say whether a raised budget lets a completed campaign go on."""
+    raised = "budget" in changes and definition.budget.experiments > state.spent
+    return raised and state.status is CampaignStatus.COMPLETED
 
 
 def amended(
