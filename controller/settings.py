@@ -60,7 +60,7 @@ def normalise_url(text: str) -> str:
         raise StoreError(f"store {redact(text)!r}: {error}; {_FORMS}") from None
     if not parts.path.strip("/") and "dbname" not in dict(parse_qsl(parts.query)):
         raise StoreError(f"store {redact(text)!r} names no database; {_FORMS}")
-    return urlunsplit(parts)
+    return "postgresql://" + rest
 
 
 def _file(path: str, text: str) -> Path:
@@ -95,7 +95,7 @@ def folder_of(url: str) -> Path:
 
 def redact(text: str) -> str:
     """Return `text` with the password of every URL in it replaced by stars, for messages and logs."""
-    text = re.sub(r"(://[^:/?#\s]*:)[^/?#\s]*@", r"\1***@", text)
+    text = re.sub(r"(://[^:/?#\s]*:)\S*@", r"\1***@", text)
     return re.sub(r"(?i)\b((?:ssl)?password=)[^&\s]*", r"\1***", text)
 
 

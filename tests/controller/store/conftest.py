@@ -1,0 +1,90 @@
+"""Fixtures of the store's tests: the same tests run on SQLite and on a PostgreSQL server of our own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.settings import HOME_VARIABLE, sqlite_file
+from controller.store.opening import Store
+from tests.controller.store.postgres import PostgresServer, find_binaries
+from tests.controller.store.samples import Script
+
+
+@pytest.fixture(autouse=True)
+def state_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test touches the user's own state folder."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL server is installed (initdb, postgres, pg_ctl)")
+    if os.geteuid() == 0 and not Path("/etc/passwd").exists():
+        pytest.skip("PostgreSQL refuses to run as root and there is no other user")
+    server = PostgresServer(binaries)
+    yield server
+    server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.create_database()
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    with Store.open(store_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+@pytest.fixture
+def filled(store: Store, script: Script) -> Store:
+    """A store that holds one campaign with every kind of event."""
+    fill(store, script)
+    return store
+
+
+def fill(store: Store, script: Script) -> None:
+    first, *others = script.everything()
+    store.commit_now(first, definition=script.definition)
+    for unit in others:
+        store.commit_now(unit)
+
+
+def connect_raw(url: str) -> Any:
+    """Return a plain connection that commits each statement: what somebody with a database client has."""
+    file = sqlite_file(url)
+    if file is None:
+        import psycopg
+
+        return psycopg.connect(url, autocommit=True)
+    import sqlite3
+
+    return sqlite3.connect(file, isolation_level=None, timeout=5)
+
+
+def tamper(url: str, *statements: str) -> None:
+    """Change rows behind the store's back."""
+    connection = connect_raw(url)
+    try:
+        for statement in statements:
+            connection.execute(statement)
+    finally:
+        connection.close()
