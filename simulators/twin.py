@@ -15,7 +15,7 @@ from instruments.sdk.driver import Driver
 from instruments.sdk.options import build_driver
 from instruments.sdk.quantity import Quantity
 from instruments.sdk.registry import load_driver
-from simulators.devices.base import Respond, SimulatedDriver, Values
+from simulators.devices.base import Respond, SimulatedDriver, Values, spare_time
 from simulators.devices.memory import Scalar
 from simulators.faults import FaultPlan, seeded
 
@@ -81,7 +81,7 @@ class TwinDriver(SimulatedDriver):
         def duration(**arguments: Scalar) -> tuple[float, float]:
             # Left-out arguments take their defaults on the way in, so all of them are here.
             typical, longest = action.duration_for(arguments)
-            return self._scale * typical, max(self._scale * longest, 1.0)
+            return self._scale * typical, max(self._scale * longest, self._scale * typical + spare_time(0.0))
 
         return duration
 

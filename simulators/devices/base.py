@@ -30,6 +30,12 @@ _LOOK_S = 0.1
 """How often a waiting action looks whether the device was stopped [real s]."""
 
 
+def spare_time(typical: float) -> float:
+    """Return how much longer than `typical` an action may take before it counts as late [lab s]."""
+    # The floor is for the host: its disk and a busy processor take real time, however short the simulated action is.
+    return max(0.25 * typical, 30.0)
+
+
 class SimulatedDriver(Driver):
     """Speaks for a device that is not there.
 

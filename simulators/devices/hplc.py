@@ -11,7 +11,7 @@ from pydantic import Field
 from instruments.errors import DeviceFaultError
 from instruments.sdk.action import Action
 from instruments.sdk.quantity import Quantity
-from simulators.devices.base import SimulatedDriver, Values
+from simulators.devices.base import SimulatedDriver, Values, spare_time
 from simulators.devices.memory import Scalar
 from simulators.devices.reactor import SPECIES
 from simulators.faults import FaultPlan
@@ -61,7 +61,7 @@ class HplcDriver(SimulatedDriver):
                 "space_time_yield": Quantity("kg/m**3/h", description="ortho product per reactor volume and time"),
                 "e_factor": Quantity(None, description="waste per ortho product, solvent included [kg/kg]"),
             },
-            duration=(typical, max(1.25 * typical, 1.0)),
+            duration=(typical, typical + spare_time(typical)),
             consequence="repeatable",
             description="Inject a crude and integrate the peaks.",
         )

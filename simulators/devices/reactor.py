@@ -10,7 +10,7 @@ from pydantic import Field
 
 from instruments.sdk.action import Action
 from instruments.sdk.quantity import Quantity
-from simulators.devices.base import SimulatedDriver, Values
+from simulators.devices.base import SimulatedDriver, Values, spare_time
 from simulators.devices.memory import Scalar
 from simulators.faults import FaultPlan
 from simulators.physics.snar import react
@@ -66,7 +66,7 @@ class ReactorDriver(SimulatedDriver):
     def _duration(self, *, residence_time: float, **others: Scalar) -> tuple[float, float]:
         del others
         typical = self._scale * (_WARM_UP_S + _VOLUMES * 60.0 * residence_time)
-        return typical, max(1.25 * typical, 1.0)
+        return typical, typical + spare_time(typical)
 
     def _run(self, setting: Mapping[str, Scalar], rng: random.Random) -> Values:
         # Thermostat and pumps hold their setpoints to a few tenths of a per cent.

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from instruments.errors import DeviceFaultError, DriverOptionsError
 from instruments.sdk.action import Action
 from instruments.sdk.quantity import Quantity
-from simulators.devices.base import SimulatedDriver, Values
+from simulators.devices.base import SimulatedDriver, Values, spare_time
 from simulators.devices.memory import Scalar
 from simulators.devices.tabledata import Column, MeasuredTable, read_table
 from simulators.faults import FaultPlan
@@ -86,7 +86,7 @@ class TableDriver(SimulatedDriver):
                 for name, p in self._parameters.items()
             },
             returns={name: Quantity(unit=o.unit) for name, o in self._objectives.items()},
-            duration=(self._duration, max(1.5 * self._duration, 1.0)),
+            duration=(self._duration, self._duration + spare_time(self._duration)),
             consequence="consumes",
             description="Look one setting up in the table of measurements.",
         )

@@ -103,7 +103,7 @@ def test_twin_makes_a_driver_whose_actions_depend_on_its_options_but_never_sets_
     twin = build_driver(TwinDriver, {"driver": f"{HERE}:Programmable", "options": {"top": 5.0}})
     twin.setup()
     go = describe_driver(twin).actions["go"]
-    assert (go.arguments["level"].high, go.duration_s) == (5.0, (5.0, 10.0))
+    assert (go.arguments["level"].high, go.duration_s) == (5.0, (5.0, 35.0))
     assert 0.0 <= _do(twin, "go", "a", level=2.0)["current"] <= 100.0
 
 
