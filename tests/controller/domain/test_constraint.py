@@ -8,7 +8,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from controller.domain.constraint import MAX_DEPTH, MAX_LENGTH, LinearConstraint, parse_constraint
@@ -70,10 +70,7 @@ def test_parsed_constraint_equals_the_written_expression(
     text = f"{left[0]} {sense} {right[0]}"
     exact = left[1](point) - right[1](point)
     others = [{**point, name: point[name] + 8} for name in NAMES]
-    if all(left[1](other) - right[1](other) == exact for other in others):  # the parameters cancel out
-        with pytest.raises(ValueError, match="names no parameter"):
-            parse_constraint(text)
-        return
+    assume(any(left[1](other) - right[1](other) != exact for other in others))  # parameters that cancel out have their own test
     parsed = parse_constraint(text)
     floats = {name: float(value) for name, value in point.items()}
     size = max(1.0, *(abs(c * floats[name]) for name, c in parsed.coefficients), abs(parsed.bound))
