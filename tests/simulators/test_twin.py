@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -126,6 +127,28 @@ def test_twin_is_smooth_repeatable_and_depends_on_every_argument_and_the_seed() 
     assert curve("argon", seed=1) != argon
     assert max(argon) - min(argon) > 1.0
     assert max(abs(b - a) for a, b in itertools.pairwise(argon)) < 0.1 * 50.0
+
+
+def test_twin_of_an_scpi_device_never_opens_a_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as device:
+        device.settimeout(0.2)
+        oven = {
+            "write": ["TEMP {temperature}"],
+            "arguments": {"temperature": {"unit": "degC", "low": 20, "high": 200}},
+            "returns": {"reached": {"query": "TEMP?", "unit": "degC"}},
+            "duration": [60, 120],
+            "consequence": "repeatable",
+        }
+        options = {
+            "resource": f"TCPIP::127.0.0.1::{device.getsockname()[1]}::SOCKET",
+            "commands": {"actions": {"heat": oven}},
+        }
+        twin = build_driver(TwinDriver, {"driver": "scpi", "options": options})
+        twin.setup()
+        assert describe_driver(twin).actions["heat"].arguments["temperature"].high == 200.0
+        assert isinstance(_do(twin, "heat", "a", temperature=100.0)["reached"], float)
+        with pytest.raises(TimeoutError):
+            device.accept()
 
 
 def test_twin_refuses_what_it_cannot_stand_in_for() -> None:
