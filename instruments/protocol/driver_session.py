@@ -143,6 +143,7 @@ class DriverSession:
         self._device_stopping: Literal["", "stop", "go_safe"] = ""
         self._last_stopped: Stopped | None = None
         self._not_ready: str | None = "the device is being set up"
+        self._set_up_once = False
         self._leaving: Shutdown | None = None
         self._left = False
         self._lost = False
@@ -203,7 +204,7 @@ class DriverSession:
         if self._held is not None:
             return "stopped"
         if self._not_ready is not None:
-            return "faulted" if self._not_ready else "starting"
+            return "faulted" if self._set_up_once else "starting"
         if self._running:
             return "busy"
         return "holding" if self._lost and self._policy != "carry_on" else "ready"
@@ -461,7 +462,7 @@ class DriverSession:
         Returns:
             What to do, in order: the first time it is ready, attempts that an earlier process started are recovered.
         """
-        self._not_ready = problem
+        self._not_ready, self._set_up_once = problem, True
         if problem is not None:
             return [*self._tell_state(problem)]
         out: list[DriverOutput] = []

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def driver_process(
     *,
     driver: str = "tests.instruments.devices:Bench",
     instrument: str = "bench",
-    options: dict[str, object] | None = None,
+    options: Mapping[str, object] | None = None,
     extra: tuple[str, ...] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Serve a driver in a process of its own; it is killed at the end of the block if it still lives."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ from instruments.client import (
     StopConfirmed,
 )
 from instruments.errors import NotConnectedError
-from instruments.protocol.values import FaultCode, Faulted, MeasuredValue, Succeeded
+from instruments.protocol.values import FaultCode, Faulted, MeasuredValue, Scalar, Succeeded
 from instruments.transport.base import ClientTransport
 from instruments.transport.memory import MemoryNetwork
 from instruments.transport.zeromq import ZeroMQClient, ZeroMQServer
@@ -124,7 +125,7 @@ async def test_command_that_comes_again_is_answered_from_the_journal(kind: str) 
         ),
     ],
 )
-async def test_wrong_command_is_rejected_and_nothing_is_done(command: dict, code: str, match: str) -> None:  # type: ignore[type-arg]
+async def test_wrong_command_is_rejected_and_nothing_is_done(command: dict[str, Any], code: str, match: str) -> None:
     bench = Bench()
     async with _place("memory") as place, serving(bench, place.client("bench", "b1")):
         await next_event(place.events, LinkUp)
@@ -205,7 +206,7 @@ async def test_async_action_that_blocks_its_loop_does_not_silence_the_wire() -> 
 async def test_cancel_ends_one_attempt() -> None:
     async with _place("memory") as place, serving(Bench(), place.client("bench", "b1")):
         await next_event(place.events, LinkUp)
-        long = {"temperature": 50.0, "tau": 5.0}
+        long: dict[str, Scalar] = {"temperature": 50.0, "tau": 5.0}
         for attempt in ("a1", "a2"):
             place.hub.command("bench", Command(attempt=attempt, action="react", arguments=long))
         await next_event(place.events, AttemptStarted, attempt="a1")
@@ -231,7 +232,7 @@ async def test_cancel_that_overtakes_its_command_is_heeded() -> None:
 async def test_deadline_ends_an_action() -> None:
     async with _place("memory") as place, serving(Bench(), place.client("bench", "b1")):
         await next_event(place.events, LinkUp)
-        arguments = {"temperature": 50.0, "tau": 5.0}
+        arguments: dict[str, Scalar] = {"temperature": 50.0, "tau": 5.0}
         place.hub.command("bench", Command(attempt="a1", action="react", arguments=arguments, deadline_s=0.2))
         outcome = (await next_event(place.events, AttemptFinished)).outcome
         assert isinstance(outcome, Faulted) and outcome.code is FaultCode.timeout
