@@ -15,7 +15,9 @@ CHOICE_COLUMNS: Final = ("choice", "name", "label")
 """Names of the column that holds the choices, besides the parameter's own."""
 
 
-def read_descriptors(name: str, parameter: CategoricalParameter, document: Document, faults: Faults) -> DescriptorTable | None:
+def read_descriptors(
+    name: str, parameter: CategoricalParameter, document: Document, faults: Faults
+) -> DescriptorTable | None:
     """Read the file that `parameters.NAME.descriptors` names, or add what is wrong with it to `faults`.
 
     The choices stand in the column named as the parameter, or `choice`, `name` or `label`, or the first that holds them all. A
@@ -39,7 +41,9 @@ def read_descriptors(name: str, parameter: CategoricalParameter, document: Docum
         return None
     used = [own_smiles] if own_smiles in table.header else [c for c in table.header if c != choice_column]
     if not used:
-        faults.add(path, 1, (), f"says nothing about the choices; add a column of numbers, or {own_smiles!r} with structures")
+        faults.add(
+            path, 1, (), f"says nothing about the choices; add a column of numbers, or {own_smiles!r} with structures"
+        )
         return None
     rows = _one_row_each(parameter, table, choice_column, used, faults)
     structures = next((c for c in used if c in ("smiles", own_smiles)), None)
@@ -50,7 +54,9 @@ def read_descriptors(name: str, parameter: CategoricalParameter, document: Docum
     # A column that is the same for every choice tells no two apart.
     telling = {c: values for c, values in columns.items() if len(set(values)) > 1}
     if not telling and (smiles is None or len(set(smiles)) == 1):
-        faults.add(path, 1, (), f"holds the same for every choice of {name}; give values that differ, or leave descriptors out")
+        faults.add(
+            path, 1, (), f"holds the same for every choice of {name}; give values that differ, or leave descriptors out"
+        )
         return None
     return DescriptorTable(columns=telling, smiles=smiles)
 
@@ -73,8 +79,12 @@ def _one_row_each(
         first = rows.setdefault(label, row)
         differing = [c for c in used if columns[c][row] != columns[c][first]]
         if differing and label in parameter.choices:
-            here = f"{columns[differing[0]][row]!r} here but {columns[differing[0]][first]!r} in line {table.lines[first]}"
-            faults.add(table.path, table.lines[row], (differing[0],), f"two rows for {label!r} differ: {here}; keep one")
+            here = (
+                f"{columns[differing[0]][row]!r} here but {columns[differing[0]][first]!r} in line {table.lines[first]}"
+            )
+            faults.add(
+                table.path, table.lines[row], (differing[0],), f"two rows for {label!r} differ: {here}; keep one"
+            )
     for choice in parameter.choices:
         if choice not in rows:
             message = f"no row for the choice {choice!r}; add one, or correct a name: {nearest(choice, rows)}"
@@ -89,7 +99,11 @@ def _numbers(table: Table, column: str, rows: list[int], faults: Faults) -> tupl
     for row in rows:
         value = number(cells[row])
         if value is None:
-            wrong.add(row, cells[row], "is not a number; a descriptor is one number per choice: correct it or remove the column")
+            wrong.add(
+                row,
+                cells[row],
+                "is not a number; a descriptor is one number per choice: correct it or remove the column",
+            )
         else:
             values.append(value)
     wrong.tell(faults)
@@ -109,8 +123,10 @@ def _smiles(table: Table, column: str, rows: list[int], faults: Faults) -> tuple
     with rdBase.BlockLogs():  # what it says of a bad SMILES goes to stderr
         for row, text in zip(rows, smiles, strict=True):
             if text and Chem.MolFromSmiles(text) is None:
-                wrong.add(row, text, "is not a SMILES that RDKit can read; correct it, or leave the cell empty for no structure")
+                wrong.add(
+                    row,
+                    text,
+                    "is not a SMILES that RDKit can read; correct it, or leave the cell empty for no structure",
+                )
     wrong.tell(faults)
     return smiles
-
-

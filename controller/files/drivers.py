@@ -72,7 +72,13 @@ def twin_of(spec: InstrumentSpec) -> InstrumentSpec | None:
         UnfitDriverError: If the driver cannot be loaded on this machine.
     """
     if spec.twin is not None:
-        return spec.twin
+        if spec.twin.driver != GENERIC_TWIN or "driver" in spec.twin.options or spec.driver == EXTERNAL:
+            return spec.twin
+        # `twin: {driver: simulated-twin}` says enough: it is the twin of this instrument.
+        return spec.twin.model_copy(update={
+            "options": {"driver": spec.driver, "options": spec.options, **spec.twin.options},
+            "limits": spec.limits | spec.twin.limits, "capacity": max(spec.capacity, spec.twin.capacity),
+        })  # fmt: skip
     if spec.driver == EXTERNAL:
         return None
     driver_class = _load(spec.driver)
@@ -107,6 +113,8 @@ def _located(key: str, value: Any, folder: Path) -> Any:
     if not isinstance(value, str):
         return value
     if key.lower().endswith(_FILE_KEYS) and _is_file(folder, value):
+        return str((folder / value).resolve())
+    if key == "cwd":  # where the command driver starts programs
         return str((folder / value).resolve())
     path, colon, name = value.rpartition(":")
     if colon and name.isidentifier() and _is_file(folder, path, ".py"):  # `file.py:function`

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from controller.domain.base import Value
 from controller.domain.campaign import CampaignFile
-from controller.domain.lab import InstrumentSpec, LabSpec
+from controller.domain.lab import EXTERNAL, InstrumentSpec, LabSpec
 from controller.errors import FileFaultsError
 from controller.files.drivers import GENERIC_TWIN, Offer, UnfitDriverError, located, look_up, twin_of
 from controller.files.faults import Faults, Keys, nearest, one_line
@@ -81,7 +81,12 @@ def lab_of_document(
 
 
 def _expanded(
-    document: Document, keys: Keys, shorthand: Mapping[str, Any], campaign: CampaignFile | None, wishes: Wishes, faults: Faults
+    document: Document,
+    keys: Keys,
+    shorthand: Mapping[str, Any],
+    campaign: CampaignFile | None,
+    wishes: Wishes,
+    faults: Faults,
 ) -> Laboratory | None:
     """Turn `{simulator: NAME, ...}` at `keys` into the lab that it stands for."""
     n_before = len(faults)
@@ -115,13 +120,17 @@ def _simulator(document: Document, keys: Keys, name: object, faults: Faults) -> 
     if not isinstance(name, str) or name not in known:
         message = f"is no simulator; {nearest(str(name), sorted(known))}"
         if name is None:
-            message = f"is missing; name a simulator ({', '.join(sorted(known))}), or give the path of a lab file instead"
+            message = (
+                f"is missing; name a simulator ({', '.join(sorted(known))}), or give the path of a lab file instead"
+            )
         document.fault(faults, (*keys, "simulator"), message)
         return None
     try:
         expand: Callable[..., Mapping[str, Any]] = known[name].load()
     except Exception as error:  # importing a plug-in runs anybody's code
-        document.fault(faults, (*keys, "simulator"), f"cannot be loaded on this machine: {type(error).__name__}: {error}")
+        document.fault(
+            faults, (*keys, "simulator"), f"cannot be loaded on this machine: {type(error).__name__}: {error}"
+        )
         return None
     return expand
 
@@ -152,8 +161,10 @@ def _resolved(lab: LabFile, document: Document, wishes: Wishes, faults: Faults, 
         spec: InstrumentSpec | None = located(written, folder)
         try:
             if wishes.simulate and (spec := twin_of(located(written, folder))) is None:
-                tag = f"{{driver: {GENERIC_TWIN}, options: {{driver: {written.driver}, options: …}}}}"
-                message = f"nothing can stand in for it; add to the instrument a simulated one, for example twin: {tag}"
+                example = (
+                    "{driver: YOUR-SIMULATED-DRIVER}" if written.driver == EXTERNAL else f"{{driver: {GENERIC_TWIN}}}"
+                )
+                message = f"nothing can stand in for it; add to the instrument what can, for example twin: {example}"
                 document.fault(faults, keys, message, value=False)
             if spec is not None:
                 instruments[name] = spec
@@ -163,7 +174,9 @@ def _resolved(lab: LabFile, document: Document, wishes: Wishes, faults: Faults, 
             document.fault(faults, (*keys, error.place) if written_there else keys, str(error), value=written_there)
             continue
         if wishes.simulate and name in offers and not offers[name].simulated:
-            document.fault(faults, (*keys, "twin"), f"the driver {spec.driver if spec else ''} is not simulated; name one that is")
+            document.fault(
+                faults, (*keys, "twin"), f"the driver {spec.driver if spec else ''} is not simulated; name one that is"
+            )
     _check_steps(lab, document, faults)
     simulated = len(offers) == len(lab.instruments) and all(offer.simulated for offer in offers.values())
     speed = wishes.speed if wishes.speed is not None else lab.speed

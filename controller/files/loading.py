@@ -22,7 +22,9 @@ from controller.files.translating import validated
 from controller.files.wiring import check_wiring
 
 
-def load_campaign(path: Path, *, seed: int | None = None, simulate: bool = False, speed: float | None = None) -> Definition:
+def load_campaign(
+    path: Path, *, seed: int | None = None, simulate: bool = False, speed: float | None = None
+) -> Definition:
     """Read a campaign file with everything it points to.
 
     Args:
@@ -147,16 +149,24 @@ def _pool(
     if candidates is not None and offered is not None:
         check_subset(candidates, offered, problem, document, faults)
     pool = candidates if candidates is not None else offered
-    if pool is None or len(constraints) < len(problem.constraints):  # a constraint wrong in itself says nothing of the pool
+    if pool is None or len(constraints) < len(
+        problem.constraints
+    ):  # a constraint wrong in itself says nothing of the pool
         return None
     return settle_pool(pool, problem, constraints, document, faults)
 
 
 def _check_budget(
-    document: Document, campaign: CampaignFile, constraints: dict[int, LinearConstraint], pool: Pool | None, faults: Faults
+    document: Document,
+    campaign: CampaignFile,
+    constraints: dict[int, LinearConstraint],
+    pool: Pool | None,
+    faults: Faults,
 ) -> None:
     """Check that a finite space can be listed, and that it holds as many settings as the budget has experiments."""
     n = len(pool) if pool is not None else count_settings(constraints, campaign.parameters, document, faults)
     if n is not None and campaign.budget.experiments > n and not campaign.allow_replicates:
-        message = f"there are only {n} settings; set it to at most {n}, or allow_replicates: true to measure settings again"
+        message = (
+            f"there are only {n} settings; set it to at most {n}, or allow_replicates: true to measure settings again"
+        )
         document.fault(faults, ("budget", "experiments"), message)

@@ -16,9 +16,7 @@ _NEARLY = 0.02
 """A row that misses an equality by less than this, relative to its terms, was meant to meet it."""
 
 
-def read_candidates(
-    document: Document, parameters: Mapping[str, Parameter], name: str, faults: Faults
-) -> Pool | None:
+def read_candidates(document: Document, parameters: Mapping[str, Parameter], name: str, faults: Faults) -> Pool | None:
     """Read the CSV file `name` beside the campaign file; its columns are named as the parameters, others are ignored."""
     try:
         table = read_table(document.path.parent / name, faults)
@@ -30,13 +28,19 @@ def read_candidates(
     n_before = len(faults)
     for parameter in parameters:
         if parameter not in table.header:
-            faults.add(table.path, 1, (), f"has no column {parameter!r} for the parameter; {nearest(parameter, table.header)}")
+            faults.add(
+                table.path, 1, (), f"has no column {parameter!r} for the parameter; {nearest(parameter, table.header)}"
+            )
     columns = {p: _cells(table, p, parameter, faults) for p, parameter in parameters.items() if p in table.header}
     return Pool(columns=columns) if len(faults) == n_before else None
 
 
 def check_pool(
-    columns: Mapping[str, Sequence[Value]], parameters: Mapping[str, Parameter], document: Document, keys: Keys, faults: Faults
+    columns: Mapping[str, Sequence[Value]],
+    parameters: Mapping[str, Parameter],
+    document: Document,
+    keys: Keys,
+    faults: Faults,
 ) -> Pool | None:
     """Check the settings that a simulated lab offers against the campaign; faults are placed at `keys`."""
     n_before = len(faults)
@@ -74,7 +78,9 @@ def settle_pool(
             kept.setdefault(problem.key(point), index)
     if not kept:
         blame = max(dropped_by, key=lambda i: dropped_by[i])
-        message = f"leaves none of the {len(pool)} listed settings ({dropped_by[blame]} fail it); correct it or the table"
+        message = (
+            f"leaves none of the {len(pool)} listed settings ({dropped_by[blame]} fail it); correct it or the table"
+        )
         document.fault(faults, ("constraints", blame), message)
     if len(faults) > n_before:
         return None

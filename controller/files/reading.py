@@ -86,7 +86,9 @@ def read_text(path: Path, most: int = MAX_BYTES) -> str:
         with path.open("rb") as stream:
             content = stream.read(most + 1)
     except FileNotFoundError:
-        beside = sorted(p.name for p in path.parent.glob("*") if p.suffix == path.suffix) if path.parent.is_dir() else []
+        beside = (
+            sorted(p.name for p in path.parent.glob("*") if p.suffix == path.suffix) if path.parent.is_dir() else []
+        )
         _refuse(path, f"there is no such file; in that folder {nearest(path.name, beside)}" if beside
                 else "there is no such file; correct the name, or make one with: labwright init DIR")  # fmt: skip
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
@@ -156,7 +158,9 @@ class _Reader:
         line = node.start_mark.line + 1
         if self.count > MAX_NODES or len(keys) > MAX_DEPTH:
             most = f"{MAX_DEPTH} levels" if len(keys) > MAX_DEPTH else f"{MAX_NODES} entries"
-            _refuse(self.path, f"holds more than {most} here (aliases count each time they are used); simplify it", line)
+            _refuse(
+                self.path, f"holds more than {most} here (aliases count each time they are used); simplify it", line
+            )
         self.lines.setdefault(keys, line)
         tag = str(node.tag or "")
         if not tag.startswith(_CORE) and tag not in ("", "!"):
@@ -174,16 +178,22 @@ class _Reader:
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, ScalarNode):
-                self.faults.add(self.path, line, keys, "a key must be a name, not a list or mapping; put names before the colon")
+                self.faults.add(
+                    self.path, line, keys, "a key must be a name, not a list or mapping; put names before the colon"
+                )
                 continue
             name = _paired(key_node.value)
             if str(key_node.tag) == _CORE + "merge":
-                self.faults.add(self.path, line, keys, "merge keys (<<) are not part of YAML 1.2; write the entries out")
+                self.faults.add(
+                    self.path, line, keys, "merge keys (<<) are not part of YAML 1.2; write the entries out"
+                )
                 continue
             here = (*keys, name)
             if name in plain:
                 first = self.lines[here]
-                self.faults.add(self.path, line, here, f"stands here a second time (first in line {first}); keep one of the two")
+                self.faults.add(
+                    self.path, line, here, f"stands here a second time (first in line {first}); keep one of the two"
+                )
                 continue
             self.lines[here] = line
             plain[name] = self._plain(value_node, here)

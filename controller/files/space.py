@@ -50,9 +50,13 @@ def read_constraints(
             if name not in names:
                 document.fault(faults, ("constraints", i), f"{name} is no parameter; {nearest(name, names)}")
             elif isinstance(parameters.get(name), CategoricalParameter):
-                document.fault(faults, ("constraints", i), f"{name} is categorical; only numbers can be added up: leave it out")
+                document.fault(
+                    faults, ("constraints", i), f"{name} is categorical; only numbers can be added up: leave it out"
+                )
             elif not math.isfinite(coefficient):
-                document.fault(faults, ("constraints", i), f"the coefficient of {name} is not finite; write a smaller number")
+                document.fault(
+                    faults, ("constraints", i), f"the coefficient of {name} is not finite; write a smaller number"
+                )
         if len(faults) == n_before and all(name in parameters for name, _ in constraint.coefficients):
             good[i] = constraint
     return good
@@ -77,7 +81,9 @@ def check_feasible(
             document.fault(faults, ("constraints", i), f"{message}; correct it or widen the bounds")
             alone_possible = False
     if alone_possible and len(constraints) > 1 and not _jointly_feasible(list(constraints.values()), ranges):
-        document.fault(faults, ("constraints",), "cannot all be met within the bounds; relax one of them or widen the bounds")
+        document.fault(
+            faults, ("constraints",), "cannot all be met within the bounds; relax one of them or widen the bounds"
+        )
         return False
     return alone_possible
 
@@ -99,7 +105,11 @@ def count_settings(
         return None
     bound_names = sorted({name for c in constraints.values() for name, _ in c.coefficients})
     free = math.prod(size for name, size in sizes.items() if size is not None and name not in bound_names)
-    allowed = _count_allowed(list(constraints.values()), {name: parameters[name] for name in bound_names}) if bound_names else 1
+    allowed = (
+        _count_allowed(list(constraints.values()), {name: parameters[name] for name in bound_names})
+        if bound_names
+        else 1
+    )
     if not allowed:
         document.fault(faults, ("constraints",), f"none of the {total} settings meets them; relax one, or add values to "
                        f"{listed(bound_names)}")  # fmt: skip

@@ -74,7 +74,9 @@ def _translate(details: ErrorDetails, keys: Keys, document: Document, faults: Fa
         if _misspelt(name, schema, keys[:-1], document):
             return  # the unknown key beside it is reported with this name as what was meant
         example = f", for example {_EXAMPLES[name]}" if name in _EXAMPLES else ""
-        document.fault(faults, keys, f"is missing; add {name} under {dotted(keys[:-1]) or 'the top of the file'}{example}")
+        document.fault(
+            faults, keys, f"is missing; add {name} under {dotted(keys[:-1]) or 'the top of the file'}{example}"
+        )
     elif kind == "extra_forbidden":
         known = _known_keys(schema, keys[:-1], document)
         free = [name for name in known if not document.holds((*keys[:-1], name))]
@@ -207,5 +209,3 @@ def _resolved(schema: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
             entry = parts[0]
         else:
             return entry
-
-

@@ -34,7 +34,9 @@ def check_wiring(document: Document, campaign: CampaignFile, laboratory: Laborat
     for name in campaign.objectives:
         if name not in given:
             hint = f"the steps give {listed(given)}" if given else "no step has `gives`"
-            message = f"no step of the protocol gives it; {hint}; add `gives: {{{name}: VALUE}}` to a step, or rename it"
+            message = (
+                f"no step of the protocol gives it; {hint}; add `gives: {{{name}: VALUE}}` to a step, or rename it"
+            )
             document.fault(faults, ("objectives", name), message, value=False)
 
 
@@ -72,7 +74,10 @@ class _Wiring:
         for name, argument in {} if action is None else action.arguments.items():
             if argument.required and name not in step.arguments:
                 unit = f" [{argument.unit}]" if argument.unit else ""
-                self._refuse(("protocol", i, "with"), f"{step.action} also needs {name}{unit}; add {name}: $parameter, or a value")
+                self._refuse(
+                    ("protocol", i, "with"),
+                    f"{step.action} also needs {name}{unit}; add {name}: $parameter, or a value",
+                )
         return used
 
     def _reference(self, keys: Keys, name: str, step: StepSpec, argument: ArgumentDescription | None) -> set[str]:
@@ -86,7 +91,9 @@ class _Wiring:
         if not dot or earlier is None:
             self._refuse(keys, f"the campaign has no parameter {name}; {nearest(name, self.campaign.parameters)}")
         elif earlier_name not in self._before(step):
-            self._refuse(keys, f"{earlier_name} need not be done before {step.step}; add after: [{earlier_name}] to the step")
+            self._refuse(
+                keys, f"{earlier_name} need not be done before {step.step}; add after: [{earlier_name}] to the step"
+            )
         elif (action := self._action(earlier)) is not None:
             returned = action.returns.get(value)
             if returned is None:
@@ -125,7 +132,9 @@ class _Wiring:
         if isinstance(parameter, CategoricalParameter):
             if argument.kind != "str":
                 self._refuse(keys, f"the parameter {name} has choices, but the argument takes {_KINDS[argument.kind]}")
-            elif argument.choices is not None and (strange := [c for c in parameter.choices if c not in argument.choices]):
+            elif argument.choices is not None and (
+                strange := [c for c in parameter.choices if c not in argument.choices]
+            ):
                 message = f"the instrument does not know {listed(strange)}; it takes {listed(argument.choices)}"
                 self.document.fault(self.faults, ("parameters", name, "choices"), message)
             return
@@ -192,12 +201,16 @@ class _Wiring:
         elif same_dimension(ours, theirs):
             return True
         else:
-            document.fault(self.faults, place, f"cannot be converted: {said} {theirs}, which is of another dimension; correct one")
+            document.fault(
+                self.faults, place, f"cannot be converted: {said} {theirs}, which is of another dimension; correct one"
+            )
         return False
 
 
 def _within(value: float, argument: ArgumentDescription) -> bool:
-    return not ((argument.low is not None and value < argument.low) or (argument.high is not None and value > argument.high))
+    return not (
+        (argument.low is not None and value < argument.low) or (argument.high is not None and value > argument.high)
+    )
 
 
 def _allowed(argument: ArgumentDescription) -> str:

@@ -42,7 +42,9 @@ def main(path: Path) -> None:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow([*COLUMNS, "strength"])
         for blend in blends():
-            writer.writerow([*(f"{part:g}" for part in blend), f"{expected_strength(*blend) + rng.gauss(0.0, 1.0):.2f}"])
+            writer.writerow(
+                [*(f"{part:g}" for part in blend), f"{expected_strength(*blend) + rng.gauss(0.0, 1.0):.2f}"]
+            )
 
 
 if __name__ == "__main__":

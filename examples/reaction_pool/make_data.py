@@ -19,7 +19,13 @@ import itertools
 import random
 from pathlib import Path
 
-LIGANDS = {"PPh3": (-0.6, 0.2), "P(o-tol)3": (-0.3, 0.3), "P(2-furyl)3": (-0.9, 0.0), "PCy3": (0.1, 0.6), "PtBu3": (0.4, 0.1)}
+LIGANDS = {
+    "PPh3": (-0.6, 0.2),
+    "P(o-tol)3": (-0.3, 0.3),
+    "P(2-furyl)3": (-0.9, 0.0),
+    "PCy3": (0.1, 0.6),
+    "PtBu3": (0.4, 0.1),
+}
 """Contribution to log10 k, and stability of the catalyst with it."""
 BASES = {"NEt3": -0.5, "DIPEA": -0.4, "DBU": 0.1, "TMG": 0.3}
 SOLVENTS = {"toluene": -0.1, "THF": 0.0, "MeCN": -0.3, "DMF": 0.2}

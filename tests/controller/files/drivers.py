@@ -17,8 +17,11 @@ class Oven(Driver):
     def __init__(self, *, port: str) -> None:
         self.port = port
 
-    @action(duration=(60, 120), consequence="consumes", returns={
-        "mass": Quantity("g"), "colour": Quantity(kind="str"), "score": Quantity()})
+    @action(
+        duration=(60, 120),
+        consequence="consumes",
+        returns={"mass": Quantity("g"), "colour": Quantity(kind="str"), "score": Quantity()},
+    )
     def bake(
         self,
         ctx: ActionContext,

@@ -14,50 +14,183 @@ from tests.controller.files.conftest import GOOD_CAMPAIGN, GOOD_LAB, write
 HERE = "tests.controller.files.drivers"
 
 LAB_CASES: dict[str, tuple[str, str, int, list[str]]] = {
-    "driver_unknown": ("driver: simulated-hplc", "driver: simulated-hplcc", 5, ["instruments.hplc.driver", "did you mean simulated-hplc"]),
+    "driver_unknown": (
+        "driver: simulated-hplc",
+        "driver: simulated-hplcc",
+        5,
+        ["instruments.hplc.driver", "did you mean simulated-hplc"],
+    ),
     "driver_missing": ("driver: simulated-hplc", "options: {}", 5, ["instruments.hplc.driver: is missing"]),
-    "driver_module": ("driver: simulated-hplc", "driver: no.such.module:Thing", 5, ["instruments.hplc.driver", "cannot be loaded on this machine"]),
-    "driver_file": ("driver: simulated-hplc", "driver: gone.py:Thing", 5, ["instruments.hplc.driver", "cannot be loaded on this machine"]),
-    "driver_no_driver": ("driver: simulated-hplc", "driver: json:JSONDecoder", 5, ["instruments.hplc.driver", "no driver class"]),
+    "driver_module": (
+        "driver: simulated-hplc",
+        "driver: no.such.module:Thing",
+        5,
+        ["instruments.hplc.driver", "cannot be loaded on this machine"],
+    ),
+    "driver_file": (
+        "driver: simulated-hplc",
+        "driver: gone.py:Thing",
+        5,
+        ["instruments.hplc.driver", "cannot be loaded on this machine"],
+    ),
+    "driver_no_driver": (
+        "driver: simulated-hplc",
+        "driver: json:JSONDecoder",
+        5,
+        ["instruments.hplc.driver", "no driver class"],
+    ),
     "driver_dies": ("driver: simulated-hplc", f"driver: {HERE}:NeverBuilt", 5, ["instruments.hplc", "no such device"]),
     "option_unknown": ("{seed: 1}", "{sed: 1}", 4, ["instruments.reactor.options", "'sed'", "seed"]),
     "option_type": ("{seed: 1}", "{seed: one}", 4, ["instruments.reactor.options", "seed"]),
     "option_missing": ("driver: simulated-hplc", f"driver: {HERE}:Oven", 5, ["instruments.hplc", "port"]),
-    "limits_unknown": ("{temperature: [25, 125]}", "{temprature: [25, 125]}", 4, ["instruments.reactor.limits", "'temprature'", "temperature"]),
+    "limits_unknown": (
+        "{temperature: [25, 125]}",
+        "{temprature: [25, 125]}",
+        4,
+        ["instruments.reactor.limits", "'temprature'", "temperature"],
+    ),
     "limits_empty": ("[25, 125]", "[300, 400]", 4, ["instruments.reactor.limits", "leaves nothing"]),
     "limits_one": ("[25, 125]", "[25]", 4, ["instruments.reactor.limits.temperature"]),
-    "capacity_zero": ("driver: simulated-hplc", "driver: simulated-hplc, capacity: 0", 5, ["instruments.hplc.capacity: 0", "at least 1"]),
-    "instrument_key": ("driver: simulated-hplc", "driver: simulated-hplc, adress: 3", 5, ["instruments.hplc.adress", "unknown key"]),
+    "capacity_zero": (
+        "driver: simulated-hplc",
+        "driver: simulated-hplc, capacity: 0",
+        5,
+        ["instruments.hplc.capacity: 0", "at least 1"],
+    ),
+    "instrument_key": (
+        "driver: simulated-hplc",
+        "driver: simulated-hplc, adress: 3",
+        5,
+        ["instruments.hplc.adress", "unknown key"],
+    ),
     "no_instruments": ("instruments:", "instruments: {}\nextra:", 3, ["instruments: {}", "at least 1"]),
     "speed_zero": ("speed: 100", "speed: 0", 2, ["speed: 0", "more than 0"]),
-    "speed_of_real": ("driver: simulated-hplc", "driver: external", 2, ["speed 100 is only for simulated labs", "hplc is real"]),
-    "instrument_unknown": ("instrument: hplc", "instrument: hplcc", 12, ["protocol[1].instrument: \"hplcc\"", "did you mean hplc?"]),
-    "step_twice": ("step: assay", "step: react", 11, ["protocol[1].step: \"react\"", "its own name"]),
-    "step_after_unknown": ("[react]", "[raect]", 14, ["protocol[1].after[0]: \"raect\"", "did you mean react?"]),
+    "speed_of_real": (
+        "driver: simulated-hplc",
+        "driver: external",
+        2,
+        ["speed 100 is only for simulated labs", "hplc is real"],
+    ),
+    "instrument_unknown": (
+        "instrument: hplc",
+        "instrument: hplcc",
+        12,
+        ['protocol[1].instrument: "hplcc"', "did you mean hplc?"],
+    ),
+    "step_twice": ("step: assay", "step: react", 11, ['protocol[1].step: "react"', "its own name"]),
+    "step_after_unknown": ("[react]", "[raect]", 14, ['protocol[1].after[0]: "raect"', "did you mean react?"]),
     "step_after_itself": ("[react]", "[assay]", 14, ["protocol[1].after[0]", "wait for itself"]),
-    "step_cycle": ("action: run", "action: run\n    after: [assay]", 10, ["protocol[0].after[0]: \"assay\"", "without a cycle"]),
+    "step_cycle": (
+        "action: run",
+        "action: run\n    after: [assay]",
+        10,
+        ['protocol[0].after[0]: "assay"', "without a cycle"],
+    ),
     "step_key": ("gives:", "give:", 17, ["protocol[1].give", "did you mean gives?"]),
-    "step_name": ("step: assay", "step: the assay", 11, ["protocol[1].step: \"the assay\"", "no spaces"]),
-    "argument_list": ("temperature: $temperature", "temperature: [1, 2]", 10, ["protocol[0].with.temperature: [1, 2]", "$parameter"]),
+    "step_name": ("step: assay", "step: the assay", 11, ['protocol[1].step: "the assay"', "no spaces"]),
+    "argument_list": (
+        "temperature: $temperature",
+        "temperature: [1, 2]",
+        10,
+        ["protocol[0].with.temperature: [1, 2]", "$parameter"],
+    ),
     "lab_name_missing": ("lab: bench\n", "", 1, ["lab: is missing", "lab: bench-1"]),
-}  # fmt: skip
+}
 
 WIRING_CASES: dict[str, tuple[str, str, str, str, list[str]]] = {
     # name: (what of the lab, by what, where the fault is placed: file:line, its key path, words)
-    "action_unknown": ("action: run", "action: rnu", "lab.yaml:9", "protocol[0].action", ["reactor has no such action", "run"]),
-    "argument_unknown": ("{temperature: $temp", "{temperatur: $temp", "lab.yaml:10", "protocol[0].with.temperatur", ["did you mean temperature?"]),
-    "argument_missing": (", concentration: $concentration", "", "lab.yaml:10", "protocol[0].with", ["also needs concentration [mol/L]"]),
-    "parameter_unknown": ("$temperature", "$temperatur", "lab.yaml:10", "protocol[0].with.temperature", ["no parameter temperatur", "did you mean temperature?"]),
-    "parameter_unused": ("equivalents: $equivalents", "equivalents: 2", "campaign.yaml:5", "parameters.equivalents", ["no step of the protocol uses it", "$equivalents"]),
-    "value_unknown": ("$react.ortho", "$react.orto", "lab.yaml:15", "protocol[1].with.ortho", ["react returns no orto", "did you mean ortho?"]),
-    "value_too_early": ("    after: [react]\n", "", "lab.yaml:14", "protocol[1].with.substrate", ["add after: [react]"]),
-    "literal_text": ("equivalents: $equivalents", "equivalents: two", "lab.yaml:10", "protocol[0].with.equivalents", ["must be a number"]),
-    "literal_outside": ("temperature: $temperature", "temperature: 130", "lab.yaml:10", "protocol[0].with.temperature: 130", ["25 to 125 degC"]),
-    "limits_narrower": ("[25, 125]", "[25, 100]", "campaign.yaml:3", "parameters.temperature.bounds: [30, 120]", ["120 would be refused", "25 to 100 degC", "narrow it"]),
-    "gives_unknown": ("e_factor: e_factor", "e_factor: efactor", "lab.yaml:17", "protocol[1].gives.e_factor", ["measure returns no efactor", "did you mean e_factor?"]),
-    "gives_twice": ("    with: {temp", "    gives: {e_factor: ortho}\n    with: {temp", "lab.yaml:18", "protocol[1].gives.e_factor", ["step react gives e_factor already"]),
-    "objective_not_given": (", e_factor: e_factor", "", "campaign.yaml:11", "objectives.e_factor", ["no step of the protocol gives it", "the steps give space_time_yield"]),
-}  # fmt: skip
+    "action_unknown": (
+        "action: run",
+        "action: rnu",
+        "lab.yaml:9",
+        "protocol[0].action",
+        ["reactor has no such action", "run"],
+    ),
+    "argument_unknown": (
+        "{temperature: $temp",
+        "{temperatur: $temp",
+        "lab.yaml:10",
+        "protocol[0].with.temperatur",
+        ["did you mean temperature?"],
+    ),
+    "argument_missing": (
+        ", concentration: $concentration",
+        "",
+        "lab.yaml:10",
+        "protocol[0].with",
+        ["also needs concentration [mol/L]"],
+    ),
+    "parameter_unknown": (
+        "$temperature",
+        "$temperatur",
+        "lab.yaml:10",
+        "protocol[0].with.temperature",
+        ["no parameter temperatur", "did you mean temperature?"],
+    ),
+    "parameter_unused": (
+        "equivalents: $equivalents",
+        "equivalents: 2",
+        "campaign.yaml:5",
+        "parameters.equivalents",
+        ["no step of the protocol uses it", "$equivalents"],
+    ),
+    "value_unknown": (
+        "$react.ortho",
+        "$react.orto",
+        "lab.yaml:15",
+        "protocol[1].with.ortho",
+        ["react returns no orto", "did you mean ortho?"],
+    ),
+    "value_too_early": (
+        "    after: [react]\n",
+        "",
+        "lab.yaml:14",
+        "protocol[1].with.substrate",
+        ["add after: [react]"],
+    ),
+    "literal_text": (
+        "equivalents: $equivalents",
+        "equivalents: two",
+        "lab.yaml:10",
+        "protocol[0].with.equivalents",
+        ["must be a number"],
+    ),
+    "literal_outside": (
+        "temperature: $temperature",
+        "temperature: 130",
+        "lab.yaml:10",
+        "protocol[0].with.temperature: 130",
+        ["25 to 125 degC"],
+    ),
+    "limits_narrower": (
+        "[25, 125]",
+        "[25, 100]",
+        "campaign.yaml:3",
+        "parameters.temperature.bounds: [30, 120]",
+        ["120 would be refused", "25 to 100 degC", "narrow it"],
+    ),
+    "gives_unknown": (
+        "e_factor: e_factor",
+        "e_factor: efactor",
+        "lab.yaml:17",
+        "protocol[1].gives.e_factor",
+        ["measure returns no efactor", "did you mean e_factor?"],
+    ),
+    "gives_twice": (
+        "    with: {temp",
+        "    gives: {e_factor: ortho}\n    with: {temp",
+        "lab.yaml:18",
+        "protocol[1].gives.e_factor",
+        ["step react gives e_factor already"],
+    ),
+    "objective_not_given": (
+        ", e_factor: e_factor",
+        "",
+        "campaign.yaml:11",
+        "objectives.e_factor",
+        ["no step of the protocol gives it", "the steps give space_time_yield"],
+    ),
+}
 
 
 @pytest.mark.parametrize(("old", "new", "line", "words"), LAB_CASES.values(), ids=LAB_CASES.keys())
@@ -69,7 +202,9 @@ def test_broken_lab_tells_line_and_remedy(old: str, new: str, line: int, words: 
     faults = check_file(path)
     assert sorted(folder.rglob("*")) == before
     assert all(fault.isprintable() for fault in faults)
-    assert len([f for f in faults if f.startswith(f"{path}:{line}: ") and all(word in f for word in words)]) == 1, faults
+    assert len([f for f in faults if f.startswith(f"{path}:{line}: ") and all(word in f for word in words)]) == 1, (
+        faults
+    )
 
 
 @pytest.mark.parametrize(("old", "new", "place", "keys", "words"), WIRING_CASES.values(), ids=WIRING_CASES.keys())
@@ -103,25 +238,104 @@ lab: oven-room
 instruments:
   oven: {{driver: "{HERE}:Oven", options: {{port: COM1}}}}
 protocol:
-  - {{step: bake, instrument: oven, action: bake, with: {{temperature: $heat, atmosphere: $gas, cycles: $rounds}}, gives: {{weight: mass}}}}
+  - {{step: bake, instrument: oven, action: bake, gives: {{weight: mass}},
+     with: {{temperature: $heat, atmosphere: $gas, cycles: $rounds}}}}
 """
 
 OVEN_CASES: dict[str, tuple[str, str, str, str, list[str]]] = {
-    "converted_outside": ("[300, 400]", "[300, 500]", "campaign.yaml:3", "parameters.heat.bounds", ["500 would be refused", "20 to 200 degC"]),
+    "converted_outside": (
+        "[300, 400]",
+        "[300, 500]",
+        "campaign.yaml:3",
+        "parameters.heat.bounds",
+        ["500 would be refused", "20 to 200 degC"],
+    ),
     "unit_left_out": (", unit: kelvin", "", "campaign.yaml:3", "parameters.heat", ["has no unit", "add unit: degC"]),
-    "unit_dimension": ("unit: kelvin", "unit: bar", "campaign.yaml:3", "parameters.heat.unit: \"bar\"", ["cannot be converted", "degC"]),
-    "choice_unknown": ("[air, argon]", "[air, helium]", "campaign.yaml:4", "parameters.gas.choices", ["does not know helium", "air, argon"]),
-    "fractions_for_whole": ("type: integer, bounds: [1, 3]", "type: continuous, bounds: [1, 3]", "campaign.yaml:5", "parameters.rounds", ["whole numbers"]),
-    "number_for_text": ("atmosphere: $gas", "atmosphere: $rounds", "oven.yaml:5", "protocol[0].with.atmosphere", ["is a number", "takes text"]),
-    "choices_for_number": ("temperature: $heat", "temperature: $gas", "oven.yaml:5", "protocol[0].with.temperature", ["has choices", "takes a number"]),
-    "number_for_switch": ("cycles: $rounds", "cycles: $rounds, fan: $rounds", "oven.yaml:5", "protocol[0].with.fan", ["true or false"]),
-    "literal_not_whole": ("cycles: $rounds", "cycles: 1.5", "oven.yaml:5", "protocol[0].with.cycles", ["a whole number"]),
-    "literal_choice": ("atmosphere: $gas", "atmosphere: neon", "oven.yaml:5", "protocol[0].with.atmosphere", ["one of air, argon"]),
-    "unit_meets_bare_argument": ("cycles: $rounds", "cycles: $rounds, load: $heat", "campaign.yaml:3", "parameters.heat.unit", ["bare number"]),
-    "objective_is_text": ("weight: mass", "weight: colour", "oven.yaml:5", "protocol[0].gives.weight", ["must be a number"]),
-    "objective_dimension": ("unit: mg", "unit: mL", "campaign.yaml:7", "objectives.weight.unit: \"mL\"", ["measured in g"]),
-    "objective_bare": ("weight: mass", "weight: score", "campaign.yaml:7", "objectives.weight.unit", ["bare number", "declare it there"]),
-}  # fmt: skip
+    "unit_dimension": (
+        "unit: kelvin",
+        "unit: bar",
+        "campaign.yaml:3",
+        'parameters.heat.unit: "bar"',
+        ["cannot be converted", "degC"],
+    ),
+    "choice_unknown": (
+        "[air, argon]",
+        "[air, helium]",
+        "campaign.yaml:4",
+        "parameters.gas.choices",
+        ["does not know helium", "air, argon"],
+    ),
+    "fractions_for_whole": (
+        "type: integer, bounds: [1, 3]",
+        "type: continuous, bounds: [1, 3]",
+        "campaign.yaml:5",
+        "parameters.rounds",
+        ["whole numbers"],
+    ),
+    "number_for_text": (
+        "atmosphere: $gas",
+        "atmosphere: $rounds",
+        "oven.yaml:6",
+        "protocol[0].with.atmosphere",
+        ["is a number", "takes text"],
+    ),
+    "choices_for_number": (
+        "temperature: $heat",
+        "temperature: $gas",
+        "oven.yaml:6",
+        "protocol[0].with.temperature",
+        ["has choices", "takes a number"],
+    ),
+    "number_for_switch": (
+        "cycles: $rounds",
+        "cycles: $rounds, fan: $rounds",
+        "oven.yaml:6",
+        "protocol[0].with.fan",
+        ["true or false"],
+    ),
+    "literal_not_whole": (
+        "cycles: $rounds",
+        "cycles: 1.5",
+        "oven.yaml:6",
+        "protocol[0].with.cycles",
+        ["a whole number"],
+    ),
+    "literal_choice": (
+        "atmosphere: $gas",
+        "atmosphere: neon",
+        "oven.yaml:6",
+        "protocol[0].with.atmosphere",
+        ["one of air, argon"],
+    ),
+    "unit_meets_bare_argument": (
+        "cycles: $rounds",
+        "cycles: $rounds, load: $heat",
+        "campaign.yaml:3",
+        "parameters.heat.unit",
+        ["bare number"],
+    ),
+    "objective_is_text": (
+        "weight: mass",
+        "weight: colour",
+        "oven.yaml:5",
+        "protocol[0].gives.weight",
+        ["must be a number"],
+    ),
+    "objective_dimension": (
+        "unit: mg",
+        "unit: mL",
+        "campaign.yaml:7",
+        'objectives.weight.unit: "mL"',
+        ["measured in g"],
+    ),
+    "objective_bare": (
+        "weight: mass",
+        "weight: score",
+        "campaign.yaml:7",
+        "objectives.weight.unit",
+        ["bare number", "declare it there"],
+    ),
+}
 
 
 @pytest.mark.parametrize(("old", "new", "place", "keys", "words"), OVEN_CASES.values(), ids=OVEN_CASES.keys())
@@ -168,8 +382,28 @@ def test_simulate_without_a_twin_says_how_to_declare_one(folder: Path) -> None:
     assert "twin: {driver: simulated-twin" in fault
 
 
+def test_generic_twin_takes_driver_options_and_limits_of_its_instrument(folder: Path) -> None:
+    more = "options: {port: COM1}, limits: {temperature: [20, 150]}, twin: {driver: simulated-twin}"
+    lab = OVEN_LAB.replace("options: {port: COM1}", more)
+    write(folder, {"campaign.yaml": OVEN_CAMPAIGN, "oven.yaml": lab})
+    spec = load_campaign(folder / "campaign.yaml", simulate=True).lab.instruments["oven"]
+    assert spec.options == {"driver": f"{HERE}:Oven", "options": {"port": "COM1"}}
+    assert spec.limits == {"temperature": (20, 150)}
+
+
+def test_external_instrument_without_a_twin_is_refused_under_simulate(folder: Path) -> None:
+    lab = GOOD_LAB.replace("driver: simulated-hplc", "driver: external")
+    write(folder, {"lab.yaml": lab, "campaign.yaml": _on_lab_file(GOOD_CAMPAIGN)})
+    with pytest.raises(
+        FileFaultsError, match=r"lab.yaml:5: instruments.hplc: nothing can stand in .* YOUR-SIMULATED-DRIVER"
+    ):
+        load_campaign(folder / "campaign.yaml", simulate=True)
+
+
 def test_twin_that_is_real_is_refused(folder: Path) -> None:
-    lab = OVEN_LAB.replace("options: {port: COM1}", f'options: {{port: A}}, twin: {{driver: "{HERE}:Oven", options: {{port: B}}}}')
+    lab = OVEN_LAB.replace(
+        "options: {port: COM1}", f'options: {{port: A}}, twin: {{driver: "{HERE}:Oven", options: {{port: B}}}}'
+    )
     write(folder, {"campaign.yaml": OVEN_CAMPAIGN, "oven.yaml": lab})
     with pytest.raises(FileFaultsError, match=r"oven.yaml:3: instruments.oven.twin: .* is not simulated"):
         load_campaign(folder / "campaign.yaml", simulate=True)
@@ -212,23 +446,32 @@ def test_lab_file_may_name_a_simulator(folder: Path) -> None:
     lab = load_campaign(folder / "campaign.yaml").lab
     assert lab.simulated
     assert lab.speed == 20
-    with pytest.raises(FileFaultsError, match="lab.yaml:1: simulator: .* needs a campaign"):
+    with pytest.raises(FileFaultsError, match=r"lab.yaml:1: simulator: .* needs a campaign"):
         load_lab(folder / "lab.yaml")
 
 
 def test_files_in_options_are_found_from_the_lab_file(folder: Path) -> None:
     own = folder / "own.py"
-    write(folder, {
-        "own.py": (
-            "from instruments.sdk.action import action\nfrom instruments.sdk.driver import Driver\n"
-            "class Own(Driver):\n    def __init__(self, *, commands: str, note_file: str, label: str, code: str) -> None:\n        pass\n"
-            "    @action(duration=(1, 2), consequence='safe')\n    def go(self, ctx):\n        return {}\n"
-        ),
-        "lab.yaml": (
-            "lab: own\ninstruments:\n  own: {driver: own.py:Own, options: {commands: data.csv, note_file: none.txt, label: data.csv,"
-            " code: 'own.py:Own'}}\nprotocol: [{step: go, instrument: own, action: go}]\n"
-        ),
-    })  # fmt: skip
+    code = """\
+from instruments.sdk.action import action
+from instruments.sdk.driver import Driver
+
+class Own(Driver):
+    def __init__(self, *, commands: str, note_file: str, label: str, code: str) -> None:
+        pass
+
+    @action(duration=(1, 2), consequence="safe")
+    def go(self, ctx):
+        return {}
+"""
+    lab = """\
+lab: own
+instruments:
+  own: {driver: own.py:Own, options: {commands: data.csv, note_file: none.txt, label: data.csv, code: "own.py:Own"}}
+protocol: [{step: go, instrument: own, action: go}]
+"""
+    write(folder, {"own.py": code, "lab.yaml": lab})
     spec = load_lab(folder / "lab.yaml").instruments["own"]
     assert spec.driver == f"{own}:Own"
-    assert spec.options == {"commands": str(folder / "data.csv"), "note_file": "none.txt", "label": "data.csv", "code": f"{own}:Own"}
+    found = str(folder / "data.csv")
+    assert spec.options == {"commands": found, "note_file": "none.txt", "label": "data.csv", "code": f"{own}:Own"}

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from controller.domain.campaign import Definition
+from controller.domain.space import DescriptorTable
 from controller.errors import FileFaultsError
-from controller.files import descriptors
 from controller.files.checking import check_file
 from controller.files.loading import load_campaign
 from tests.controller.files.conftest import DATA, GOOD_CAMPAIGN, POOL_CAMPAIGN, SOLVENTS, write
@@ -38,7 +38,9 @@ def test_definition_is_the_same_from_another_working_directory(folder: Path, mon
 
 
 def test_pool_holds_each_setting_once_and_only_what_constraints_allow(folder: Path) -> None:
-    text = POOL_CAMPAIGN.replace("objectives:", "constraints: [temperature <= 70]\nobjectives:").replace("experiments: 5", "experiments: 3")
+    text = POOL_CAMPAIGN.replace("objectives:", "constraints: [temperature <= 70]\nobjectives:").replace(
+        "experiments: 5", "experiments: 3"
+    )
     write(folder, {"campaign.yaml": text, "data.csv": DATA + "DMF,60,99\nDMF,60,98\n"})
     pool = load_campaign(folder / "campaign.yaml").problem.pool
     assert pool is not None
@@ -47,7 +49,9 @@ def test_pool_holds_each_setting_once_and_only_what_constraints_allow(folder: Pa
 
 def test_candidates_narrow_what_the_table_of_a_lab_offers(folder: Path) -> None:
     text = POOL_CAMPAIGN.replace("budget: {experiments: 5}", "candidates: candidates.csv\nbudget: {experiments: 2}")
-    write(folder, {"campaign.yaml": text, "candidates.csv": "temperature,solvent,note\n80,THF,x\n60,DMF,y\n60.0,DMF,z\n"})
+    write(
+        folder, {"campaign.yaml": text, "candidates.csv": "temperature,solvent,note\n80,THF,x\n60,DMF,y\n60.0,DMF,z\n"}
+    )
     pool = load_campaign(folder / "campaign.yaml").problem.pool
     assert pool is not None
     assert pool.columns == {"solvent": ("THF", "DMF"), "temperature": (80, 60)}
@@ -55,9 +59,16 @@ def test_candidates_narrow_what_the_table_of_a_lab_offers(folder: Path) -> None:
 
 def test_candidates_that_the_table_does_not_hold_are_refused(folder: Path) -> None:
     text = POOL_CAMPAIGN.replace("budget: {experiments: 5}", "candidates: candidates.csv\nbudget: {experiments: 1}")
-    write(folder, {"campaign.yaml": text, "data.csv": DATA.replace("THF,80", "THF,60"), "candidates.csv": "solvent,temperature\nTHF,80\n"})
+    write(
+        folder,
+        {
+            "campaign.yaml": text,
+            "data.csv": DATA.replace("THF,80", "THF,60"),
+            "candidates.csv": "solvent,temperature\nTHF,80\n",
+        },
+    )
     (fault,) = check_file(folder / "campaign.yaml")
-    assert "candidates: \"candidates.csv\": 1 of its 1 settings are not in the lab's table" in fault
+    assert 'candidates: "candidates.csv": 1 of its 1 settings are not in the lab\'s table' in fault
 
 
 def test_budget_beyond_the_pool_is_allowed_with_replicates(folder: Path) -> None:
@@ -81,18 +92,24 @@ def test_constant_columns_are_left_out(folder: Path) -> None:
 
 def test_smiles_are_checked_and_none_is_allowed(folder: Path) -> None:
     pytest.importorskip("rdkit", reason="structures need the extra chem")
-    write(folder, {"campaign.yaml": POOL_CAMPAIGN, "solvents.csv": "solvent,smiles,a\nDMF,CN(C)C=O,1\nTHF,,2\nMeCN,CC#N,4\n"})
+    write(
+        folder,
+        {"campaign.yaml": POOL_CAMPAIGN, "solvents.csv": "solvent,smiles,a\nDMF,CN(C)C=O,1\nTHF,,2\nMeCN,CC#N,4\n"},
+    )
     table = load_campaign(folder / "campaign.yaml").problem.descriptors["solvent"]
     assert table.smiles == ("CN(C)C=O", "", "CC#N")
     assert table.columns == {"a": (1, 2, 4)}
     write(folder, {"solvents.csv": "solvent,smiles\nDMF,CN(C)C=O\nTHF,C1CCOC\nMeCN,CC#N\n"})
     (fault,) = check_file(folder / "campaign.yaml")
-    assert fault.startswith(f"{folder / 'solvents.csv'}:3: smiles: \"C1CCOC\": is not a SMILES")
+    assert fault.startswith(f'{folder / "solvents.csv"}:3: smiles: "C1CCOC": is not a SMILES')
 
 
 def test_smiles_without_rdkit_names_the_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rdkit", None)
-    write(folder, {"campaign.yaml": POOL_CAMPAIGN, "solvents.csv": "solvent,smiles\nDMF,CN(C)C=O\nTHF,C1CCOC1\nMeCN,CC#N\n"})
+    write(
+        folder,
+        {"campaign.yaml": POOL_CAMPAIGN, "solvents.csv": "solvent,smiles\nDMF,CN(C)C=O\nTHF,C1CCOC1\nMeCN,CC#N\n"},
+    )
     (fault,) = check_file(folder / "campaign.yaml")
     assert "pip install 'labwright[chem]'" in fault
 
@@ -104,7 +121,7 @@ def test_data_table_with_a_column_of_structures_serves_as_descriptors(folder: Pa
     data = "\n".join([f"{lines[0]},solvent_smiles", *(f"{row},{smiles[row.split(',')[0]]}" for row in lines[1:])])
     write(folder, {"campaign.yaml": POOL_CAMPAIGN.replace("solvents.csv", "data.csv"), "data.csv": data})
     table = load_campaign(folder / "campaign.yaml").problem.descriptors["solvent"]
-    assert table == descriptors.DescriptorTable(columns={}, smiles=tuple(smiles[s] for s in ("DMF", "THF", "MeCN")))
+    assert table == DescriptorTable(columns={}, smiles=tuple(smiles[s] for s in ("DMF", "THF", "MeCN")))
 
 
 def test_faults_of_a_broken_campaign_name_what_can_still_be_checked(folder: Path) -> None:

@@ -16,7 +16,9 @@ from instruments.units import check_unit
 
 SHARED = Path(os.environ.get("LABWRIGHT_SHARED", Path(__file__).resolve().parents[4] / "shared")) / "data"
 SETS = sorted(p.parent for p in SHARED.glob("*/meta.json")) if SHARED.is_dir() else []
-pytestmark = pytest.mark.skipif(not SETS, reason=f"no measured tables in {SHARED} (LABWRIGHT_SHARED names another folder)")
+pytestmark = pytest.mark.skipif(
+    not SETS, reason=f"no measured tables in {SHARED} (LABWRIGHT_SHARED names another folder)"
+)
 
 
 def _known(unit: str | None) -> dict[str, str]:
@@ -40,9 +42,10 @@ def campaign_of(folder: Path) -> dict[str, Any]:
     """Return the campaign file of one measured table."""
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     goals = {"maximize": {"goal": "maximize"}, "minimize": {"goal": "minimize"}}
-    objectives = {
-        o["name"]: goals.get(o["direction"]) or {"goal": "match", "target": o.get("target", o["observed"][0])} for o in meta["objectives"]
-    }
+    objectives = {}
+    for o in meta["objectives"]:
+        match = {"goal": "match", "target": o.get("target", o["observed"][0])}
+        objectives[o["name"]] = goals.get(o["direction"], match)
     return {
         "campaign": meta["name"],
         "parameters": {p["name"]: _parameter(p) for p in meta["parameters"]},

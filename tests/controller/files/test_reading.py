@@ -18,9 +18,15 @@ from tests.controller.files.conftest import GOOD_CAMPAIGN, GOOD_LAB, write
 
 
 def test_document_knows_values_by_yaml_1_2_and_their_lines(tmp_path: Path) -> None:
-    write(tmp_path, {"a.yaml": "a: no\nb: [1e-3, 12:30:00, 2020-01-01, 0x10, 0o17]\nc:\n  d: ~\n  e: 'true'\n  f: true\n"})
+    write(
+        tmp_path, {"a.yaml": "a: no\nb: [1e-3, 12:30:00, 2020-01-01, 0x10, 0o17]\nc:\n  d: ~\n  e: 'true'\n  f: true\n"}
+    )
     document = read_document(tmp_path / "a.yaml")
-    assert document.data == {"a": "no", "b": [0.001, "12:30:00", "2020-01-01", 16, 15], "c": {"d": None, "e": "true", "f": True}}
+    assert document.data == {
+        "a": "no",
+        "b": [0.001, "12:30:00", "2020-01-01", 16, 15],
+        "c": {"d": None, "e": "true", "f": True},
+    }
     assert [document.line(keys) for keys in [("a",), ("b", 1), ("c", "e"), ("c", "gone"), ("gone",)]] == [1, 2, 5, 3, 1]
 
 
@@ -38,6 +44,11 @@ def test_json_is_read_as_yaml_is(indent: str | int | None, folder: Path) -> None
     assert load_campaign(folder / "good.json") == load_campaign(folder / "good.yaml")
 
 
+LAUGHS = b"k0: &k0 [x,x,x,x,x,x,x,x,x]\n" + b"".join(
+    b"k%d: &k%d [%s]\n" % (i, i, b",".join([b"*k%d" % (i - 1)] * 9)) for i in range(1, 6)
+)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -50,15 +61,14 @@ def test_json_is_read_as_yaml_is(indent: str | int | None, folder: Path) -> None
         (b"\x00", ["U+0000"]),
         (b"a: " + b"[" * 3000, ["nested too deeply"]),
         (b"a: " + b"[" * 100 + b"]" * 100, ["64 levels"]),
-        (b"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
-         b"d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n", ["200000 entries"]),
+        (LAUGHS, ["200000 entries"]),
         (b"a: &a [*a]\n", ["64 levels"]),
         (b"a: &q 1\nb: &q 2\n", ["not YAML"]),
         (b"other: 1\n", ["neither a campaign", "nor a lab"]),
         (b" " * (MAX_BYTES + 1), ["larger than 4 MiB"]),
     ],
-    ids=["empty", "comment", "list", "text", "utf16", "latin1", "zero", "deep", "deeper", "laughs", "cycle", "anchors", "other", "huge"],
-)  # fmt: skip
+    ids=str.split("empty comment list text utf16 latin1 zero deep deeper laughs cycle anchors other huge"),
+)
 def test_file_that_is_no_campaign_is_one_clean_fault(content: bytes, words: list[str], tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_bytes(content)
@@ -103,21 +113,29 @@ _SCALARS = st.one_of(
     st.sampled_from(["continuous", "categorical", "maximize", "table", "degC", "data.csv", "$x", "$x.y", "x + 1 <= 2", "external"]),
 )  # fmt: skip
 _TREES = st.recursive(
-    _SCALARS, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(_KEYS, inner, max_size=4)), max_leaves=20
+    _SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(_KEYS, inner, max_size=4)),
+    max_leaves=20,
 )
 _TEXTS = st.text(alphabet=st.sampled_from("abkx0159:-?[]{},&*!|>'\"%@#\n\t .e~<$"), max_size=80)
 
 
 def _only_clean_faults(path: Path) -> None:
     for load in (load_campaign, load_lab):
+        faults = ["no fault"]
         try:
             load(path)
         except FileFaultsError as error:
-            assert error.faults
-            assert all(fault.isprintable() and fault.startswith(str(path.parent)) for fault in error.faults)
+            faults = [
+                fault for fault in error.faults if not fault.isprintable() or not fault.startswith(str(path.parent))
+            ]
+            faults += [] if error.faults else ["refused without a fault"]
+        assert faults in ([], ["no fault"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.dictionaries(_KEYS, _TREES, max_size=6))
 def test_any_tree_of_values_gives_only_clean_faults(data: dict[str, object], tmp_path: Path) -> None:
     path = tmp_path / "c.json"
@@ -125,7 +143,9 @@ def test_any_tree_of_values_gives_only_clean_faults(data: dict[str, object], tmp
     _only_clean_faults(path)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(text=_TEXTS)
 @example(text="%YAML 1.1\n---\na: yes\n")
 @example(text="a: !!python/object:os.system x")
@@ -138,9 +158,13 @@ def test_any_text_gives_only_clean_faults(text: str, tmp_path: Path) -> None:
     _only_clean_faults(path)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(lab=st.booleans(), start=st.integers(0, 700), length=st.integers(0, 25), other=_TEXTS)
-def test_any_damage_to_a_good_file_gives_only_clean_faults(lab: bool, start: int, length: int, other: str, tmp_path: Path) -> None:
+def test_any_damage_to_a_good_file_gives_only_clean_faults(
+    lab: bool, start: int, length: int, other: str, tmp_path: Path
+) -> None:
     text = GOOD_LAB if lab else GOOD_CAMPAIGN
     path = tmp_path / "c.yaml"
     path.write_text(text[:start] + other + text[start + length :], encoding="utf-8")

@@ -34,8 +34,9 @@ def mismatches(schema: dict[str, Any], entry: dict[str, Any], value: object, pla
         yield f"{place}: is not {entry['const']}"
     if "enum" in entry and value not in entry["enum"]:
         yield f"{place}: is not in {entry['enum']}"
-    if "type" in entry and (not isinstance(value, _TYPES[entry["type"]]) or (isinstance(value, bool) and entry["type"] != "boolean")):
-        yield f"{place}: {value!r} is no {entry['type']}"
+    kind = entry.get("type")
+    if kind is not None and (not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean")):
+        yield f"{place}: {value!r} is no {kind}"
     if isinstance(value, dict):
         known = entry.get("properties", {})
         others = next(iter(entry.get("patternProperties", {}).values()), entry.get("additionalProperties", True))
@@ -90,7 +91,10 @@ def test_schema_describes_its_models_and_fields_from_the_code(schema: dict[str, 
 
 def test_schema_takes_the_text_below_a_field_and_the_attributes_of_a_class() -> None:
     definitions = campaign_schema()["$defs"]
-    assert definitions["ContinuousParameter"]["properties"]["bounds"]["description"] == "Lowest and highest setting [unit]."
+    assert (
+        definitions["ContinuousParameter"]["properties"]["bounds"]["description"]
+        == "Lowest and highest setting [unit]."
+    )
     assert definitions["GPSpec"]["properties"]["members"]["description"] == "The members; None takes those of `recipe`."
     assert "Attributes" not in definitions["GPSpec"]["description"]
     assert lab_schema()["$defs"]["StepSpec"]["properties"]["with"]["description"].startswith("Argument name")
