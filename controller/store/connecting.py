@@ -15,6 +15,9 @@ from controller.settings import redact, sqlite_file
 BUSY_S = 5.0
 """How long a statement waits for another process's lock before it counts as trouble [s]."""
 
+IDLE_S = 15.0
+"""After how long without a word a server ends a transaction that was begun, and so frees what it had locked [s]."""
+
 _CONNECT_S = 5
 
 
@@ -101,6 +104,15 @@ def connect_postgresql(url: str, application: str | None = None) -> Any:
         # `on` also where the server's default would answer before the data is safe.
         connection.execute("SET synchronous_commit TO on")
         connection.execute(f"SET lock_timeout TO {int(BUSY_S * 1000)}")
+        # A host or network that goes away leaves the server with a transaction, and with locks, that nobody will end: the
+        # server must notice that within half a minute too (its default is two hours).
+        connection.execute(f"SET idle_in_transaction_session_timeout TO {int(IDLE_S * 1000)}")
+        for setting, value in (
+            ("tcp_keepalives_idle", 10),
+            ("tcp_keepalives_interval", 5),
+            ("tcp_keepalives_count", 3),
+        ):
+            connection.execute(f"SET {setting} TO {value}")
     except BaseException:
         connection.close()
         raise

@@ -44,8 +44,17 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> Engine:
         poolclass=NullPool,
         hide_parameters=True,
     )
-    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    sa.event.listen(engine, "begin", lambda connection: _begin(connection, file))
     return engine
+
+
+def _begin(connection: Connection, file: Path) -> None:
+    """Begin a transaction on the file that stands under its name: what goes into a file moved away would be lost to all others."""
+    found = file.stat()
+    identity = (found.st_dev, found.st_ino)
+    if connection.info.setdefault("file", identity) != identity:
+        raise FileNotFoundError(f"{file} was replaced by another file")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def advisory_key(what: str) -> int:

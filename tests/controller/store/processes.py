@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from controller.settings import sqlite_file
+from controller.settings import normalise_url, sqlite_file
 from controller.store.opening import Store
 from controller.store.reading import open_reader
 from tests.controller.store.samples import Script, make_definition
@@ -87,4 +87,4 @@ def read(url: str) -> None:
 if __name__ == "__main__":
     programs = {f.__name__: f for f in (write_for_ever, hold_lock, fill_disk, open_at_once, read)}
     sys.path.insert(0, str(Path(__file__).parents[3]))
-    programs[sys.argv[1]](sys.argv[2])
+    programs[sys.argv[1]](normalise_url(sys.argv[2]))
