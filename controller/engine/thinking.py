@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from controller.design.acquisition import Acquisition, LogExpectedImprovement, WithSuccess, acquisition
+from controller.design.acquisition import Acquisition, WithSuccess, acquisition
 from controller.design.candidates import Listing, listing
 from controller.design.initial import data_fingerprint, first_points, seen_points, stand_in, without_model
 from controller.design.search import Choice, best_anywhere, best_listed
@@ -184,9 +184,8 @@ def _with_model(
             score = WithSuccess(score, knowledge.feasibility.log_probability)
         try:
             choices = _search(request, ground, score, complete, pending, seed + k)
-            inner = score.inner if isinstance(score, WithSuccess) else score
-            if isinstance(inner, LogExpectedImprovement) and choices[0].score < inner.negligible:
-                score = inner.widened()
+            if (wider := score.widened(choices[0].score)) is not None:
+                score = wider
                 choices = _search(request, ground, score, complete, pending, seed + k)
         except SpaceExhaustedError:
             if proposals:

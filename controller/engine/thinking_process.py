@@ -16,8 +16,11 @@ def main() -> None:
     from controller.engine.thinking import propose
     from controller.errors import SpaceExhaustedError
 
-    answers.write(b"ready\n")
-    answers.flush()
+    try:
+        answers.write(b"ready\n")
+        answers.flush()
+    except BrokenPipeError:
+        return  # the controller is gone already
     for line in sys.stdin.buffer:
         try:
             proposals = propose(Request.model_validate_json(line))
