@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -22,7 +24,15 @@ from controller.domain.event import (
     Observation,
     event_adapter,
 )
-from controller.domain.experiment import OPEN_ATTEMPTS, OPEN_EXPERIMENTS, AttemptStatus, ExperimentStatus
+from controller.domain.experiment import (
+    ATTEMPT_TRANSITIONS,
+    CAMPAIGN_TRANSITIONS,
+    EXPERIMENT_TRANSITIONS,
+    OPEN_ATTEMPTS,
+    OPEN_EXPERIMENTS,
+    AttemptStatus,
+    ExperimentStatus,
+)
 from controller.domain.state import CampaignState, fold
 from controller.errors import IllegalTransitionError
 from tests.strategies import logs
@@ -40,6 +50,7 @@ class Campaign(RuleBasedStateMachine):
         self.log: list[Event] = []
         self.experiments: dict[str, ExperimentStatus] = {}
         self.attempts: dict[str, AttemptStatus] = {}
+        self.status = CampaignStatus.DRAFT
 
     @initialize(data=st.data())
     def create(self, data: st.DataObject) -> None:
@@ -58,6 +69,8 @@ class Campaign(RuleBasedStateMachine):
             self.attempts[event.attempt] = A.COMMITTED
         elif isinstance(event, AttemptStatusChanged):
             self.attempts[event.attempt] = event.status
+        elif isinstance(event, CampaignStatusChanged):
+            self.status = event.status
 
     @precondition(lambda self: bool(self.log))
     @rule(data=st.data())
@@ -66,6 +79,10 @@ class Campaign(RuleBasedStateMachine):
         with pytest.raises(IllegalTransitionError):
             self.state.apply(logs.draw_illegal(data.draw, self.state))
         assert self.state == before
+
+    @invariant()
+    def campaign_stands_where_it_was_left(self) -> None:
+        assert self.state.status is self.status
 
     @invariant()
     def books_balance(self) -> None:
@@ -125,6 +142,70 @@ def _running() -> CampaignState:
 
 def _move(state: CampaignState, status: ExperimentStatus, **content: Any) -> None:
     state.apply(moved_experiment(state, "experiment-1", status, **content))
+
+
+def _standing(
+    table: Mapping[Any, frozenset[Any]], first: StrEnum, move: Callable[[CampaignState, Any], None]
+) -> dict[Any, CampaignState]:
+    """Return one state for each status of a table, each reached by legal moves from the first."""
+    found, waiting = {first: _begun()}, [first]
+    while waiting:
+        status = waiting.pop()
+        for following in sorted(table[status] - found.keys()):
+            found[following] = copy.deepcopy(found[status])
+            move(found[following], following)
+            waiting.append(following)
+    return found
+
+
+def _begun() -> CampaignState:
+    """Return a state with experiment 1 running its first attempt and experiment 2 just proposed."""
+    state = _running()
+    state.apply(committed(state, "experiment-1"))
+    state.apply(proposed(state))
+    return state
+
+
+def _move_campaign(state: CampaignState, status: CampaignStatus) -> None:
+    state.apply(CampaignStatusChanged(campaign=CAMPAIGN, at=0.0, status=status))
+
+
+def _move_second(state: CampaignState, status: ExperimentStatus) -> None:
+    state.apply(moved_experiment(state, "experiment-2", status))
+
+
+def _move_attempt(state: CampaignState, status: AttemptStatus) -> None:
+    state.apply(moved_attempt(state, "attempt-1", status))
+
+
+@pytest.mark.parametrize(
+    ("table", "first", "move", "now"),
+    [
+        (CAMPAIGN_TRANSITIONS, CampaignStatus.DRAFT, _move_campaign, lambda s: s.status),
+        (EXPERIMENT_TRANSITIONS, S.PROPOSED, _move_second, lambda s: s.experiments["experiment-2"].status),
+        (ATTEMPT_TRANSITIONS, A.COMMITTED, _move_attempt, lambda s: s.attempts["attempt-1"].status),
+    ],
+    ids=["campaign", "experiment", "attempt"],
+)
+def test_fold_follows_the_lifecycle_table_in_every_pair(
+    table: Mapping[Any, frozenset[Any]],
+    first: StrEnum,
+    move: Callable[[CampaignState, Any], None],
+    now: Callable[[CampaignState], StrEnum],
+) -> None:
+    standing = _standing(table, first, move)
+    assert set(standing) == set(table)
+    for old, state in standing.items():
+        assert now(state) is old
+        for new in table:
+            after = copy.deepcopy(state)
+            if new in table[old]:
+                move(after, new)
+                assert now(after) is new
+                continue
+            with pytest.raises(IllegalTransitionError, match=f"is {old.value} and cannot become {new.value}"):
+                move(after, new)
+            assert after == state
 
 
 def test_nothing_can_be_said_before_the_campaign_was_created() -> None:

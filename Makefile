@@ -1,0 +1,48 @@
+# What one does with a checkout; `make help` lists it. Every path is relative, so that the checkout may lie anywhere.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+EXTRAS := chem,instruments,postgres,plot,dev
+TORCH := torch==2.13.0
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench clean
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## make the environment .venv with everything pinned (done again when the pins change)
+
+demo: $(STAMP) ## watch a simulated flow reactor being optimised, in about a minute
+	$(BIN)/labwright demo
+
+# Tests run side by side; threads within them would only get into each other's way.
+test: export OMP_NUM_THREADS = 1
+test: check ## check, then run every test
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: $(STAMP) ## lint, types and the directions of imports
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP) ## run the benchmarks
+	$(BIN)/python -m benchmarks
+
+clean: ## remove what tools leave behind; .venv and results stay
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is moved into place last, so that an interrupted set-up is taken up again. Torch comes first: it is by far the
+# largest, and a platform's own build of it (a local version such as +cpu) is then kept by what follows.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Labwright needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1 || echo missing)." >&2; \
+	  echo "Name another one: make setup PYTHON=python3.12" >&2; exit 1; }
+	@$(BIN)/python -c 'pass' 2>/dev/null || { echo "Making the environment .venv"; $(PYTHON) -m venv --clear .venv; }
+	@twice() { "$$@" || { echo "That failed; once more in 5 s: $$*" >&2; sleep 5; "$$@"; }; }; \
+	  echo "Installing $(TORCH) (large, minutes the first time)" && twice $(PIP) install '$(TORCH)' && \
+	  echo "Installing Labwright and what it needs" && twice $(PIP) install -c constraints.txt -e '.[$(EXTRAS)]'
+	@new=$(STAMP).$$$$; touch $$new && mv $$new $(STAMP) && echo "Ready: $(BIN)/labwright --help"
