@@ -56,13 +56,17 @@ def connect_sqlite_readonly(file: Path) -> sqlite3.Connection:
         return _probed(address)
     except sqlite3.OperationalError as error:
         log = file.with_name(file.name + "-wal")
-        if os.access(file, os.R_OK) and not os.access(file.parent, os.W_OK):
+        if _may(file, os.R_OK) and not _may(file.parent, os.W_OK):
             if not log.exists() or log.stat().st_size == 0:
                 return _probed(address + "&immutable=1")
             raise StoreError(
                 f"store {file} has changes in {log.name} that can only be read in a writable folder; copy both files to one"
             ) from error
         raise
+
+
+def _may(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _probed(address: str) -> sqlite3.Connection:

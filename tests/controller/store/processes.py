@@ -10,7 +10,6 @@ from pathlib import Path
 
 from controller.settings import normalise_url, sqlite_file
 from controller.store.opening import Store
-from controller.store.reading import open_reader
 from tests.controller.store.samples import Script, make_definition
 
 
@@ -78,13 +77,7 @@ def open_at_once(url: str) -> None:
         say("opened", len(store.campaigns()))
 
 
-def read(url: str) -> None:
-    """Say how many campaigns a reader sees."""
-    with open_reader(url) as reader:
-        say("campaigns", len(reader.campaigns()))
-
-
 if __name__ == "__main__":
-    programs = {f.__name__: f for f in (write_for_ever, hold_lock, fill_disk, open_at_once, read)}
+    programs = {f.__name__: f for f in (write_for_ever, hold_lock, fill_disk, open_at_once)}
     sys.path.insert(0, str(Path(__file__).parents[3]))
     programs[sys.argv[1]](normalise_url(sys.argv[2]))

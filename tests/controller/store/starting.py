@@ -12,10 +12,10 @@ ROOT = Path(__file__).parents[3]
 
 
 @contextlib.contextmanager
-def started(program: str, url: str, user: str | None = None) -> Iterator[subprocess.Popen[str]]:
+def started(program: str, url: str) -> Iterator[subprocess.Popen[str]]:
     """Start a program in a process of its own; it is killed at the end of the block, at the latest."""
     process = subprocess.Popen(
-        [sys.executable, "-B", "-m", "tests.controller.store.processes", program, url], cwd=ROOT, user=user, text=True,
+        [sys.executable, "-B", "-m", "tests.controller.store.processes", program, url], cwd=ROOT, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
