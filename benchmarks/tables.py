@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,13 +61,16 @@ def load_problems(folder: Path) -> ModuleType:
     Raises:
         ImportError: If pandas, which it reads tables with, is not installed.
     """
-    if importlib.util.find_spec("pandas") is None:
-        raise ImportError("the tables are read with pandas, which is not installed: pip install pandas")
     spec = importlib.util.spec_from_file_location("problems", folder / "bench" / "problems.py")
     if spec is None or spec.loader is None:
         raise ImportError(f"{folder}/bench/problems.py cannot be imported")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"the tables are read with {error.name}, which is not installed: pip install {error.name}"
+        ) from error
     return module
 
 
@@ -146,6 +149,14 @@ def _job(folder: str, name: str, seed: int, budget: int | None) -> dict[str, Any
     return campaign(source, seed, budget or source.budget)
 
 
+def _results(jobs: list[tuple[str, str, int, int | None]], side_by_side: int) -> Iterator[dict[str, Any]]:
+    if side_by_side == 1:
+        yield from (_job(*job) for job in jobs)
+        return
+    with ProcessPoolExecutor(side_by_side) as executor:
+        yield from executor.map(_job, *zip(*jobs, strict=True))
+
+
 _modules: dict[str, ModuleType] = {}
 
 
@@ -172,12 +183,13 @@ def run(chosen: argparse.Namespace) -> int:
         names, seeds, chosen.budget = names[:1], seeds[:1], 10
     jobs = [(str(folder), name, seed, chosen.budget) for name in names for seed in seeds]
     found: list[dict[str, Any]] = []
-    with ProcessPoolExecutor(chosen.jobs) as executor:
-        for result in executor.map(_job, *zip(*jobs, strict=True)):
-            found.append(result)
-            print(f"  {result['problem']} seed {result['seed']}: {result['hit'] or 'missed'}", file=sys.stderr, flush=True)
+    for result in _results(jobs, chosen.jobs):
+        found.append(result)
+        print(f"  {result['problem']} seed {result['seed']}: {result['hit'] or 'missed'}", file=sys.stderr, flush=True)
     peers = json.loads((folder / "bench" / "peers.json").read_text())
-    rows = [summary(name, [r for r in found if r["problem"] == name], peers, problems.get(name).budget) for name in names]
+    rows = [
+        summary(name, [r for r in found if r["problem"] == name], peers, problems.get(name).budget) for name in names
+    ]
     print(render(rows))
     output = chosen.output or RESULTS / f"tables-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -225,9 +237,17 @@ def mean_hits(hits: Iterable[int | None], budget: int) -> float:
 
 def render(rows: list[dict[str, Any]]) -> str:
     """Return the table as text, with the geometric mean of the ratios to the baseline."""
-    lines = [
-        f"{'problem':42s} {'ours':>6s} {'median':>6s} {'reached':>8s} {BASELINE:>8s} {'ratio':>6s} {CHANCE:>7s} {'s/prop':>7s} {'most':>6s}"
-    ]
+    heads = (
+        ("ours", 6),
+        ("median", 6),
+        ("reached", 8),
+        (BASELINE, 8),
+        ("ratio", 6),
+        (CHANCE, 7),
+        ("s/prop", 7),
+        ("most", 6),
+    )
+    lines = [" ".join([f"{'problem':42s}", *(f"{text:>{width}s}" for text, width in heads)])]
     for row in rows:
         lines.append(
             f"{row['problem']:42s} {row['mean']:6.1f} {row['median']:6.1f} {row['reached']:4d}/{row['campaigns']:<3d}"

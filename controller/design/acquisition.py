@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
 from botorch.acquisition.multi_objective.logei import qLogExpectedHypervolumeImprovement
 from botorch.acquisition.multi_objective.objective import MCMultiOutputObjective
 from botorch.models import ModelList
+from botorch.sampling.list_sampler import ListSampler
 from botorch.sampling.normal import SobolQMCNormalSampler
 from botorch.utils.multi_objective.box_decompositions.non_dominated import (
     FastNondominatedPartitioning,
@@ -29,6 +30,8 @@ from surrogates.base import MemberPosterior, Surrogate
 _LOG_2_PI = math.log(2.0 * math.pi)
 _SAMPLES = 128
 _CHUNK = 2048
+# An improvement of less than this share of the spread of what was measured is not worth an experiment.
+_NEGLIGIBLE = 1e-3
 # From here on an approximate partition of the dominated space is much faster than the exact one.
 _MANY_OBJECTIVES = 5
 
@@ -43,6 +46,10 @@ class Acquisition(Protocol):
 
     def __call__(self, X: Tensor) -> Tensor:
         """Return the score of each row of `X` (n x d)."""
+        ...
+
+    def widened(self, score: float) -> Acquisition | None:
+        """Return what to search instead if no point scores more than `score` and that is next to nothing, else None."""
         ...
 
 
@@ -85,12 +92,26 @@ class LogExpectedImprovement:
 
     surrogate: Surrogate
     best: Tensor
+    negligible: float = -math.inf
+    even: bool = False
     name: str = "log expected improvement"
 
     @classmethod
     def of(cls, surrogate: Surrogate, Y: Tensor, seen: Tensor | None) -> LogExpectedImprovement:
         """Return the acquisition function over the best so far; see `_incumbents`."""
-        return cls(surrogate, _incumbents(surrogate, seen, Y))
+        spread = float(Y.std()) if len(Y) > 1 else 0.0
+        return cls(surrogate, _incumbents(surrogate, seen, Y), math.log(_NEGLIGIBLE * spread) if spread else -math.inf)
+
+    def widened(self, score: float) -> LogExpectedImprovement | None:
+        """Return the same with members weighted more evenly, if `score` is negligible and there are several members.
+
+        Members are weighted by how they predict what was measured. Once most of that lies on one peak, the member that
+        describes this peak best decides alone, and holds the rest of the space for empty. Where it expects nothing more,
+        the others are asked.
+        """
+        if self.even or score >= self.negligible or len(self.best) == 1:
+            return None
+        return replace(self, even=True, name=f"{self.name}, members weighted evenly")
 
     def __call__(self, X: Tensor) -> Tensor:
         """Return n scores."""
@@ -98,7 +119,10 @@ class LogExpectedImprovement:
         best = self.best.to(moments.mean)
         slopes = torch.stack([t.slope(t.inverse(b)) for t, b in zip(moments.transforms, best, strict=True)])
         z = (moments.mean - best.unsqueeze(1)) / moments.sd
-        values = moments.sd.log() + log_improvement(z) - slopes.log().unsqueeze(1) + moments.log_weights.unsqueeze(1)
+        log_weights = moments.log_weights
+        if self.even:
+            log_weights = torch.log(0.5 * log_weights.exp() + 0.5 / len(log_weights))
+        values = moments.sd.log() + log_improvement(z) - slopes.log().unsqueeze(1) + log_weights.unsqueeze(1)
         return torch.logsumexp(values, 0)
 
 
@@ -123,6 +147,10 @@ class LogMatchImprovement:
         mean, sd = posterior.mean.reshape(-1), posterior.variance.clamp_min(1e-300).sqrt().reshape(-1)
         return sd.log() + log_window((mean - self.target) / sd, self.closest / sd)
 
+    def widened(self, score: float) -> None:
+        """Return None: the members already count together, by their common mean and spread."""
+        return None
+
 
 def log_window(a: Tensor, b: Tensor) -> Tensor:
     """Logarithm of `E[max(0, b - |v|)]` for v normal with mean `a` and unit variance.
@@ -133,7 +161,11 @@ def log_window(a: Tensor, b: Tensor) -> Tensor:
     away = -a.abs()
     narrow = b < 1e-3
     wide = torch.where(narrow, torch.ones_like(b), b)
-    outer, middle, inner = log_improvement(away + wide), log_improvement(away) + math.log(2), log_improvement(away - wide)
+    outer, middle, inner = (
+        log_improvement(away + wide),
+        log_improvement(away) + math.log(2),
+        log_improvement(away - wide),
+    )
     difference = (1.0 - torch.exp(middle - outer) + torch.exp(inner - outer)).clamp_min(1e-14)
     # A window much narrower than the spread: the density at its middle times its area.
     thin = 2.0 * b.clamp_min(1e-150).log() - 0.5 * away.square() - 0.5 * _LOG_2_PI
@@ -191,7 +223,13 @@ class LogHypervolumeImprovement:
             model=ModelList(*surrogates),
             ref_point=reference,
             partitioning=partitioning,
-            sampler=SobolQMCNormalSampler(sample_shape=torch.Size([_SAMPLES]), seed=seed % 2**31),
+            # One sampler per objective: with the same points for all, independent objectives would look correlated.
+            sampler=ListSampler(
+                *(
+                    SobolQMCNormalSampler(sample_shape=torch.Size([_SAMPLES]), seed=seed + j)
+                    for j in range(len(objectives))
+                )
+            ),
             objective=self._scaled,
         )
 
@@ -199,6 +237,10 @@ class LogHypervolumeImprovement:
         """Return n scores."""
         parts = [self._function(chunk.unsqueeze(-2)) for chunk in torch.split(X.to(self._device), _CHUNK)]
         return torch.cat(parts)
+
+    def widened(self, score: float) -> None:
+        """Return None: the members already count together, by their common mean and spread."""
+        return None
 
 
 class _Rescaled(MCMultiOutputObjective):
@@ -226,6 +268,11 @@ class WithSuccess:
         """Return n scores."""
         scores = self.inner(X)
         return scores + self.log_probability(X).to(scores.device)
+
+    def widened(self, score: float) -> WithSuccess | None:
+        """Return the widened inner function, times the same probability."""
+        inner = self.inner.widened(score)
+        return None if inner is None else replace(self, inner=inner)
 
 
 def acquisition(

@@ -24,6 +24,7 @@ from controller.errors import SpaceExhaustedError
 _FEW_CHOICES = 5
 _SEVERAL = 5
 _COMPARED = 256
+_DRAWN = 64
 _MOST_TRIED = 4096
 
 
@@ -104,14 +105,16 @@ def _from_space(space: SearchSpace, points: Sequence[Point], seed: int) -> Point
             n = len(sequence)
     done = space.coordinates(points)
     for attempt in range(4):
-        drawn = draw(space, _COMPARED, int(np.random.default_rng([seed, len(points), attempt]).integers(2**62)))
-        order = np.arange(len(drawn)) if not points else np.argsort(-distances(space, drawn, done).min(1), kind="stable")
+        drawn = draw(space, _DRAWN, int(np.random.default_rng([seed, len(points), attempt]).integers(2**62)))
+        order = (
+            np.arange(len(drawn)) if not points else np.argsort(-distances(space, drawn, done).min(1), kind="stable")
+        )
         for i in order:
             point = space.point(drawn[i])
             if problem.allows(point) and problem.key(point) not in taken:
                 return point
     raise SpaceExhaustedError(
-        f"no new setting was found among {4 * _COMPARED} draws; the constraints leave too little room beside the"
+        f"no new setting was found among {4 * _DRAWN} draws; the constraints leave too little room beside the"
         f" {len(points)} settings already proposed (spaces of up to {MOST_LISTED:,} settings are searched completely)"
     )
 

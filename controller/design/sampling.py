@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.stats import qmc
 
@@ -14,6 +15,7 @@ from controller.errors import SpaceExhaustedError
 # Sobol points tried before walking; where fewer than enough survive the constraints, the polytope is thin.
 _TRIES = 4096
 _NEGLIGIBLE = 1e-9
+_SLACK = 1e-9
 # Assignments of levels tried per sample before the constraints are held for unsatisfiable.
 _DEAD_ENDS = 200
 # Walks that share one assignment of levels: each assignment costs linear programs, each walk nearly nothing.
@@ -62,54 +64,78 @@ def _walk(space: SearchSpace, n: int, seed: int) -> Array:
     share = _SHARE if len(levelled) else n
     for start in range(0, n, share):
         block = slice(start, min(start + share, n))
-        width = block.stop - start
         rows = z[block]
         if len(levelled):
-            rows[:, levelled] = _assign(space, levelled, rng)
+            rows[:, levelled] = _assign(space, rows[0], levelled, rng)
         if free.any():
-            rows[:, free] = Slice.of(space.polytope, free, rows[0]).walk(width, rng)
+            rows[:, free] = Slice.of(space.polytope, free, rows[0]).walk(len(rows), rng)
         z[block] = rows
     return z[space.polytope.allows(z, 1e-6)]
 
 
-def _assign(space: SearchSpace, levelled: np.ndarray, rng: np.random.Generator) -> Array:
-    """Choose levels one coordinate after the other, each so that the rest can still satisfy the constraints."""
-    for _ in range(_DEAD_ENDS):
-        fixed = np.full(space.p, np.nan)
+def _assign(space: SearchSpace, row: Array, levelled: NDArray[np.int64], rng: np.random.Generator) -> Array:
+    """Choose levels one coordinate after the other, each so that the rest can still satisfy the constraints.
+
+    Raises:
+        SpaceExhaustedError: If none were found.
+    """
+    polytope = space.polytope
+    for attempt in range(_DEAD_ENDS):
+        fixed = np.where(polytope.involved, np.nan, row)
         for j in rng.permutation(levelled):
             levels = space.axes[j].levels
-            if levels is None:  # cannot be: `levelled` names coordinates with levels
-                continue
-            for level in rng.permutation(levels):
-                fixed[j] = level
-                if _relaxed_feasible(space.polytope, fixed):
-                    break
-            else:
+            possible = np.zeros(0) if levels is None else levels[_within_reach(polytope, fixed, j, levels)]
+            if not len(possible):
+                break
+            fixed[j] = rng.choice(possible)
+            # Looking at one constraint at a time is quick and mostly enough; where several pull against each other, a
+            # linear program sees dead ends before they are reached.
+            if attempt >= _DEAD_ENDS // 4 and not _feasible(polytope, fixed):
                 break
         else:
-            return np.asarray(fixed[levelled], dtype=np.float64)
+            if _feasible(polytope, fixed):
+                return np.asarray(fixed[levelled], dtype=np.float64)
     raise SpaceExhaustedError(
-        "no setting satisfies all constraints: " + "; ".join(space.problem.constraints) + "; loosen one of them"
+        "no setting was found that satisfies all constraints: "
+        + "; ".join(space.problem.constraints)
+        + "; loosen one of them"
     )
 
 
-def _relaxed_feasible(polytope: Polytope, fixed: Array) -> bool:
+def _within_reach(polytope: Polytope, fixed: Array, j: int, levels: Array) -> NDArray[np.bool_]:
+    """Say which levels of coordinate `j` leave each constraint, taken alone, satisfiable; nan marks what is still open."""
+    still_open = np.isnan(fixed)
+    still_open[j] = False
+    known = np.where(still_open, 0.0, fixed)
+    known[j] = 0.0
+    possible = np.ones(len(levels), bool)
+    for matrix, bound, equal in ((polytope.A, polytope.b, False), (polytope.E, polytope.f, True)):
+        if not len(bound):
+            continue
+        rest = matrix[:, still_open]
+        left = (matrix @ known)[:, None] + matrix[:, j : j + 1] * levels
+        possible &= (left + np.minimum(rest, 0.0).sum(1)[:, None] <= bound[:, None] + _SLACK).all(0)
+        if equal:
+            possible &= (left + np.maximum(rest, 0.0).sum(1)[:, None] >= bound[:, None] - _SLACK).all(0)
+    return possible
+
+
+def _feasible(polytope: Polytope, fixed: Array) -> bool:
     """Whether the coordinates that are nan can be chosen within 0 and 1, their levels set aside."""
-    bounds = [(0.0, 1.0) if np.isnan(v) else (v, v) for v in fixed]
-    return bool(_solve(np.zeros(len(fixed)), polytope, bounds).success)
-
-
-def _solve(cost: Array, polytope: Polytope, bounds: list[tuple[float, float]]):  # type: ignore[no-untyped-def]  # scipy's result class has no public name
-    A, E = (polytope.A, polytope.b), (polytope.E, polytope.f)
-    return linprog(
-        cost,
-        A_ub=A[0] if len(A[1]) else None,
-        b_ub=A[1] if len(A[1]) else None,
-        A_eq=E[0] if len(E[1]) else None,
-        b_eq=E[1] if len(E[1]) else None,
-        bounds=bounds,
+    still_open = np.isnan(fixed)
+    if not still_open.any():
+        return bool(polytope.allows(fixed[None, :])[0])
+    known = np.where(still_open, 0.0, fixed)
+    result = linprog(
+        np.zeros(int(still_open.sum())),
+        A_ub=polytope.A[:, still_open] if len(polytope.b) else None,
+        b_ub=polytope.b - polytope.A @ known if len(polytope.b) else None,
+        A_eq=polytope.E[:, still_open] if len(polytope.f) else None,
+        b_eq=polytope.f - polytope.E @ known if len(polytope.f) else None,
+        bounds=(0.0, 1.0),
         method="highs",
     )
+    return bool(result.success)
 
 
 @dataclass(frozen=True)
@@ -128,7 +154,7 @@ class Slice:
     h: Array
 
     @classmethod
-    def of(cls, polytope: Polytope, free: np.ndarray, point: Array) -> Slice:
+    def of(cls, polytope: Polytope, free: NDArray[np.bool_], point: Array) -> Slice:
         """Return the slice in which the coordinates where `free` is true (p) may move, the others staying at `point` (p).
 
         Raises:
@@ -152,7 +178,7 @@ class Slice:
 
     def walk(self, n: int, rng: np.random.Generator) -> Array:
         """Return `n` points (n x k), nearly uniform: independent hit-and-run walks from the centre (Smith 1984)."""
-        k, r = self.basis.shape
+        r = self.basis.shape[1]
         x = np.tile(self.centre, (n, 1))
         if r == 0:
             return x
@@ -201,14 +227,20 @@ def _null_space(E: Array, k: int) -> Array:
     return np.asarray(right[rank:].T, dtype=np.float64)
 
 
-def _always_tight(G: Array, h: Array, E: Array, f: Array, centre: Array) -> np.ndarray:
+def _always_tight(G: Array, h: Array, E: Array, f: Array, centre: Array) -> NDArray[np.bool_]:
     """Say which inequalities leave no room anywhere in the slice, although some direction is left to move in."""
     tight = np.zeros(len(h), bool)
     if not _null_space(E, G.shape[1]).shape[1]:
         return tight
     for i in np.flatnonzero(h - G @ centre < 1e-7):
         result = linprog(
-            G[i], A_ub=G, b_ub=h, A_eq=E if len(E) else None, b_eq=f if len(E) else None, bounds=(0.0, 1.0), method="highs"
+            G[i],
+            A_ub=G,
+            b_ub=h,
+            A_eq=E if len(E) else None,
+            b_eq=f if len(E) else None,
+            bounds=(0.0, 1.0),
+            method="highs",
         )
         tight[i] = bool(result.success) and h[i] - result.fun < 1e-7
     return tight

@@ -37,7 +37,9 @@ class Choice:
     score: float
 
 
-def best_listed(listing: Listing, X: torch.Tensor, acquisition: Acquisition, seen: Array, replicates: bool) -> list[Choice]:
+def best_listed(
+    listing: Listing, X: torch.Tensor, acquisition: Acquisition, seen: Array, replicates: bool
+) -> list[Choice]:
     """Return the best settings of a list, best first.
 
     Args:
@@ -91,19 +93,21 @@ def best_anywhere(
     found = np.vstack([climbed, raw])
     settled = np.concatenate([climb.score(climbed), scores])
     taken = set() if replicates else keys(space.problem, seen)
-    choices: list[Choice] = []
+    points: list[Point] = []
     for i in np.argsort(-settled, kind="stable"):
         point = space.point(found[i])
         key = space.problem.key(point)
         if key in taken or not space.problem.allows(point):
             continue
         taken.add(key)
-        choices.append(Choice(point, float(settled[i])))
-        if len(choices) > _RUNNERS_UP:
+        points.append(point)
+        if len(points) > _RUNNERS_UP:
             break
-    if not choices:
+    if not points:
         raise SpaceExhaustedError(f"no new setting was found among {len(found)}; {len(seen)} have been proposed")
-    return choices
+    # Values are rounded to what can be set; the score reported is that of the setting itself.
+    exact = climb.score(space.coordinates(points))
+    return [Choice(points[i], float(exact[i])) for i in np.argsort(-exact, kind="stable")]
 
 
 def _check(scores: Array) -> None:
@@ -220,7 +224,7 @@ class _Climb:
             columns = self._encoder.columns(template.index_copy(1, free, moved))
             total = -self._acquisition(columns).sum()
             (gradient,) = torch.autograd.grad(total, moved)
-            return float(total), gradient.numpy().ravel()
+            return float(total.detach()), gradient.numpy().ravel()
 
         return negative
 

@@ -21,7 +21,8 @@ from controller.domain.space import Problem
 
 Array: TypeAlias = NDArray[np.float64]
 
-# Whole numbers over a wider range are searched as if continuous and rounded at the end.
+# Whole numbers over a wider range are searched as if continuous and rounded at the end, unless rounding could break a
+# constraint.
 MOST_LEVELS = 1000
 # Two coordinates closer than this are the same setting; values are kept to nine digits, as `Problem.key` compares them.
 SAME = 2e-9
@@ -129,9 +130,7 @@ class SearchSpace:
     def of(cls, problem: Problem) -> SearchSpace:
         """Return the search space of `problem`."""
         constrained = {name for c in problem.linear_constraints for name, _ in c.coefficients}
-        axes = tuple(
-            _axis(name, p, problem, constrained=name in constrained) for name, p in problem.parameters.items()
-        )
+        axes = tuple(_axis(name, p, problem, constrained=name in constrained) for name, p in problem.parameters.items())
         return cls(problem, axes, _polytope(problem, axes))
 
     @property
@@ -219,7 +218,7 @@ def _axis(name: str, parameter: Parameter, problem: Problem, *, constrained: boo
         return axis
     if isinstance(parameter, IntegerParameter):
         low, high = parameter.bounds
-        if high - low >= MOST_LEVELS:
+        if high - low >= MOST_LEVELS and not constrained:
             return axis
         values = [float(v) for v in range(low, high + 1)]
     else:

@@ -231,9 +231,7 @@ def _search(
     problem, space = request.problem, ground.encoder.space
     seen = [o.point for o in request.observed] + list(pending)
     if ground.listing is not None:
-        return best_listed(
-            ground.listing, ground.X, score, space.coordinates(seen), problem.allow_replicates
-        )
+        return best_listed(ground.listing, ground.X, score, space.coordinates(seen), problem.allow_replicates)
     ranked = sorted(complete, key=lambda c: -_rank(c, problem))[:_INCUMBENTS]
     incumbents = space.coordinates([c.point for c in ranked])
     return best_anywhere(ground.encoder, score, seen, incumbents, problem.allow_replicates, seed)
