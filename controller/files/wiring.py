@@ -90,10 +90,9 @@ class _Wiring:
         earlier = next((s for s in self.laboratory.spec.protocol if s.step == earlier_name), None)
         if not dot or earlier is None:
             self._refuse(keys, f"the campaign has no parameter {name}; {nearest(name, self.campaign.parameters)}")
-        elif earlier_name not in self._before(step):
-            self._refuse(
-                keys, f"{earlier_name} need not be done before {step.step}; add after: [{earlier_name}] to the step"
-            )
+        elif not self._stands_before(earlier_name, step):
+            message = f"{earlier_name} does not come before {step.step}; list the step that returns a value first"
+            self._refuse(keys, message)
         elif (action := self._action(earlier)) is not None:
             returned = action.returns.get(value)
             if returned is None:
@@ -102,17 +101,10 @@ class _Wiring:
                 self._handed_on(keys, returned, argument)
         return set()
 
-    def _before(self, step: StepSpec) -> set[str]:
-        """Return the steps that have succeeded when `step` begins."""
-        by_name = {s.step: s for s in self.laboratory.spec.protocol}
-        found: set[str] = set()
-        waiting = list(step.after)
-        while waiting:
-            name = waiting.pop()
-            if name not in found:
-                found.add(name)
-                waiting += by_name[name].after
-        return found
+    def _stands_before(self, name: str, step: StepSpec) -> bool:
+        """Say whether step `name` is listed before `step`, which then waits for it."""
+        order = [s.step for s in self.laboratory.spec.protocol]
+        return order.index(name) < order.index(step.step)
 
     def _literal(self, keys: Keys, value: Value, argument: ArgumentDescription) -> None:
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -142,11 +142,18 @@ WIRING_CASES: dict[str, tuple[str, str, str, str, list[str]]] = {
         ["react returns no orto", "did you mean ortho?"],
     ),
     "value_too_early": (
-        "    after: [react]\n",
-        "",
-        "lab.yaml:14",
-        "protocol[1].with.substrate",
-        ["add after: [react]"],
+        "temperature: $temperature",
+        "temperature: $assay.e_factor",
+        "lab.yaml:10",
+        "protocol[0].with.temperature",
+        ["assay does not come before react"],
+    ),
+    "value_of_itself": (
+        "$react.ortho",
+        "$assay.e_factor",
+        "lab.yaml:15",
+        "protocol[1].with.ortho",
+        ["assay does not come before assay"],
     ),
     "literal_text": (
         "equivalents: $equivalents",
@@ -380,6 +387,12 @@ def test_simulate_without_a_twin_says_how_to_declare_one(folder: Path) -> None:
     (fault,) = caught.value.faults
     assert fault.startswith(f"{folder / 'oven.yaml'}:3: instruments.oven: nothing can stand in")
     assert "twin: {driver: simulated-twin" in fault
+
+
+def test_value_of_an_earlier_step_needs_no_after(folder: Path) -> None:
+    lab = GOOD_LAB.replace("    after: [react]\n", "")
+    write(folder, {"lab.yaml": lab, "campaign.yaml": _on_lab_file(GOOD_CAMPAIGN)})
+    assert check_file(folder / "campaign.yaml") == []
 
 
 def test_generic_twin_takes_driver_options_and_limits_of_its_instrument(folder: Path) -> None:

@@ -1,0 +1,37 @@
+"""Every example is carried out from end to end, with fewer experiments, by the command that its head names."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.examples.test_examples import EXAMPLES, FOLDERS, by_name, needs
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("folder", FOLDERS, ids=by_name)
+def test_example_runs_to_its_end(folder: Path, tmp_path: Path) -> None:
+    needs(folder)
+    home = tmp_path / folder.name
+    shutil.copytree(folder, home, ignore=shutil.ignore_patterns("__pycache__"))
+    campaign = home / "campaign.yaml"
+    text, n = re.subn(r"experiments: \d+", "experiments: 4", campaign.read_text(encoding="utf-8"))
+    assert n == 1
+    campaign.write_text(text, encoding="utf-8")
+    store = f"sqlite:///{tmp_path / 'store' / 'labwright.db'}"
+    done = subprocess.run(
+        [sys.executable, "-m", "controller", "run", str(campaign), "--store", store, "--json"],
+        cwd=EXAMPLES.parent, capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["status"] == "completed"
+    assert {status: count for status, count in told["counts"].items() if count} == {"completed": 4}
+    assert told["best"]
