@@ -32,8 +32,8 @@ from instruments.protocol.messages import (
     PROTOCOL_VERSION,
     Command,
     FromController,
-    InstrumentState,
     Hello,
+    InstrumentState,
     Refuse,
     channel_of,
 )

@@ -1,28 +1,28 @@
 """Every error of the instruments package.
 
-    InstrumentError
-    ├── UnitError                 (ValueError)       unknown unit, or dimensions that differ
-    ├── ClockError                (ValueError)       a clock that cannot be read from its text form
-    ├── ProtocolError             (ValueError)
-    │   ├── FrameTooLargeError                       a frame above the size limit
-    │   └── MalformedFrameError                      bytes that are no message
-    ├── TransportError            (ConnectionError)
-    │   ├── AddressError          (ValueError)       an address that is refused or cannot be read
-    │   └── NotConnectedError                        no driver speaks for that instrument now
-    ├── JournalError
-    │   ├── JournalLockedError                       another process holds the journal
-    │   └── JournalCorruptError                      the file is no journal, or damaged
-    ├── DriverError
-    │   ├── DriverNotFoundError   (LookupError)      no such tag, module or class
-    │   ├── DriverDefinitionError (TypeError)        a driver class or action declared wrongly
-    │   ├── DriverOptionsError    (ValueError)       options or limits that do not fit the driver
-    │   └── RefusedError                             the controller will not have this driver
-    └── ActionError                                  raised inside an action; becomes the outcome's fault
-        ├── DeviceFaultError      (RuntimeError)     the device reported a fault
-        ├── OutOfLimitsError      (ValueError)       a value outside what is allowed
-        ├── InvalidCommandError   (ValueError)       arguments that the action cannot take
-        ├── MeasurementInvalidError (ValueError)     a result that cannot be trusted, NaN for one
-        └── ActionCancelledError                     the action was asked to end
+InstrumentError
+├── ClockError                (ValueError)       a clock that cannot be read from its text form
+├── ProtocolError             (ValueError)
+│   ├── FrameTooLargeError                       a frame above the size limit
+│   └── MalformedFrameError                      bytes that are no message
+├── TransportError            (ConnectionError)
+│   ├── AddressError          (ValueError)       an address that is refused or cannot be read
+│   └── NotConnectedError                        no driver speaks for that instrument now
+├── JournalError
+│   ├── JournalLockedError                       another process holds the journal
+│   └── JournalCorruptError                      the file is no journal, or damaged
+├── DriverError
+│   ├── DriverNotFoundError   (LookupError)      no such tag, module or class
+│   ├── DriverDefinitionError (TypeError)        a driver class or action declared wrongly
+│   ├── DriverOptionsError    (ValueError)       options or limits that do not fit the driver
+│   └── RefusedError                             the controller will not have this driver
+├── ActionError                                  raised inside an action; becomes the outcome's fault
+│   ├── DeviceFaultError      (RuntimeError)     the device reported a fault
+│   ├── OutOfLimitsError      (ValueError)       a value outside what is allowed
+│   ├── InvalidCommandError   (ValueError)       arguments that the action cannot take
+│   ├── MeasurementInvalidError (ValueError)     a result that cannot be trusted, NaN for one
+│   └── ActionCancelledError                     the action was asked to end
+└── UnitError                 (ValueError)       unknown unit, or dimensions that differ
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -68,8 +69,7 @@ def run_child(
         except OSError as error:
             raise DeviceFaultError(f"program {command[0]!r} cannot be started: {error}") from error
         try:
-            assert child.stdin is not None
-            if feed:
+            if feed and child.stdin is not None:
                 child.stdin.write(feed)
                 child.stdin.flush()
             while child.poll() is None:
@@ -86,10 +86,8 @@ def run_child(
         finally:
             _end_group(child)
             if child.stdin is not None:
-                try:
+                with contextlib.suppress(BrokenPipeError):  # it never read what it was fed
                     child.stdin.close()
-                except BrokenPipeError:
-                    pass  # it never read what it was fed
         return Completed(child.returncode, _tail(out), _tail(err))
 
 

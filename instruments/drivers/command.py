@@ -132,12 +132,10 @@ def _from_json(content: dict[str, Any], name: str, returned: CommandReturn) -> R
 
 
 def _match(name: str, returned: CommandReturn, output: str) -> Returned:
-    assert returned.pattern is not None
-    found = None
-    for found in re.finditer(returned.pattern, output, re.MULTILINE):  # noqa: B007 - the last match counts
-        pass
-    if found is None:
+    matches = list(re.finditer(returned.pattern or "", output, re.MULTILINE))
+    if not matches:
         raise MeasurementInvalidError(f"{name!r}: nothing in the output matches {returned.pattern!r}")
+    found = matches[-1]  # programs tell the final value last
     text = found.group("value") if "value" in found.groupdict() else found.group(1)
     return _scalar(text, returned, name)
 

@@ -61,11 +61,12 @@ class FunctionDriver(Driver):
         if not head:
             raise ValueError(f"function {function!r} is not package.module:function or path/to/file.py:function")
         try:
-            self._function = getattr(load_module(head), name, None)
+            found = getattr(load_module(head), name, None)
         except DriverError as error:
             raise ValueError(str(error)) from error
-        if not callable(self._function):
+        if not callable(found):
             raise ValueError(f"{head} has no function {name!r}")
+        self._function = found
         self._place = f"{os.path.abspath(head)}:{name}" if head.endswith(".py") else function  # noqa: PTH100
         self._returns, self._duration, self._consequence = returns, duration, consequence
         self._declared = arguments or {}
@@ -73,7 +74,6 @@ class FunctionDriver(Driver):
 
     def actions(self) -> Mapping[str, Action]:
         """Return the one action."""
-        assert self._function is not None
         name = self._action_name
         parameters = list(inspect.signature(self._function).parameters.values())
         hints = typing.get_type_hints(self._function, include_extras=True)
@@ -87,9 +87,7 @@ class FunctionDriver(Driver):
         returns: dict[str, Quantity] = {key: value.quantity() for key, value in self._returns.items()}
         doc = (inspect.getdoc(self._function) or "").split("\n\n")[0].replace("\n", " ")
         return {
-            name: Action(
-                name, self._call, arguments, returns, self._duration, self._consequence, None, doc, defaults
-            )
+            name: Action(name, self._call, arguments, returns, self._duration, self._consequence, None, doc, defaults)
         }
 
     def _call(self, ctx: ActionContext, **arguments: Scalar) -> dict[str, Returned]:
@@ -113,7 +111,8 @@ class FunctionDriver(Driver):
         if not isinstance(returned, dict):
             if len(self._returns) != 1:
                 raise MeasurementInvalidError(
-                    f"{self._place} returned {returned!r}, expected a mapping of {sorted(self._returns)}", retryable=False
+                    f"{self._place} returned {returned!r}, expected a mapping of {sorted(self._returns)}",
+                    retryable=False,
                 )
             returned = {next(iter(self._returns)): returned}
         return {key: self._value(value) for key, value in returned.items()}

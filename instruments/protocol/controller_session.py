@@ -203,11 +203,10 @@ class ControllerSession:
         if wanted.simulated is not None and wanted.simulated != hello.simulated:
             kinds = ("real", "simulated")
             return "mismatch", f"{self.instrument} is {kinds[hello.simulated]}, expected {kinds[wanted.simulated]}"
-        rival = self._boot_id is not None and self._boot_id != boot_id and self.hello is not None
-        if rival and now - self._last_heard <= self._lease_s:
-            assert self.hello is not None
-            if hello.journal_id != self.hello.journal_id:
-                return "name_taken", f"another driver speaks for {self.instrument}"
+        rival = self.hello if self._boot_id not in (None, boot_id) else None
+        # The same journal under a new start proves the old process dead; another journal is another driver.
+        if rival is not None and rival.journal_id != hello.journal_id and now - self._last_heard <= self._lease_s:
+            return "name_taken", f"another driver speaks for {self.instrument}"
         return None
 
     def _refuse(self, boot_id: str, code: RefuseCode, message: str) -> SendTo:

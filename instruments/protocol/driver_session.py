@@ -352,9 +352,7 @@ class DriverSession:
             return [End(attempt, "cancelled")]
         return self._answer_from(record)
 
-    def _drop_queued(
-        self, attempts: Iterable[str], code: FaultCode, message: str, now: float
-    ) -> list[DriverOutput]:
+    def _drop_queued(self, attempts: Iterable[str], code: FaultCode, message: str, now: float) -> list[DriverOutput]:
         out: list[DriverOutput] = []
         for attempt in list(attempts):
             self._queue.remove(attempt)
@@ -383,11 +381,10 @@ class DriverSession:
     def _stop_if_idle(self) -> list[DriverOutput]:
         if self._stopping is None or self._stopping.mode != "finish" or self._running:
             return []
-        return self._confirm_stop((), "")
+        return self._confirm_stop(self._stopping, (), "")
 
-    def _confirm_stop(self, stuck: tuple[str, ...], message: str) -> list[DriverOutput]:
-        assert self._stopping is not None
-        self._last_stopped = Stopped(request=self._stopping.request, stuck=stuck, message=shorten(message))
+    def _confirm_stop(self, stop: Stop, stuck: tuple[str, ...], message: str) -> list[DriverOutput]:
+        self._last_stopped = Stopped(request=stop.request, stuck=stuck, message=shorten(message))
         self._stopping = None
         return [Send(self._last_stopped)]
 
@@ -409,7 +406,7 @@ class DriverSession:
             self._device_stopping = "stop"
             return [StopDevice(self.running)]
         if self._stopping is not None:
-            out += self._confirm_stop(stuck, message)
+            out += self._confirm_stop(self._stopping, stuck, message)
         return [*out, *self._leave_if_idle(now), *self._tell_state()]
 
     def _on_resume(self, message: Resume, now: float) -> list[DriverOutput]:
@@ -593,10 +590,9 @@ class DriverSession:
             elif not self._linked:
                 continue
             outcome = self._live[attempt].outcome
-            assert outcome is not None
             offer.due = now + offer.pause
             offer.pause = min(2.0 * offer.pause, _LONGEST_OFFER_PAUSE_S)
-            if self._linked:
+            if self._linked and outcome is not None:
                 out.append(Send(Finished(attempt=attempt, outcome=outcome)))
         return out
 
@@ -619,18 +615,22 @@ class DriverSession:
         out: list[DriverOutput] = []
         while self._queue and len(self._running | self._stuck) < self._capacity and self._may_start():
             attempt = self._queue.popleft()
-            record = self._live[attempt].started(self._lab_time())
+            started_at = self._lab_time()
+            record = self._live[attempt].started(started_at)
             self._live[attempt] = record
             self._running.add(attempt)
-            assert record.started_at is not None
             out += [Write(record), Execute(record)]
             if self._linked:
-                out.append(Send(Started(attempt=attempt, at=record.started_at)))
+                out.append(Send(Started(attempt=attempt, at=started_at)))
         return out
 
     def _beat(self, now: float, echo: float | None = None) -> Heartbeat:
         return Heartbeat(
-            state=self.state, running=self.running, uptime_s=max(0.0, now - self._started_at), held=self._held, echo=echo
+            state=self.state,
+            running=self.running,
+            uptime_s=max(0.0, now - self._started_at),
+            held=self._held,
+            echo=echo,
         )
 
     def _tell_state(self, message: str = "") -> list[DriverOutput]:
@@ -639,4 +639,3 @@ class DriverSession:
             return []
         self._told_state = state
         return [Send(StateChanged(state=state, message=shorten(message or self._not_ready or "")))]
-

@@ -77,9 +77,7 @@ def _of_kind(value: Scalar, kind: ValueKind, place: str) -> Scalar:
     raise InvalidCommandError(f"{place}: {value!r} is not {_WORDS[kind]}")
 
 
-def _in_declared_unit(
-    value: Scalar, unit: str, declared: ArgumentDescription, place: str
-) -> tuple[Scalar, str | None]:
+def _in_declared_unit(value: Scalar, unit: str, declared: ArgumentDescription, place: str) -> tuple[Scalar, str | None]:
     wanted = declared.unit or ""
     try:
         if same_unit(unit, wanted):
@@ -126,7 +124,9 @@ def check_returned(returned: Any, action: ActionDescription, name: str) -> dict[
     if returned is None:
         returned = {}
     if not isinstance(returned, Mapping):
-        raise MeasurementInvalidError(f"action {name!r} returned {type(returned).__name__}, expected a mapping of values")
+        raise MeasurementInvalidError(
+            f"action {name!r} returned {type(returned).__name__}, expected a mapping of values"
+        )
     missing, extra = set(action.returns) - set(returned), set(returned) - set(action.returns)
     if missing or extra:
         raise MeasurementInvalidError(
@@ -174,5 +174,3 @@ def _returned_of_kind(value: Any, kind: ValueKind, place: str) -> Scalar:
             if float(plain).is_integer():
                 return int(plain)
     raise MeasurementInvalidError(f"{place}: {value!r} is not {_WORDS[kind]}", retryable=False)
-
-

@@ -38,19 +38,19 @@ class Driver:
     folder: Path | None = None
     """Where the driver may keep files of its own, beside its journal; set by the host before `setup`."""
 
-    def setup(self) -> None | Awaitable[None]:
+    def setup(self) -> Awaitable[None] | None:
         """Connect to the device. Raise to have it tried again."""
         return None
 
-    def teardown(self) -> None | Awaitable[None]:
+    def teardown(self) -> Awaitable[None] | None:
         """Let the device go; called once when the driver leaves."""
         return None
 
-    def stop(self) -> None | Awaitable[None]:
+    def stop(self) -> Awaitable[None] | None:
         """Make the device stand still now, whatever it does."""
         return None
 
-    def go_safe(self) -> None | Awaitable[None]:
+    def go_safe(self) -> Awaitable[None] | None:
         """Bring the device into its safe state: nobody is watching. Stops it unless overridden."""
         return self.stop()
 

@@ -45,7 +45,9 @@ class DeviceCalls:
     def call(self, function: Callable[..., Any], *args: Any, **keywords: Any) -> asyncio.Future[Any]:
         """Call `function`, plain or async; cancelling the future ends an async one and abandons a plain one."""
         if inspect.iscoroutinefunction(function):
-            return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(function(*args, **keywords), self._device_loop()))
+            return asyncio.wrap_future(
+                asyncio.run_coroutine_threadsafe(function(*args, **keywords), self._device_loop())
+            )
         home = asyncio.get_running_loop()
         future: asyncio.Future[Any] = home.create_future()
 
@@ -66,7 +68,7 @@ class DeviceCalls:
                 result = function(*args, **keywords)
                 if inspect.isawaitable(result):
                     result = asyncio.run_coroutine_threadsafe(_await(result), self._device_loop()).result()
-            except BaseException as raised:  # noqa: BLE001 - whatever it is, it belongs to the one who waits
+            except BaseException as raised:
                 error = raised
             if not home.is_closed():
                 try:
@@ -210,7 +212,9 @@ class ActionHost:
         action = self._actions.get(record.action)
         started_at = self._clock.time() if record.started_at is None else record.started_at
         if recovering and (action is None or action.recover is None):
-            return self._interrupted(started_at, "the driver's process died meanwhile and the action has no check"), False
+            return self._interrupted(
+                started_at, "the driver's process died meanwhile and the action has no check"
+            ), False
         if action is None:
             return self._fault(FaultCode.invalid_command, f"no action {record.action!r} any more", started_at), False
         context = ActionContext(
@@ -223,9 +227,7 @@ class ActionHost:
         work = asyncio.ensure_future(self._work(action, context, record, recovering))
         wish = asyncio.ensure_future(going.wish.wait())
         try:
-            await asyncio.wait(
-                (work, wish), timeout=self._patience_s(record), return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait((work, wish), timeout=self._patience_s(record), return_when=asyncio.FIRST_COMPLETED)
             timed_out = not work.done() and going.reason is None
             if timed_out:
                 context.cancel(f"its deadline of {record.deadline_s:g} s has passed")
@@ -262,12 +264,9 @@ class ActionHost:
         text = f"{what}, but the action's code has not returned within {self._grace_s:g} s: it is abandoned"
         return self._fault(code, text, started_at), True
 
-    async def _work(
-        self, action: Action, context: ActionContext, record: AttemptRecord, recovering: bool
-    ) -> Outcome:
+    async def _work(self, action: Action, context: ActionContext, record: AttemptRecord, recovering: bool) -> Outcome:
         described = self._capabilities.actions[record.action]
-        if recovering:
-            assert action.recover is not None
+        if recovering and action.recover is not None:
             answer = await self._calls.call(action.recover, context, **record.arguments)
             if not isinstance(answer, Recovery):
                 raise DriverDefinitionError(f"recover hook of {action.name!r} returned {answer!r}, expected a Recovery")
@@ -275,8 +274,7 @@ class ActionHost:
                 return self._interrupted(context.started_at, answer.message or "its recover hook cannot tell")
             if answer.kind == "never_began":
                 returned = await self._calls.call(action.handler, context, **record.arguments)
-            elif answer.kind == "going":
-                assert answer.follow is not None
+            elif answer.follow is not None:
                 returned = await self._calls.call(answer.follow)
             else:
                 returned = answer.values
@@ -304,7 +302,9 @@ class ActionHost:
         if isinstance(error, ActionError):
             return self._fault(FaultCode(error.code), str(error), started_at, retryable=error.retryable)
         if isinstance(error, TimeoutError):
-            return self._fault(FaultCode.timeout, f"the device did not answer in time: {error}", started_at, retryable=True)
+            return self._fault(
+                FaultCode.timeout, f"the device did not answer in time: {error}", started_at, retryable=True
+            )
         log.error("attempt %s: action %s failed", record.attempt, record.action, exc_info=error)
         return self._fault(FaultCode.driver_error, f"{type(error).__name__}: {error}", started_at)
 

@@ -129,17 +129,17 @@ class Journal:
             record.acknowledged_at,
         )
         marks = ", ".join("?" * len(values))
-        self._execute(f"INSERT OR REPLACE INTO attempts ({_COLUMNS}) VALUES ({marks})", values)  # noqa: S608
+        self._execute(f"INSERT OR REPLACE INTO attempts ({_COLUMNS}) VALUES ({marks})", values)
 
     def get(self, attempt: str) -> AttemptRecord | None:
         """Return the record of an attempt, or None if it was never heard of. Raises `JournalError`."""
-        rows = self._execute(f"SELECT {_COLUMNS} FROM attempts WHERE attempt = ?", (attempt,))  # noqa: S608
+        rows = self._execute(f"SELECT {_COLUMNS} FROM attempts WHERE attempt = ?", (attempt,))
         return self._record(rows[0]) if rows else None
 
     def unacknowledged(self) -> list[AttemptRecord]:
         """Return every record that is neither acknowledged nor rejected, oldest first. Raises `JournalError`."""
         rows = self._execute(
-            f"SELECT {_COLUMNS} FROM attempts WHERE acknowledged_at IS NULL AND rejected IS NULL "  # noqa: S608
+            f"SELECT {_COLUMNS} FROM attempts WHERE acknowledged_at IS NULL AND rejected IS NULL "
             "ORDER BY accepted_at, rowid",
             (),
         )

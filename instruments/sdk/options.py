@@ -68,7 +68,9 @@ def _options_of(driver_class: type[Driver]) -> tuple[dict[str, tuple[Any, Any]],
     try:
         hints = typing.get_type_hints(init, include_extras=True)
     except NameError as error:
-        raise DriverDefinitionError(f"{driver_class.__name__}.__init__: an annotation cannot be read: {error}") from error
+        raise DriverDefinitionError(
+            f"{driver_class.__name__}.__init__: an annotation cannot be read: {error}"
+        ) from error
     fields: dict[str, tuple[Any, Any]] = {}
     takes_any = False
     for parameter in list(inspect.signature(init).parameters.values())[1:]:

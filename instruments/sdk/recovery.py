@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from instruments.sdk.quantity import Returned
 
-Continuation = Callable[[], Mapping[str, Returned] | None | Awaitable[Mapping[str, Returned] | None]]
+Continuation = Callable[[], Mapping[str, Returned] | Awaitable[Mapping[str, Returned] | None] | None]
 
 
 @dataclass(frozen=True)

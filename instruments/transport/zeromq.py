@@ -102,9 +102,7 @@ class ZeroMQServer(ServerTransport):
             self._context.term()
             raise TransportError(f"cannot listen on {self._address}: {error}; is another controller there?") from error
         self._socket = socket
-        bound = socket.get(zmq.LAST_ENDPOINT)
-        assert isinstance(bound, bytes)  # a text option; pyzmq types every option as either
-        return bound.rstrip(b"\0").decode()
+        return str(socket.get_string(zmq.LAST_ENDPOINT)).rstrip("\0")
 
     def send(self, peer: Peer, frame: bytes) -> bool:
         """Send a frame; return False if the peer is gone or its queue is full."""

@@ -31,7 +31,9 @@ def driver_process(
         "--journal", str(folder / f"{instrument}.db"), "--options", json.dumps(options or {}), *extra,
     ]  # fmt: skip
     with (folder / f"{instrument}.log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
     try:
         yield process
     finally:

@@ -177,7 +177,8 @@ async def test_stop_ends_a_blocking_action_within_a_second(kind: str) -> None:
         outcome = (await next_event(place.events, AttemptFinished)).outcome
         confirmed = await next_event(place.events, StopConfirmed, request=request)
         assert time.monotonic() - asked < 1.0
-        assert isinstance(outcome, Faulted) and outcome.code is FaultCode.stopped
+        assert isinstance(outcome, Faulted)
+        assert outcome.code is FaultCode.stopped
         assert confirmed.stuck == ("a1",)
         assert bench.stops == 1
         place.hub.command("bench", Command(attempt="a2", action="react", arguments={"temperature": 50.0}))
@@ -215,7 +216,8 @@ async def test_cancel_ends_one_attempt() -> None:
         place.hub.cancel("bench", "a1")
         for attempt in ("a2", "a1"):
             outcome = (await next_event(place.events, AttemptFinished, attempt=attempt)).outcome
-            assert isinstance(outcome, Faulted) and outcome.code is FaultCode.cancelled
+            assert isinstance(outcome, Faulted)
+            assert outcome.code is FaultCode.cancelled
 
 
 async def test_cancel_that_overtakes_its_command_is_heeded() -> None:
@@ -235,7 +237,8 @@ async def test_deadline_ends_an_action() -> None:
         arguments: dict[str, Scalar] = {"temperature": 50.0, "tau": 5.0}
         place.hub.command("bench", Command(attempt="a1", action="react", arguments=arguments, deadline_s=0.2))
         outcome = (await next_event(place.events, AttemptFinished)).outcome
-        assert isinstance(outcome, Faulted) and outcome.code is FaultCode.timeout
+        assert isinstance(outcome, Faulted)
+        assert outcome.code is FaultCode.timeout
 
 
 async def test_unexpected_instrument_is_refused() -> None:
@@ -263,7 +266,8 @@ async def test_second_driver_of_one_instrument_waits_until_the_first_is_gone(kin
             await second.__aenter__()
             await asyncio.sleep(0.5)
             hello = place.hub.links()["bench"].hello
-            assert hello is not None and hello.boot_id == "b1"
+            assert hello is not None
+            assert hello.boot_id == "b1"
         up = await next_event(place.events, LinkUp)
         assert up.hello.boot_id == "b2"
         await second.__aexit__(None, None, None)
@@ -290,5 +294,6 @@ async def test_ping_measures_the_round_trip(kind: str) -> None:
         await next_event(place.events, LinkUp)
         await asyncio.sleep(0.3)
         link = place.hub.links()["bench"]
-        assert link.round_trip_s is not None and 0.0 < link.round_trip_s < 1.0
+        assert link.round_trip_s is not None
+        assert 0.0 < link.round_trip_s < 1.0
         assert link.state == "ready"

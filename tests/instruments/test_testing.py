@@ -84,7 +84,7 @@ def test_good_driver_passes_every_check() -> None:
     ],
 )
 def test_bad_driver_is_told_what_is_wrong(driver: type[Driver], check: str, match: str) -> None:
-    found = failures(driver, clock=SystemClock(), time_limit_s=5.0)
+    found = failures(driver, clock=SystemClock(), time_limit_s=2.5)
     assert match in found[check]
 
 

@@ -88,7 +88,9 @@ def test_message_of_a_controller_comes_back_with_the_same_types(message: Command
         assert {name: type(value) for name, value in back.arguments.items()} == kinds
 
 
-@given(st.one_of(st.binary(max_size=300), st.recursive(scalars, st.lists, max_leaves=8).map(json.dumps).map(str.encode)))
+@given(
+    st.one_of(st.binary(max_size=300), st.recursive(scalars, st.lists, max_leaves=8).map(json.dumps).map(str.encode))
+)
 def test_arbitrary_bytes_raise_protocol_errors_only(frame: bytes) -> None:
     for decode in (decode_from_driver, decode_from_controller):
         with pytest.raises(ProtocolError):

@@ -220,7 +220,8 @@ class World:
 
     def _execute(self, driver: DriverSession, output: Execute) -> None:
         attempt = output.record.attempt
-        assert attempt in self.journal and self.journal[attempt].started_at is not None, "begun before it was durable"
+        assert attempt in self.journal
+        assert self.journal[attempt].started_at is not None, "begun before it was durable"
         if output.recovering:
             interrupted = Faulted(code=FaultCode.interrupted, message="")
             self._perform(driver.finished(attempt, interrupted, self.now))
