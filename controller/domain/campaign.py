@@ -31,8 +31,10 @@ class FailurePolicy(Model):
     """Dispatches of one step at most; only what may be repeated safely is ever dispatched again."""
     pause_after: Annotated[int, Field(ge=1)] = 5
     """The campaign pauses after so many failed experiments in a row."""
-    stall_factor: Annotated[float, Field(ge=1)] = 3.0
-    """An action that takes so many times its declared longest duration raises an alarm."""
+    stall_factor: Annotated[float, Field(ge=1)] = 1.5
+    """An action that takes so many times its declared longest duration raises an alarm while it goes on."""
+    deadline_factor: Annotated[float, Field(ge=1)] = 3.0
+    """An action that takes so many times its declared longest duration is ended by its driver."""
 
 
 class ProposalPolicy(Model):

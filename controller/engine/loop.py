@@ -350,8 +350,11 @@ class CampaignLoop:
             return False
         await self._record(*events, *committed)
         for made in committed:
-            self._session.send(self.state.attempts[made.attempt])
+            self._send(self.state.attempts[made.attempt])
         return True
+
+    def _send(self, attempt: Attempt) -> None:
+        self._session.send(attempt, deadline_factor=self.definition.failures.deadline_factor)
 
     def _intent(self, experiment: Experiment, step: StepSpec, progress: Progress, attempt: str) -> AttemptCommitted:
         bound = bind(step, self.definition.problem.parameters, experiment.point, progress.results)
@@ -377,7 +380,7 @@ class CampaignLoop:
             return
         match report.status:
             case "never_heard":
-                self._session.send(attempt)
+                self._send(attempt)
             case "accepted":
                 await self._move(attempt.id, _A.ACCEPTED)
             case "running":

@@ -150,13 +150,24 @@ class LabSession:
             link is not None and link.connected and link.state in ("ready", "busy") and self.allocation.free(instrument)
         )
 
-    def send(self, attempt: Attempt) -> None:
-        """Send the command of an attempt that is committed; if the driver is away, it is sent when it is back and asked."""
-        if self.connected(attempt.instrument):
-            self._hub.command(
-                attempt.instrument,
-                Command(attempt=attempt.id, action=attempt.action, arguments=attempt.arguments, units=attempt.units),
-            )
+    def send(self, attempt: Attempt, *, deadline_factor: float) -> None:
+        """Send the command of an attempt that is committed; if the driver is away, it is sent when it is back and asked.
+
+        Args:
+            attempt: The attempt.
+            deadline_factor: The driver ends the action after so many times its declared longest duration.
+        """
+        if not self.connected(attempt.instrument):
+            return
+        description = self.action(attempt.instrument, attempt.action)
+        longest = description.duration_s[1] if description else 0.0
+        self._hub.command(
+            attempt.instrument,
+            Command(
+                attempt=attempt.id, action=attempt.action, arguments=attempt.arguments, units=attempt.units,
+                deadline_s=deadline_factor * longest if longest > 0 else None,
+            ),
+        )  # fmt: skip
 
     def acknowledge(self, instrument: str, attempt: str) -> None:
         """Tell the driver that the outcome is durable here, and free the instrument."""

@@ -62,7 +62,7 @@ class TableDriver(SimulatedDriver):
         parameters: Annotated[dict[str, TableParameter], Field(min_length=1)],
         objectives: Annotated[dict[str, TableObjective], Field(min_length=1)],
         replicates: Literal["draw", "mean"] = "draw",
-        duration: Annotated[float, Field(ge=0.0, le=1e8)] = 1.0,
+        duration: Annotated[float, Field(ge=0.0, le=1e8)] = 0.0,
         capacity: Annotated[int, Field(ge=1, le=1000)] = 1,
         seed: int = 0,
         faults: FaultPlan | None = None,

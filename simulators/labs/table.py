@@ -56,7 +56,7 @@ def expand(options: Mapping[str, Any], campaign: CampaignLike, folder: Path) -> 
             values[name]: {"column": name, "unit": objective.unit} for name, objective in campaign.objectives.items()
         },
         "replicates": choice(options, "replicates", ("draw", "mean")),
-        "duration": duration(options, "duration", 1.0),
+        "duration": duration(options, "duration", 0.0),
         "capacity": capacity,
         "seed": whole(options, "seed", campaign.seed, 0, 2**63 - 1),
         "faults": fault_plan(options),
