@@ -38,8 +38,8 @@ clean: ## remove what tools leave behind; .venv and results stay
 # The stamp is moved into place last, so that an interrupted set-up is taken up again. Torch comes first: it is by far the
 # largest, and a platform's own build of it (a local version such as +cpu) is then kept by what follows.
 $(STAMP): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Labwright needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1 || echo missing)." >&2; \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Labwright needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo not there)." >&2; \
 	  echo "Name another one: make setup PYTHON=python3.12" >&2; exit 1; }
 	@$(BIN)/python -c 'pass' 2>/dev/null || { echo "Making the environment .venv"; $(PYTHON) -m venv --clear .venv; }
 	@twice() { "$$@" || { echo "That failed; once more in 5 s: $$*" >&2; sleep 5; "$$@"; }; }; \
