@@ -31,6 +31,7 @@ def unprivileged_user() -> str | None:
 class PostgresServer:
     def __init__(self, binaries: Path) -> None:
         self._binaries = binaries
+        self._emptied: str | None = None
         self.folder = Path(tempfile.mkdtemp(prefix="lw-pg-"))
         user = unprivileged_user()
         if user is not None:
@@ -87,3 +88,18 @@ class PostgresServer:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
+
+    def emptied_database(self) -> str:
+        """Return the URL of a database that is emptied first: faster than a new one, for one test after the other."""
+        import psycopg
+
+        if self._emptied is None:
+            self._emptied = self.create_database()
+        with psycopg.connect(self._emptied, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+        return self._emptied
