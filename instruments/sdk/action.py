@@ -91,21 +91,28 @@ class Action:
         """Return (typical, longest) [lab s] for these arguments.
 
         Raises:
-            DriverDefinitionError: If the duration is not two numbers with 0 <= typical <= longest, longest above 0.
+            DriverDefinitionError: If the duration is not two finite numbers with 0 <= typical <= longest.
         """
-        typical, longest = self.duration(**arguments) if callable(self.duration) else self.duration
-        if not 0.0 <= typical <= longest < float("inf") or longest <= 0.0:
+        try:
+            typical, longest = self.duration(**arguments) if callable(self.duration) else self.duration
+            typical, longest = float(typical), float(longest)
+        except Exception as error:  # a driver's own function may raise anything
+            raise DriverDefinitionError(
+                f"action {self.name!r}: its duration for {dict(arguments)} cannot be told: {error!r}"
+            ) from error
+        if not 0.0 <= typical <= longest < float("inf"):
             raise DriverDefinitionError(
                 f"action {self.name!r}: duration ({typical}, {longest}) is not (typical, longest) in seconds"
             )
-        return float(typical), float(longest)
+        return typical, longest
 
     def _general_duration(self, arguments: Mapping[str, ArgumentDescription]) -> tuple[float, float]:
-        if not callable(self.duration):
-            return self.duration_for({})
         low, middle, high = ({n: _sample(a, at) for n, a in arguments.items()} for at in (0.0, 0.5, 1.0))
         typical = self.duration_for(middle)[0]
-        return typical, max(self.duration_for(values)[1] for values in (low, middle, high))
+        longest = max(self.duration_for(values)[1] for values in (low, middle, high))
+        if longest <= 0.0:
+            raise DriverDefinitionError(f"action {self.name!r}: a longest duration of zero leaves no time for anything")
+        return typical, longest
 
 
 def _sample(argument: ArgumentDescription, at: float) -> Scalar:

@@ -28,6 +28,8 @@ _PROGRESS_PAUSE_S = 0.1
 _SCALED_SLACK_S = 5.0
 """What every deadline is longer by in a lab that is faster than real time [real s]."""
 _CLOSE_BOUND_S = 1.0
+_SHORTEST_DEADLINE_S = 1.0
+"""Where the controller gives no deadline [lab s]: a duration that depends on the arguments may be zero for some."""
 log = logging.getLogger(__name__)
 
 
@@ -177,8 +179,8 @@ class ActionHost:
             return Rejection("out_of_limits" if error.code == "out_of_limits" else "invalid_command", str(error))
         try:
             duration = self._actions[command.action].duration_for(used)
-        except Exception as error:  # a driver's own function of the arguments
-            return Rejection("driver_error", f"action {command.action!r}: its duration cannot be told: {error!r}")
+        except DriverDefinitionError as error:
+            return Rejection("driver_error", str(error))
         return AttemptRecord(
             attempt=command.attempt,
             action=command.action,
@@ -186,7 +188,7 @@ class ActionHost:
             received=dict(command.arguments),
             units=dict(command.units),
             duration_s=duration,
-            deadline_s=duration[1] if command.deadline_s is None else command.deadline_s,
+            deadline_s=max(duration[1], _SHORTEST_DEADLINE_S) if command.deadline_s is None else command.deadline_s,
             accepted_at=at,
             conversions=conversions,
         )

@@ -170,7 +170,10 @@ async def test_garbage_on_the_port_changes_nothing(tmp_path: Path) -> None:
             port = int(address.rpartition(":")[2])
             for content in (b"GET / HTTP/1.1\r\n\r\n", os.urandom(5000), b"\xff" * 70000, b""):
                 # It may be thrown out before it has said everything.
-                with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", port), timeout=5) as raw:
+                with (
+                    contextlib.suppress(ConnectionError),
+                    socket.create_connection(("127.0.0.1", port), timeout=5) as raw,
+                ):
                     raw.sendall(content)
             context = zmq.Context()
             stranger = context.socket(zmq.DEALER)
