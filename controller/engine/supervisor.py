@@ -86,6 +86,7 @@ class Supervisor:
             if loop.state.name == definition.name:
                 return loop
         lock = self.store.lock_campaign(definition.name)
+        lock.acquire()
         try:
             record = self.store.find(definition.name)
             key = record.id if record is not None else new_id()
