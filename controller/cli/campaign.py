@@ -17,6 +17,15 @@ app = typer.Typer()
 Timeout = Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait for the controller's answer.")]
 
 
+STEERABLE = {
+    "pause": ("running",),
+    "resume": ("paused",),
+    "stop": ("running", "paused"),
+    "abort": ("running", "paused", "stopping"),
+}
+"""From which statuses a verb leads on (as in `domain.experiment`, which is too heavy for a command that only asks)."""
+
+
 class Format(StrEnum):
     """What an export looks like."""
 
@@ -216,6 +225,12 @@ def export(
 
 def _steer(verb: str, campaign: str, store: str | None, timeout_s: float, as_json: bool) -> None:
     from controller.cli.requests import steer
+    from controller.errors import ConflictError
 
     with find(store, campaign) as found:
+        status = found.campaign["status"]
+        if status not in STEERABLE[verb]:
+            raise ConflictError(
+                f"campaign {found.name} is {status}; {verb} is for one that is {' or '.join(STEERABLE[verb])}"
+            )
         steer(found, verb, {}, timeout_s=timeout_s, as_json=as_json)

@@ -36,14 +36,13 @@ def new(
 @app.command()
 def check(driver: Tag, options: Options = "{}", json: Json = False) -> None:
     """Put a driver through its contract: limits, units, stop, recovery; exit code 1 when it fails one."""
-    from instruments.testing import check_driver
-
     from instruments.sdk.registry import load_driver
+    from instruments.testing import check_driver
 
     chosen = _options(options)
     driver_class = load_driver(driver)
     results = check_driver(lambda: driver_class(**chosen))
-    rows = [{"check": r.name, "result": "ok" if r.passed else "failed", "detail": r.detail} for r in results]
+    rows = [{"check": r.name, "result": r.status, "detail": r.message} for r in results]
     print_rows(rows, [Column("check"), Column("result"), Column("detail")], as_json=json, title=f"Driver {driver}")
     if any(row["result"] == "failed" for row in rows):
         raise typer.Exit(1)

@@ -66,9 +66,16 @@ def list_experiments(
         print_json(rows)
         return
     columns = [
-        Column("number", "experiment"), Column("status"), *objective_columns(definition),
-        *setting_columns(definition, width=console().width - 2 * NARROW), Column("attempts"), Column("source"), Column("completed_at", "ended"), Column("reason"), Column("data"),
-    ]  # fmt: skip
+        Column("number", "experiment"),
+        Column("status"),
+        *objective_columns(definition),
+        *setting_columns(definition, width=console().width - 2 * NARROW),
+        Column("attempts"),
+        Column("source"),
+        Column("completed_at", "ended"),
+        Column("reason"),
+        Column("data"),
+    ]
     print_rows(
         [{**flat(row), "data": mark(row["simulated"])} for row in rows], columns, as_json=False,
         title=f"Experiments of {found.name}{' · SIMULATED DATA' if found.simulated else ''}", empty="No experiments.",
@@ -150,6 +157,8 @@ def _steer(verb: str, campaign: str, number: str, store: str | None, timeout_s: 
 
 
 def _values(texts: list[str]) -> dict[str, float]:
+    import math
+
     values: dict[str, float] = {}
     for text in texts:
         name, sign, number = text.rpartition("=")
@@ -157,6 +166,8 @@ def _values(texts: list[str]) -> dict[str, float]:
             values[name] = float(number)
         except ValueError:
             sign = ""
+        if sign and not math.isfinite(values[name]):
+            raise typer.BadParameter(f"{text!r}: a result must be a finite number", param_hint="--value")
         if not sign or not name:
             raise typer.BadParameter(f"{text!r} is not OBJECTIVE=NUMBER, for example yield=71.5", param_hint="--value")
     return values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
-from controller.cli.render import text_of
+from controller.cli.render import clean, text_of
 
 if TYPE_CHECKING:
     from controller.domain.campaign import Definition
@@ -50,7 +50,7 @@ class LineDisplay:
         self._alarms = list(snapshot.alarms)
 
     def _print(self, text: str) -> None:
-        print(text, file=self._out, flush=True)
+        print(clean(text), file=self._out, flush=True)
 
 
 def n_finished(snapshot: Snapshot) -> int:

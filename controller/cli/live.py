@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.cli.lines import n_finished
-from controller.cli.render import STYLES
+from controller.cli.render import STYLES, clean
 from controller.cli.results import best_table
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class LiveDisplay:
         if snapshot.best:
             parts += [Text(), self._best(snapshot)]
         if snapshot.alarms:
-            parts += [Text(), *(Text(f"⚠ {alarm}", style="yellow") for alarm in snapshot.alarms[-ALARM_ROWS:])]
+            parts += [Text(), *(Text(f"⚠ {clean(alarm)}", style="yellow") for alarm in snapshot.alarms[-ALARM_ROWS:])]
         title = Text(f" {snapshot.campaign} ", style="bold")
         if snapshot.simulated:
             title.append("SIMULATED ", style="bold magenta")

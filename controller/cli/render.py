@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ PIPED_WIDTH = 250
 STYLES = {
     "completed": "green", "running": "cyan", "queued": "blue", "proposed": "blue", "paused": "yellow", "stopping": "yellow",
     "failed": "red", "abandoned": "red", "unknown": "bold red", "cancelled": "dim", "draft": "dim",
-    "ok": "green", "warning": "yellow", "simulated": "magenta", "SIMULATED": "bold magenta",
+    "ok": "green", "passed": "green", "skipped": "dim", "warning": "yellow", "simulated": "magenta", "SIMULATED": "bold magenta",
     "ready": "green", "busy": "cyan", "away": "yellow",
 }  # fmt: skip
 """Colours of the words that a reader looks for."""
@@ -49,12 +50,17 @@ def text_of(value: object) -> str:
         return ", ".join(f"{name} {text_of(v)}" for name, v in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(text_of(v) for v in value)
-    text = str(value)
+    text = clean(str(value))
     if (
         len(text) >= 20 and text[4:5] == "-" and text[10:11] == "T"
     ):  # ISO 8601: fractions of seconds are noise on a screen
         return f"{text[:10]} {text[11:19]}Z" if text.endswith(("Z", "+00:00")) else text
     return text
+
+
+def clean(text: str) -> str:
+    """Return `text` without characters that steer a terminal: messages of instruments come from outside."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", text)
 
 
 def console(*, error: bool = False) -> Console:
@@ -145,7 +151,7 @@ def complain(error: Exception, exit_code: int, *, as_json: bool) -> None:
         print(json.dumps(content, ensure_ascii=False), file=sys.stderr)
         return
     for line in str(error).splitlines() or [type(error).__name__]:
-        print(f"labwright: {line}", file=sys.stderr)
+        print(f"labwright: {clean(line)}", file=sys.stderr)
 
 
 def _is_number(value: object) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 
 _REQUIREMENT = re.compile(r"^\s*([\w.-]+)\s*(?:\[[^\]]*\])?\s*([^;]*?)\s*(?:;\s*(.*))?$")
+_CLAUSE = re.compile(r"(~=|==|!=|>=|<=|>|<)\s*(.+)")
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([\w-]+)['"]""")
 
 
@@ -61,24 +62,26 @@ def allows(specifier: str, found: str) -> bool:
 
 
 def _clause(clause: str, found: tuple[int, ...]) -> bool:
-    operator, wanted_text = re.match(r"(~=|==|!=|>=|<=|>|<)?\s*(.*)", clause).groups()  # type: ignore[union-attr]  # matches anything
+    match = _CLAUSE.match(clause)
+    if match is None:
+        raise ValueError(f"{clause!r} is not a version specifier")
+    operator, wanted_text = match.groups()
     wanted = _release(wanted_text)
     if operator == "~=":
-        return found >= wanted and found[: len(wanted) - 1] == wanted[:-1]
-    if operator == "==":
-        same = found[: len(wanted)] if wanted_text.endswith(".*") else found
-        return same == wanted
+        return _padded(found) >= _padded(wanted) and found[: len(wanted) - 1] == wanted[:-1]
+    if wanted_text.endswith(".*"):
+        return (found[: len(wanted)] == wanted) == (operator == "==")
+    have, want = _padded(found), _padded(wanted)
     return {
-        "!=": found != wanted,
-        ">=": found >= wanted,
-        "<=": found <= wanted,
-        ">": found > wanted,
-        "<": found < wanted,
-    }[operator]
+        "==": have == want, "!=": have != want, ">=": have >= want, "<=": have <= want, ">": have > want, "<": have < want,
+    }[operator]  # fmt: skip
 
 
 def _release(text: str) -> tuple[int, ...]:
-    """Return the release numbers of a version, without zeros at the end so that 3.0 and 3 are the same."""
     match = re.match(r"\s*v?(?:\d+!)?(\d+(?:\.\d+)*)", text)
-    numbers = [int(part) for part in match.group(1).split(".")] if match else [0]
-    return tuple(numbers)
+    return tuple(int(part) for part in match.group(1).split(".")) if match else (0,)
+
+
+def _padded(release: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a release with zeros at its end, so that 3.0 and 3 are the same."""
+    return release + (0,) * (6 - len(release))
