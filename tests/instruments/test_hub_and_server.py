@@ -170,7 +170,7 @@ async def test_stop_ends_a_blocking_action_within_a_second(kind: str) -> None:
     bench = Bench()
     async with _place(kind) as place, serving(bench, place.client("bench", "b1")):
         await next_event(place.events, LinkUp)
-        place.hub.command("bench", Command(attempt="a1", action="block", arguments={"seconds": 2.5}))
+        place.hub.command("bench", Command(attempt="a1", action="block", arguments={"seconds": 1.9}))
         await next_event(place.events, AttemptStarted)
         asked = time.monotonic()
         request = place.hub.stop("bench")
@@ -190,7 +190,7 @@ async def test_stop_ends_a_blocking_action_within_a_second(kind: str) -> None:
         # It waits until the stuck code has let go of the device.
         finished = await next_event(place.events, AttemptFinished, attempt="a3")
         assert isinstance(finished.outcome, Succeeded)
-        assert finished.outcome.started_at - outcome.finished_at > 1.0  # type: ignore[operator]
+        assert finished.outcome.started_at - outcome.finished_at > 0.5  # type: ignore[operator]
 
 
 async def test_async_action_that_blocks_its_loop_does_not_silence_the_wire() -> None:

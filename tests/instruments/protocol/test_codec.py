@@ -98,7 +98,7 @@ def test_arbitrary_bytes_raise_protocol_errors_only(frame: bytes) -> None:
     protocol_of_hello(frame)
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(st.one_of(from_driver, from_controller), st.data())
 def test_damaged_frame_is_read_as_a_message_or_refused(message: Command, data: st.DataObject) -> None:
     frame = bytearray(encode(message))
