@@ -26,6 +26,15 @@ Ends = Mapping[str, int]
 """Campaign -> position of the newest event in its log, as this process knows it."""
 
 
+# Built once: building a statement costs SQLAlchemy more than carrying it out costs SQLite.
+_KEY: sa.BindParameter[str] = sa.bindparam("key")
+_LOG_END = sa.select(
+    sa.func.coalesce(sa.func.max(col(EventRow.campaign_sequence)), 0),
+    sa.select(col(CampaignRow.name)).where(col(CampaignRow.id) == _KEY).scalar_subquery(),
+).where(col(EventRow.campaign) == _KEY)
+_INSERT_EVENTS = sa.insert(EventRow)
+
+
 class Job(Protocol):
     """One piece of writing that happens as a whole or not at all."""
 
@@ -68,12 +77,7 @@ class Unit:
         """Write the events and bring the rows up to date."""
         created = self.events[0]
         campaign = created.campaign
-        (end, name) = connection.execute(
-            sa.select(
-                sa.func.coalesce(sa.func.max(col(EventRow.campaign_sequence)), 0),
-                sa.select(col(CampaignRow.name)).where(col(CampaignRow.id) == campaign).scalar_subquery(),
-            ).where(col(EventRow.campaign) == campaign)
-        ).one()
+        (end, name) = connection.execute(_LOG_END, {"key": campaign}).one()
         if name is not None:
             self.guard(name)
         known = ends.get(campaign, end)
@@ -89,7 +93,7 @@ class Unit:
         elif self.definition is not None:
             amend_definition(connection, campaign, self.definition)
         connection.execute(
-            sa.insert(EventRow),
+            _INSERT_EVENTS,
             [
                 {
                     "id": self.ids[i],

@@ -6,6 +6,7 @@ This shares nothing with `domain/state.py`, which folds the same events in memor
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,6 +38,7 @@ from controller.store.tables import (
     MeasurementRow,
     ObservationRow,
     ProposalRow,
+    Row,
 )
 
 _EXPERIMENT_RESTS = (
@@ -71,19 +73,19 @@ def insert_campaign(connection: Connection, event: CampaignCreated, definition: 
         raise ConflictError(
             f"the store holds a campaign named {event.name} already (id {taken}); resume it or choose another name"
         )
-    connection.execute(
-        sa.insert(CampaignRow).values(
-            id=event.campaign,
-            name=event.name,
-            status="draft",
-            reason="",
-            simulated=event.simulated,
-            seed=event.seed,
-            definition_fingerprint=event.definition_fingerprint,
-            created_at=event.at,
-            updated_at=event.at,
-            budget_experiments=definition.budget.experiments,
-        )
+    _insert(
+        connection,
+        CampaignRow,
+        id=event.campaign,
+        name=event.name,
+        status="draft",
+        reason="",
+        simulated=event.simulated,
+        seed=event.seed,
+        definition_fingerprint=event.definition_fingerprint,
+        created_at=event.at,
+        updated_at=event.at,
+        budget_experiments=definition.budget.experiments,
     )
     _insert_definition(connection, event.campaign, 1, definition)
 
@@ -113,10 +115,13 @@ def amend_definition(connection: Connection, campaign: str, definition: Definiti
 
 
 def _insert_definition(connection: Connection, campaign: str, version: int, definition: Definition) -> None:
-    connection.execute(
-        sa.insert(DefinitionRow).values(
-            campaign=campaign, version=version, fingerprint=definition.fingerprint, body=definition.model_dump_json()
-        )
+    _insert(
+        connection,
+        DefinitionRow,
+        campaign=campaign,
+        version=version,
+        fingerprint=definition.fingerprint,
+        body=definition.model_dump_json(),
     )
 
 
@@ -126,10 +131,13 @@ def project(connection: Connection, event: Event, event_id: str) -> None:
     Raises:
         ConflictError: If it tells of a campaign, experiment or attempt that the store does not hold.
     """
-    _update(connection, CampaignRow, event.campaign, updated_at=event.at)
-    if isinstance(event, CampaignStatusChanged):
-        _update(connection, CampaignRow, event.campaign, status=event.status.value, reason=plain(event.reason))
-    elif isinstance(event, ExperimentProposed):
+    changes = (
+        {"status": event.status.value, "reason": plain(event.reason)}
+        if isinstance(event, CampaignStatusChanged)
+        else {}
+    )
+    _update(connection, CampaignRow, event.campaign, updated_at=event.at, **changes)
+    if isinstance(event, ExperimentProposed):
         _insert_experiment(connection, event)
     elif isinstance(event, ExperimentStatusChanged):
         _move_experiment(connection, event)
@@ -138,38 +146,36 @@ def project(connection: Connection, event: Event, event_id: str) -> None:
     elif isinstance(event, AttemptStatusChanged):
         _move_attempt(connection, event)
     elif isinstance(event, AlarmRaised):
-        connection.execute(
-            sa.insert(AlarmRow).values(
-                event=event_id,
-                campaign=event.campaign,
-                code=event.code,
-                message=plain(event.message),
-                experiment=event.experiment,
-                attempt=event.attempt,
-                at=event.at,
-            )
+        _insert(
+            connection,
+            AlarmRow,
+            event=event_id,
+            campaign=event.campaign,
+            code=event.code,
+            message=plain(event.message),
+            experiment=event.experiment,
+            attempt=event.attempt,
+            at=event.at,
         )
 
 
 def _insert_experiment(connection: Connection, event: ExperimentProposed) -> None:
-    simulated = sa.select(col(CampaignRow.simulated)).where(col(CampaignRow.id) == event.campaign).scalar_subquery()
-    connection.execute(
-        sa.insert(ExperimentRow).values(
-            id=event.experiment,
-            campaign=event.campaign,
-            number=event.number,
-            status="proposed",
-            reason="",
-            point=compact(event.proposal.point),
-            source=event.proposal.source,
-            proposed_at=event.at,
-            simulated=simulated,
-            n_attempts=0,
-        )
+    simulated = connection.execute(_IS_SIMULATED, {"key": event.campaign}).scalar_one()
+    _insert(
+        connection,
+        ExperimentRow,
+        id=event.experiment,
+        campaign=event.campaign,
+        number=event.number,
+        status="proposed",
+        reason="",
+        point=compact(event.proposal.point),
+        source=event.proposal.source,
+        proposed_at=event.at,
+        simulated=simulated,
+        n_attempts=0,
     )
-    connection.execute(
-        sa.insert(ProposalRow).values(experiment=event.experiment, body=event.proposal.model_dump_json())
-    )
+    _insert(connection, ProposalRow, experiment=event.experiment, body=event.proposal.model_dump_json())
 
 
 def _move_experiment(connection: Connection, event: ExperimentStatusChanged) -> None:
@@ -180,13 +186,13 @@ def _move_experiment(connection: Connection, event: ExperimentStatusChanged) -> 
         "fault_message": None if event.fault is None else plain(event.fault.message),
         "ended_at": event.at if event.status in _EXPERIMENT_RESTS else None,
     }
-    if event.status is ExperimentStatus.RUNNING:
-        changes["started_at"] = sa.func.coalesce(col(ExperimentRow.started_at), event.at)
     _update(connection, ExperimentRow, event.experiment, **changes)
-    connection.execute(sa.delete(ObservationRow).where(col(ObservationRow.experiment) == event.experiment))
+    if event.status is ExperimentStatus.RUNNING:
+        connection.execute(_START_EXPERIMENT, {"key": event.experiment, "now": event.at})
+    connection.execute(_DROP_OBSERVATIONS, {"key": event.experiment})
     if event.observations:
         connection.execute(
-            sa.insert(ObservationRow),
+            _insert_into(ObservationRow),
             [
                 {
                     "experiment": event.experiment,
@@ -202,22 +208,22 @@ def _move_experiment(connection: Connection, event: ExperimentStatusChanged) -> 
 
 
 def _insert_attempt(connection: Connection, event: AttemptCommitted) -> None:
-    _update(connection, ExperimentRow, event.experiment, n_attempts=col(ExperimentRow.n_attempts) + 1)
-    connection.execute(
-        sa.insert(AttemptRow).values(
-            id=event.attempt,
-            campaign=event.campaign,
-            experiment=event.experiment,
-            step=event.step,
-            ordinal=event.ordinal,
-            instrument=event.instrument,
-            action=event.action,
-            arguments=compact(event.arguments),
-            units=compact(event.units),
-            status="committed",
-            reason="",
-            committed_at=event.at,
-        )
+    _changed_one(connection.execute(_COUNT_ATTEMPT, {"key": event.experiment}), ExperimentRow, event.experiment)
+    _insert(
+        connection,
+        AttemptRow,
+        id=event.attempt,
+        campaign=event.campaign,
+        experiment=event.experiment,
+        step=event.step,
+        ordinal=event.ordinal,
+        instrument=event.instrument,
+        action=event.action,
+        arguments=compact(event.arguments),
+        units=compact(event.units),
+        status="committed",
+        reason="",
+        committed_at=event.at,
     )
 
 
@@ -233,13 +239,13 @@ def _move_attempt(connection: Connection, event: AttemptStatusChanged) -> None:
     }
     if event.status is AttemptStatus.ACCEPTED:
         changes["accepted_at"] = event.at
-    elif event.status is AttemptStatus.RUNNING:
-        changes["started_at"] = sa.func.coalesce(col(AttemptRow.started_at), event.at)
     _update(connection, AttemptRow, event.attempt, **changes)
-    connection.execute(sa.delete(MeasurementRow).where(col(MeasurementRow.attempt) == event.attempt))
+    if event.status is AttemptStatus.RUNNING:
+        connection.execute(_START_ATTEMPT, {"key": event.attempt, "now": event.at})
+    connection.execute(_DROP_MEASUREMENTS, {"key": event.attempt})
     if event.measurements:
         connection.execute(
-            sa.insert(MeasurementRow),
+            _insert_into(MeasurementRow),
             [
                 {
                     "attempt": event.attempt,
@@ -263,9 +269,49 @@ def _value_columns(value: Value) -> dict[str, float | str | None]:
     return {"value_number": float(value), "value_text": None}
 
 
+# Statements are built once: building one costs SQLAlchemy more than carrying it out costs SQLite.
+
+_KEY: sa.BindParameter[str] = sa.bindparam("key")
+_NOW: sa.BindParameter[float] = sa.bindparam("now")
+_IS_SIMULATED = sa.select(col(CampaignRow.simulated)).where(col(CampaignRow.id) == _KEY)
+_COUNT_ATTEMPT = (
+    sa.update(ExperimentRow).where(col(ExperimentRow.id) == _KEY).values(n_attempts=col(ExperimentRow.n_attempts) + 1)
+)
+_START_EXPERIMENT = (
+    sa.update(ExperimentRow)
+    .where(col(ExperimentRow.id) == _KEY, col(ExperimentRow.started_at).is_(None))
+    .values(started_at=_NOW)
+)
+_START_ATTEMPT = (
+    sa.update(AttemptRow)
+    .where(col(AttemptRow.id) == _KEY, col(AttemptRow.started_at).is_(None))
+    .values(started_at=_NOW)
+)
+_DROP_OBSERVATIONS = sa.delete(ObservationRow).where(col(ObservationRow.experiment) == _KEY)
+_DROP_MEASUREMENTS = sa.delete(MeasurementRow).where(col(MeasurementRow.attempt) == _KEY)
+
+
+@cache
+def _insert_into(table: type[Row]) -> sa.Insert:
+    return sa.insert(table)
+
+
+@cache
+def _update_of(table: type[CampaignRow | ExperimentRow | AttemptRow], columns: tuple[str, ...]) -> sa.Update:
+    return sa.update(table).where(col(table.id) == _KEY).values({name: sa.bindparam(f"new_{name}") for name in columns})
+
+
+def _insert(connection: Connection, table: type[Row], **row: Any) -> None:
+    connection.execute(_insert_into(table), row)
+
+
 def _update(
     connection: Connection, table: type[CampaignRow | ExperimentRow | AttemptRow], key: str, **changes: Any
 ) -> None:
-    changed = connection.execute(sa.update(table).where(col(table.id) == key).values(**changes))
-    if changed.rowcount != 1:
+    values = {f"new_{name}": value for name, value in changes.items()}
+    _changed_one(connection.execute(_update_of(table, tuple(changes)), {"key": key, **values}), table, key)
+
+
+def _changed_one(result: sa.CursorResult[Any], table: type[Row], key: str) -> None:
+    if result.rowcount != 1:
         raise ConflictError(f"the store holds no {table.__tablename__} {key}")
