@@ -447,7 +447,13 @@ class CampaignLoop:
 
     async def _end_attempt(self, attempt: Attempt, changed: AttemptStatusChanged) -> None:
         """Commit the end of an attempt together with what follows for its experiment, then acknowledge."""
-        await self._record(changed)
+        events: list[Event] = [changed]
+        if self.state.experiments[attempt.experiment].status is _S.UNKNOWN and changed.status is not _A.UNKNOWN:
+            reason = "its driver has told what became of it"
+            events.append(
+                ExperimentStatusChanged(**self._stamp(), experiment=attempt.experiment, status=_S.RUNNING, reason=reason)
+            )
+        await self._record(*events)
         self._expected.pop(attempt.id, None)
         self._fractions.pop(attempt.id, None)
         await self._close_ended()

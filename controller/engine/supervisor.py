@@ -260,4 +260,5 @@ def amended(
         for name in _AMENDABLE
         if (before := stored.model_dump(mode="json")[name]) != (after := wanted.model_dump(mode="json")[name])
     }
-    return (wanted if changes else stored), changes
+    # The stored problem stands even where the file lists the same parameters in another order: proposals depend on the order.
+    return (wanted.model_copy(update={"problem": stored.problem}) if changes else stored), changes

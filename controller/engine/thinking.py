@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -67,6 +68,17 @@ class _Knowledge:
     feasibility: Feasibility | None
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute on one thread: sums in another order are other sums, and the instruments' processes need cores as well."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def propose(request: Request) -> list[Proposal]:
     """Return `request.n` proposals with their reasons; fewer only where fewer settings are left.
 
@@ -74,6 +86,11 @@ def propose(request: Request) -> list[Proposal]:
         SpaceExhaustedError: If every allowed setting has been proposed.
         MissingExtraError: If the problem has structures and RDKit is not installed.
     """
+    with _one_thread():
+        return _propose(request)
+
+
+def _propose(request: Request) -> list[Proposal]:
     try:
         ground = _ground(request.problem)
     except MissingExtraError:
@@ -120,16 +137,18 @@ def predict(
 
     An objective without any value yet is left out.
     """
-    ground = _ground(problem)
-    knowledge = _learn(problem, policy, ground, observed, seed, device)
-    return _predictions(problem, knowledge, ground.encoder.encode(points))
+    with _one_thread():
+        ground = _ground(problem)
+        knowledge = _learn(problem, policy, ground, observed, seed, device)
+        return _predictions(problem, knowledge, ground.encoder.encode(points))
 
 
 def calibrations(
     problem: Problem, policy: ProposalPolicy, observed: Sequence[Observed], seed: int, device: str = "auto"
 ) -> dict[str, CalibrationReport]:
     """Return per objective how well its model predicts each observation from the others; too few give no report."""
-    knowledge = _learn(problem, policy, _ground(problem), observed, seed, device)
+    with _one_thread():
+        knowledge = _learn(problem, policy, _ground(problem), observed, seed, device)
     reports = {name: calibration(s, knowledge.data[name]) for name, s in knowledge.surrogates.items()}
     return {name: report for name, report in reports.items() if report is not None}
 
