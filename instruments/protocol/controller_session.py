@@ -264,8 +264,15 @@ class ControllerSession:
     def stop(self, request: str, mode: Literal["finish", "now"], now: float) -> list[ControllerOutput]:
         """Stop and hold the instrument; `StopConfirmed` is the answer."""
         self._linked_boot()
-        for key in [key for key in self._resends if key.startswith(("stop:", "resume:", "command:"))]:
-            self._settled(key)
+        for key in list(self._resends):
+            if key.startswith(("stop:", "resume:")):
+                self._settled(key)
+            elif key.startswith("command:"):
+                # Not sent again after a stop, yet whoever sent it needs an answer: what became of it?
+                self._settled(key)
+                attempt = key.removeprefix("command:")
+                again = Inquire(attempts=(attempt,))
+                self._resends[f"inquire:{attempt}"] = _Resend(again, now + self._resend_s, self._resend_s)
         return self._request(f"stop:{request}", Stop(request=request, mode=mode), now)
 
     def resume(self, now: float) -> list[ControllerOutput]:

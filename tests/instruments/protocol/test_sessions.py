@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -208,3 +210,50 @@ def test_command_that_comes_after_its_acknowledgement_is_not_carried_out(restart
     world.to_driver.append((world.boot_id, late[1]))
     play(world, ("flow", 5))
     assert world.device.total() == 1
+
+
+def test_command_whose_rejection_is_lost_around_a_stop_is_answered_all_the_same() -> None:
+    world = linked_world()
+    world.ask("stop")
+    while world.driver is not None and world.driver.state != "stopped":
+        play(world, ("flow", 1))
+    world.commit()
+    world.deliver("to_driver", 0)
+    world.to_controller.clear()  # the rejection among them
+    world.ask("stop")
+    for _ in range(8):
+        play(world, ("flow", 5))
+        world.advance(0.6)
+    assert list(world.store.values()) == ["rejected"]
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_long_histories_with_many_attempts_settle(block: int) -> None:
+    """Longer and denser than the search above explores: 400 histories of up to 200 steps."""
+    kinds = [8, 3, 2, 4, 6, 6, 5, 0.5, 0.7, 3, 0.3, 3, 1, 0.5]
+    for seed in range(100 * block, 100 * (block + 1)):
+        chance = random.Random(seed)
+        world = World(chance.choice([1, 2]))
+        for _ in range(chance.randint(30, 200)):
+            way = chance.choice(["to_driver", "to_controller"])
+            steps: list[tuple[object, ...]] = [
+                ("deliver", way, chance.randint(0, 3)),
+                ("double", way, chance.randint(0, 3)),
+                ("lose", way, chance.randint(0, 3)),
+                ("commit",),
+                ("finish",),
+                ("flow", chance.randint(1, 30)),
+                ("advance", chance.choice([0.1, 0.6, 1.1, 6.0])),
+                ("kill_driver",),
+                ("crash", chance.randint(0, 5)),
+                ("start_driver",),
+                ("kill_controller",),
+                ("start_controller",),
+                ("ask", chance.choice(["stop", "finish", "resume", "resume", "cancel"])),
+                ("disk_full", chance.randint(1, 2)),
+            ]
+            play(world, chance.choices(steps, kinds)[0])
+        world.settle()
+        assert world.settled, f"{seed=}: a result never arrived, or the outbox never emptied"
+        assert world.contradictions == [], f"{seed=}"
+        assert max(world.device.values(), default=0) <= 1, f"{seed=}: carried out twice"
