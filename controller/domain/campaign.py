@@ -41,6 +41,7 @@ class ProposalPolicy(Model):
     """How points are proposed."""
 
     surrogate: SurrogateSpec = AutoSpec()
+    """The model; `{kind: auto}` chooses by the number of observations."""
     first_points: Annotated[int, Field(ge=1)] | None = None
     """Space-filling points before the model is used; by default as few as the kind of space needs."""
     ahead: Annotated[int, Field(ge=0, le=100)] | None = None
@@ -53,20 +54,29 @@ class CampaignFile(Model):
     """The campaign file as its user writes it."""
 
     campaign: Label
+    """Its name: letters, digits and `_.+@-`, unique in its store."""
     description: str = ""
+    """For people."""
     parameters: Annotated[dict[Name, Parameter], Field(min_length=1)]
+    """What may be set: name -> its type and range."""
     constraints: tuple[str, ...] = ()
+    """Linear equalities and inequalities that every experiment meets, such as `a + 2 * b <= 10`."""
     candidates: str | None = None
     """A CSV file whose rows are the only settings possible (a `table` lab implies its own)."""
     objectives: Annotated[dict[Name, Objective], Field(min_length=1)]
+    """What is measured, and what is wanted of it; with several the whole front between them is looked for."""
     budget: Budget
+    """How far the campaign may go."""
     batch: Annotated[int, Field(ge=1, le=1000)] = 1
     """Experiments in flight."""
     allow_replicates: bool = False
     """Whether a setting may be proposed again."""
     proposals: ProposalPolicy = ProposalPolicy()
+    """How points are proposed."""
     failures: FailurePolicy = FailurePolicy()
+    """What to do when something goes wrong."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Of all random numbers: the same seed and the same results give the same proposals."""
     lab: str | dict[str, Any]
     """The path of a lab file, or `{simulator: NAME, ...}`."""
 

@@ -31,10 +31,14 @@ class StepSpec(Model):
     """One action of the protocol."""
 
     step: Label
+    """The step's name, its own in this protocol."""
     instrument: Label
+    """The instrument that carries it out."""
     action: Name
+    """The action of its driver."""
     arguments: dict[str, Value] = Field(default={}, alias="with")
-    """Argument name -> a value, or `$parameter` for the experiment's setting of it."""
+    """Argument name -> a value, `$parameter` for the experiment's setting of it, or `$step.value` for what an earlier step
+    returned."""
     after: tuple[Label, ...] = ()
     """Steps that must have succeeded before."""
     gives: dict[Name, str] = {}

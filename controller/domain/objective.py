@@ -14,7 +14,9 @@ class Objective(Model):
     """One measured quantity and what is wanted of it."""
 
     goal: Literal["maximize", "minimize", "match"]
+    """What is wanted: much, little, or a value near the target."""
     unit: str | None = None
+    """Unit of the values, checked against the driver's; as pint writes it, or `percent`, `mol%`."""
     target: float | None = None
     """The value to match [unit]; only with `goal: match`."""
 

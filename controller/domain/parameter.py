@@ -40,6 +40,7 @@ class ContinuousParameter(Model):
     bounds: Bounds
     """Lowest and highest setting [unit]."""
     unit: str | None = None
+    """Unit of the setting, checked against the driver's argument; as pint writes it, or `percent`, `mol%`."""
     scale: Literal["linear", "log"] = "linear"
     """`log` when ratios matter more than differences (both bounds must be positive)."""
 
@@ -68,7 +69,9 @@ class IntegerParameter(Model):
 
     type: Literal["integer"]
     bounds: tuple[Whole, Whole]
+    """Lowest and highest setting [unit]."""
     unit: str | None = None
+    """Unit of the setting, checked against the driver's argument; as pint writes it, or `percent`, `mol%`."""
 
     @field_validator("bounds")
     @classmethod
@@ -87,7 +90,9 @@ class DiscreteParameter(Model):
 
     type: Literal["discrete"]
     values: Annotated[tuple[float, ...], Field(min_length=2)]
+    """The settings [unit]; kept in ascending order."""
     unit: str | None = None
+    """Unit of the setting, checked against the driver's argument; as pint writes it, or `percent`, `mol%`."""
 
     @field_validator("values")
     @classmethod
@@ -108,6 +113,7 @@ class CategoricalParameter(Model):
 
     type: Literal["categorical"]
     choices: Annotated[tuple[str, ...], Field(min_length=2)]
+    """The names of the choices."""
     descriptors: str | None = None
     """A CSV file with one row per choice; a column `smiles` is expanded with RDKit."""
 

@@ -16,6 +16,8 @@ class LabFile(Model):
     lab: Label
     """The lab's name; driver journals are kept under it."""
     instruments: Annotated[dict[Label, InstrumentSpec], Field(min_length=1)]
+    """The instruments by name."""
     protocol: Annotated[tuple[StepSpec, ...], Field(min_length=1)]
+    """The steps that one experiment takes; a step begins when those that it follows, or takes values of, have succeeded."""
     speed: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     """Lab seconds per real second; anything but 1 only where every instrument is simulated."""
