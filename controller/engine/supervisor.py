@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from controller.domain.campaign import CampaignStatus, Definition
 from controller.domain.event import (
     CampaignAmended,
@@ -25,12 +27,13 @@ from controller.engine.loop import CampaignLoop
 from controller.engine.session import LabSession, check_same_lab
 from controller.engine.snapshot import Snapshot, snapshot_of
 from controller.engine.thinker import Thinker
-from controller.errors import ConflictError, LabwrightError
+from controller.errors import ConflictError, LabwrightError, StoreError
 
 if TYPE_CHECKING:
     from controller.domain.lab import LabSpec
     from controller.store.locking import Lock
     from controller.store.opening import Store
+    from controller.store.records import Request as AskedRequest
 
 REQUESTS_S = 0.2
 """How often requests of people are looked for in the store [real s]."""
@@ -159,15 +162,20 @@ class Supervisor:
     async def serve_requests(self) -> None:
         """Carry out what people ask through the store, for ever."""
         while True:
-            for request in await asyncio.to_thread(self.store.pending_requests):
-                if request.verb == "start" or (request.campaign in self.loops):
-                    ok, text = True, ""
-                    try:
-                        text = await self._carry_out(request.verb, request.campaign, request.argument)
-                    except LabwrightError as error:
-                        ok, text = False, str(error)
-                    await self.store.answer(request.id, text, ok)
+            # While the store is away nobody can ask; the loops hold by themselves until it is back.
+            with contextlib.suppress(StoreError):
+                for request in await asyncio.to_thread(self.store.pending_requests):
+                    if request.verb == "start" or request.campaign in self.loops:
+                        await self._answer(request)
             await asyncio.sleep(REQUESTS_S)
+
+    async def _answer(self, request: AskedRequest) -> None:
+        ok, text = True, ""
+        try:
+            text = await self._carry_out(request.verb, request.campaign, request.argument)
+        except (LabwrightError, ValidationError) as error:
+            ok, text = False, str(error)
+        await self.store.answer(request.id, text, ok)
 
     async def _carry_out(self, verb: str, campaign: str | None, argument: dict[str, Any]) -> str:
         if verb == "start":

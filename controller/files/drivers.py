@@ -66,7 +66,9 @@ def look_up(spec: InstrumentSpec) -> Offer:
 
 
 def twin_of(spec: InstrumentSpec) -> InstrumentSpec | None:
-    """Return the simulated instrument that stands in for `spec`: itself, the file's `twin`, or the driver's; None without any.
+    """Return the simulated instrument that stands in for `spec`; None only for an external driver without a `twin`.
+
+    That is itself, the file's `twin`, the driver's, or the generic one, which invents values of the kinds that the driver declares.
 
     Raises:
         UnfitDriverError: If the driver cannot be loaded on this machine.
@@ -84,9 +86,7 @@ def twin_of(spec: InstrumentSpec) -> InstrumentSpec | None:
     driver_class = _load(spec.driver)
     if driver_class.simulated:
         return spec
-    tag = driver_class.twin
-    if tag is None:
-        return None
+    tag = driver_class.twin or GENERIC_TWIN
     if tag == GENERIC_TWIN:
         options: dict[str, Any] = {"driver": spec.driver, "options": spec.options}
     else:

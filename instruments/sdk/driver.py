@@ -29,7 +29,7 @@ class Driver:
     on_lost_controller: ClassVar[LostPolicy] = "finish_and_hold"
     """When the controller has been silent for the lease: `carry_on`, `finish_and_hold` or `go_safe`."""
     twin: ClassVar[str | None] = None
-    """Tag of the driver that simulates this device."""
+    """Tag of the driver that simulates this device; None takes a generic one, which invents values."""
     capacity: int = 1
     """How many actions the device carries out at once."""
     lease_s: ClassVar[float] = 10.0

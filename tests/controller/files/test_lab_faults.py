@@ -380,13 +380,11 @@ def test_simulate_takes_the_twin_of_the_file_first(folder: Path) -> None:
     assert load_campaign(folder / "campaign.yaml").lab.instruments["oven"].options == {"port": "COM1"}
 
 
-def test_simulate_without_a_twin_says_how_to_declare_one(folder: Path) -> None:
+def test_simulate_takes_the_generic_twin_where_none_is_declared(folder: Path) -> None:
     write(folder, {"campaign.yaml": OVEN_CAMPAIGN, "oven.yaml": OVEN_LAB})
-    with pytest.raises(FileFaultsError) as caught:
-        load_campaign(folder / "campaign.yaml", simulate=True)
-    (fault,) = caught.value.faults
-    assert fault.startswith(f"{folder / 'oven.yaml'}:3: instruments.oven: nothing can stand in")
-    assert "twin: {driver: simulated-twin" in fault
+    oven = load_campaign(folder / "campaign.yaml", simulate=True).lab.instruments["oven"]
+    assert oven.driver == "simulated-twin"
+    assert oven.options == {"driver": f"{HERE}:Oven", "options": {"port": "COM1"}}
 
 
 def test_value_of_an_earlier_step_needs_no_after(folder: Path) -> None:
