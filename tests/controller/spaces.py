@@ -107,7 +107,8 @@ def problems(draw: st.DrawFn) -> Problem:
         constraints.append("m1 + m2 + m3 == 1")
         if draw(FLIP):
             constraints.append("m1 - 2 * m2 <= 0.1")
-    if numeric and draw(FLIP):
+    bounded = draw(FLIP)
+    if numeric and bounded:
         low, high = parameters[numeric[0]]["bounds"]
         constraints.append(f"{numeric[0]} >= {low + 0.4 * (high - low):.6g}")
     return problem(parameters, constraints=tuple(constraints))
