@@ -55,4 +55,8 @@ def best_of(objectives: Mapping[str, Objective], rows: Sequence[Mapping[str, flo
     scores = [[o.score(row[name]) for name, o in objectives.items()] for row in rows]
     if len(objectives) == 1:
         return [max(range(len(rows)), key=lambda i: scores[i][0])] if rows else []
-    return [i for i, s in enumerate(scores) if not any(dominates(t, s) for t in scores)]
+    front: list[int] = []
+    for i, score in enumerate(scores):
+        if not any(dominates(scores[j], score) for j in front):
+            front = [j for j in front if not dominates(score, scores[j])] + [i]
+    return front

@@ -40,3 +40,7 @@ class Proposal(Model):
     seconds: float = 0.0
     """Real seconds it took."""
     note: str = ""
+
+    def without_reasons(self) -> Proposal:
+        """Return the point and its source alone."""
+        return Proposal(point=self.point, source=self.source)

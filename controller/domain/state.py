@@ -85,6 +85,8 @@ class Experiment:
 class CampaignState:
     """One campaign as its events tell it."""
 
+    lean: bool = False
+    """Leave the reasons of proposals out: a controller that runs for weeks keeps them in the store, not in memory."""
     id: str = ""
     name: str = ""
     definition_fingerprint: str = ""
@@ -140,7 +142,8 @@ class CampaignState:
             raise IllegalTransitionError(f"experiment {event.experiment} was proposed twice")
         if event.number != len(self.experiments) + 1:
             raise IllegalTransitionError(f"experiment number {event.number} follows number {len(self.experiments)}")
-        self.experiments[event.experiment] = Experiment(event.experiment, event.number, event.proposal, event.at)
+        proposal = event.proposal.without_reasons() if self.lean else event.proposal
+        self.experiments[event.experiment] = Experiment(event.experiment, event.number, proposal, event.at)
 
     def _move_experiment(self, event: ExperimentStatusChanged) -> None:
         experiment = self._experiment(event.experiment)
@@ -223,13 +226,17 @@ class CampaignState:
         return [a for a in made if step is None or a.step == step]
 
 
-def fold(events: Iterable[Event]) -> CampaignState:
+def fold(events: Iterable[Event], *, lean: bool = False) -> CampaignState:
     """Return the state that `events` lead to.
+
+    Args:
+        events: All of one campaign, in order.
+        lean: Leave the reasons of proposals out.
 
     Raises:
         IllegalTransitionError: If one of them cannot follow the ones before.
     """
-    state = CampaignState()
+    state = CampaignState(lean=lean)
     for event in events:
         state.apply(event)
     return state

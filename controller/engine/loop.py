@@ -36,7 +36,7 @@ from controller.domain.request import Request
 from controller.domain.state import Attempt, CampaignState, Experiment
 from controller.engine.observed import request_for
 from controller.engine.resolving import find_experiment, resolve_events
-from controller.engine.snapshot import Snapshot, snapshot_of
+from controller.engine.snapshot import Snapshot, best_experiments, snapshot_of
 from controller.engine.thinker import Thinker
 from controller.errors import ConflictError, ProposalError, SpaceExhaustedError
 from controller.measure.assembly import assemble
@@ -123,6 +123,7 @@ class CampaignLoop:
         self._alarms: deque[str] = deque(maxlen=HIDDEN_ALARMS)
         self._failures_in_a_row = 0
         self._idle_s = 0.0
+        self._best: tuple[int, list[dict[str, Any]]] = (0, [])
         self.crashed = False
         """Set when an unexpected error ended the loop."""
 
@@ -279,7 +280,7 @@ class CampaignLoop:
         self._wanted_since = None
 
     async def _stand_in(self) -> None:
-        """Let a space-filling point stand in when instruments have waited too long for the model."""
+        """Let a space-filling point stand in when nothing is queued and the model takes too long."""
         waiting = (
             self._thinking is not None
             and self._wanted_since is not None
@@ -287,7 +288,7 @@ class CampaignLoop:
             and not self.state.with_status(_S.QUEUED)
             and time.monotonic() - self._wanted_since > self.definition.proposals.patience
         )
-        if waiting and self._first_instruments_free():
+        if waiting:
             self._wanted_since = time.monotonic()
             try:
                 proposals = stand_in(self._request(1))
@@ -456,6 +457,7 @@ class CampaignLoop:
         await self._record(*events)
         self._expected.pop(attempt.id, None)
         self._fractions.pop(attempt.id, None)
+        self._stalled.discard(attempt.id)
         await self._close_ended()
         self._session.acknowledge(attempt.instrument, attempt.id)
 
@@ -673,8 +675,11 @@ class CampaignLoop:
                     "fraction": self._fractions.get(attempt.id),
                 }
             )
+        completed = self.state.counts()["completed"]
+        if completed != self._best[0]:
+            self._best = (completed, best_experiments(self.definition, self.state))
         return replace(
-            snapshot_of(self.definition, self.state),
+            snapshot_of(self.definition, self.state, self._best[1]),
             running=running,
             instruments=self._session.instruments(),
             doing=self._describe(),

@@ -47,8 +47,10 @@ def best_experiments(definition: Definition, state: CampaignState) -> list[dict[
     return sorted(chosen, key=lambda c: c["objectives"][first])
 
 
-def snapshot_of(definition: Definition, state: CampaignState) -> Snapshot:
-    """Return what a campaign looks like from its events alone, without a lab."""
+def snapshot_of(
+    definition: Definition, state: CampaignState, best: list[dict[str, Any]] | None = None
+) -> Snapshot:
+    """Return what a campaign looks like from its events alone, without a lab; `best` if it is known already."""
     return Snapshot(
         campaign=state.name,
         status=state.status.value,
@@ -56,7 +58,7 @@ def snapshot_of(definition: Definition, state: CampaignState) -> Snapshot:
         counts=state.counts(),
         budget=definition.budget.experiments,
         spent=state.spent,
-        best=best_experiments(definition, state),
+        best=best_experiments(definition, state) if best is None else best,
         simulated=state.simulated,
         started_at=state.created_at,
         now=state.last_at,

@@ -102,11 +102,11 @@ class Supervisor:
         return loop
 
     async def _take_up(self, key: str, definition: Definition, *, known: bool, resume: bool) -> CampaignLoop:
-        state = CampaignState()
+        state = CampaignState(lean=True)
         events: list[Event] = []
         changes: dict[str, tuple[str, str]] = {}
         if known:
-            state = fold(self.store.events(key))
+            state = fold(self.store.events(key), lean=True)
             stored = self.store.definition(key)
             definition, changes = amended(stored, definition, state)
         session = await self._lab(definition.lab)
@@ -234,7 +234,7 @@ def ended_snapshot(store: Store, definition: Definition) -> Snapshot | None:
     record = store.find(definition.name)
     if record is None or record.status in UNFINISHED:
         return None
-    state = fold(store.events(record.id))
+    state = fold(store.events(record.id), lean=True)
     wanted, changes = amended(store.definition(record.id), definition, state)
     return None if _reopens(wanted, changes, state) else snapshot_of(wanted, state)
 
