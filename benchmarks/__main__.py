@@ -1,11 +1,11 @@
-"""Runs a benchmark: `python -m benchmarks tables --seeds 0-7`."""
+"""Runs a benchmark: `python -m benchmarks tables --seeds 0-7`, `python -m benchmarks soak --minutes 60`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from benchmarks import tables
+from benchmarks import soak, tables
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -13,8 +13,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     tables.add_arguments(commands.add_parser("tables", help="closed loops over measured tables, against other tools"))
+    soak.add_arguments(commands.add_parser("soak", help="a simulated lab with failures, for as long as asked"))
     chosen = parser.parse_args(arguments)
-    return tables.run(chosen)
+    return {"tables": tables.run, "soak": soak.run}[chosen.command](chosen)
 
 
 if __name__ == "__main__":

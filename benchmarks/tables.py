@@ -33,7 +33,9 @@ MISS = 1.5
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `python -m benchmarks tables`."""
     parser.add_argument("--seeds", default="0-7", help="for example 0-7 or 3 (default: %(default)s)")
-    parser.add_argument("--problems", default="", help="names, separated by commas (default: every table)")
+    parser.add_argument(
+        "--problems", default="", help="names, also of functions, separated by commas (default: every table)"
+    )
     parser.add_argument("--budget", type=int, help="experiments per campaign (default: the problem's own)")
     parser.add_argument("--jobs", type=int, default=1, help="campaigns side by side (default: %(default)s)")
     parser.add_argument("--smoke", action="store_true", help="one small table, one seed, ten experiments")
@@ -75,7 +77,7 @@ def load_problems(folder: Path) -> ModuleType:
 
 
 def to_problem(source: Any) -> Any:
-    """Return a table of `problems.py` as a `Problem`: its rows are the pool, structures are its descriptors."""
+    """Return a problem of `problems.py` as a `Problem`: rows of a table are the pool, structures are descriptors."""
     from controller.domain.objective import Objective
     from controller.domain.space import DescriptorTable, Pool, Problem
 
@@ -93,8 +95,10 @@ def to_problem(source: Any) -> Any:
             parameters[name] = {"type": "discrete", "values": parameter["levels"]}
         else:
             parameters[name] = {"type": "continuous", "bounds": (parameter["lo"], parameter["hi"])}
-    rows = [source.row(i) for i in range(len(source.pool))]
-    pool = Pool(columns={name: tuple(row[name] for row in rows) for name in parameters})
+    pool = None
+    if source.is_pool:
+        rows = [source.row(i) for i in range(len(source.pool))]
+        pool = Pool(columns={name: tuple(row[name] for row in rows) for name in parameters})
     return Problem.model_validate(
         {
             "parameters": parameters,
@@ -106,29 +110,40 @@ def to_problem(source: Any) -> Any:
 
 
 def campaign(source: Any, seed: int, budget: int) -> dict[str, Any]:
-    """Run one campaign, one experiment at a time, until the target is reached or the budget spent."""
+    """Run one campaign until the target is reached or the budget spent, as many experiments at a time as the problem says."""
+    import numpy as np
+
     from controller.domain.campaign import ProposalPolicy
     from controller.domain.request import Observed, Request
     from controller.engine.thinking import propose
 
     problem, policy = to_problem(source), ProposalPolicy()
+    noise = np.random.default_rng(50_000 + seed)
     observed: list[Observed] = []
     seconds: list[float] = []
     sources: list[str] = []
     hit = None
-    for number in range(1, budget + 1):
+    while hit is None and len(observed) < budget:
         request = Request(
-            problem=problem, policy=policy, observed=tuple(observed), pending=(), number=number, seed=seed, device="cpu"
+            problem=problem,
+            policy=policy,
+            observed=tuple(observed),
+            pending=(),
+            n=min(source.q, budget - len(observed)),
+            number=len(observed) + 1,
+            seed=seed,
+            device="cpu",
         )
         begin = time.perf_counter()
-        (proposal,) = propose(request)
-        seconds.append(time.perf_counter() - begin)
-        sources.append(proposal.source)
-        value = source.true(proposal.point)
-        observed.append(Observed(point=proposal.point, values={"y": value}))
-        if value >= source.target - 1e-12:
-            hit = number
-            break
+        proposals = propose(request)
+        seconds.append((time.perf_counter() - begin) / len(proposals))
+        for proposal in proposals:
+            sources.append(proposal.source)
+            value = source.true(proposal.point)
+            measured = value + (source.noise * noise.standard_normal() if source.noise else 0.0)
+            observed.append(Observed(point=proposal.point, values={"y": measured}))
+            if hit is None and value >= source.target - 1e-12:
+                hit = len(observed)
     return {
         "problem": source.name,
         "seed": seed,
@@ -146,7 +161,8 @@ def _job(folder: str, name: str, seed: int, budget: int | None) -> dict[str, Any
 
     torch.set_num_threads(1)
     source = _cached(folder).get(name)
-    return campaign(source, seed, budget or source.budget)
+    # `problems.py` names a problem in batches like the one without.
+    return campaign(source, seed, budget or source.budget) | {"problem": name}
 
 
 def _results(jobs: list[tuple[str, str, int, int | None]], side_by_side: int) -> Iterator[dict[str, Any]]:

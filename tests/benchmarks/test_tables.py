@@ -16,6 +16,8 @@ class Table:
     is_pool = True
     name = "grid"
     budget = 20
+    q = 1
+    noise = 0.0
     params = [
         {"name": "x", "type": "num", "lo": 0.0, "hi": 1.9},
         {"name": "n", "type": "num", "lo": 1.0, "hi": 3.0, "levels": [1.0, 2.0, 3.0]},
