@@ -1,0 +1,154 @@
+"""Writes the reference of the campaign file and the lab file from their models: `python docs/generate.py`.
+
+The text is that of the JSON Schema, which takes it from the code, so a key and its description are written down once.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from controller.files.schema import campaign_schema, lab_schema
+
+FOLDER = Path(__file__).parent / "reference"
+NOTE = "<!-- Written by docs/generate.py; change the text below the fields in the code, then run it again. -->"
+
+PAGES = {
+    "campaign-file.md": (
+        "The campaign file",
+        "A campaign says what is searched, what is wanted, how far it may go and where it is carried out. YAML 1.2 or JSON. "
+        "`labwright validate FILE` names every fault at once, `labwright schema campaign` prints the JSON Schema for an editor.",
+        campaign_schema,
+    ),
+    "lab-file.md": (
+        "The lab file",
+        "A lab is its instruments, with their limits, and the protocol: the steps that one experiment takes. A campaign names "
+        "it in `lab:`. `labwright validate FILE` checks it, `labwright schema lab` prints the JSON Schema for an editor.",
+        lab_schema,
+    ),
+}
+"""File -> its title, its first paragraph, and the schema that it shows."""
+
+
+def pages() -> dict[str, str]:
+    """Return the content of every page, by file name."""
+    return {name: _page(title, about, schema()) for name, (title, about, schema) in PAGES.items()}
+
+
+def _page(title: str, about: str, schema: dict[str, Any]) -> str:
+    models: dict[str, dict[str, Any]] = schema.get("$defs", {})
+    parts = [f"# {title}", NOTE, about, "## The file", _table(schema)]
+    for name in _in_order(schema, models):
+        parts += [f"## {_heading(name)}", models[name]["description"].replace("\n", " "), _table(models[name])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _in_order(schema: dict[str, Any], models: dict[str, dict[str, Any]]) -> list[str]:
+    """Return the names of the models in the order in which the file mentions them."""
+    found: list[str] = []
+
+    def walk(node: Any) -> None:
+        if isinstance(node, list):
+            for item in node:
+                walk(item)
+        elif isinstance(node, dict):
+            name = _name_of(node)
+            if name is not None and name not in found:
+                found.append(name)
+                walk(models[name]["properties"])
+            for item in node.values():
+                walk(item)
+
+    walk(schema["properties"])
+    return found
+
+
+def _table(model: dict[str, Any]) -> str:
+    required = set(model.get("required", ()))
+    rows = ["| key | value | default | meaning |", "|---|---|---|---|"]
+    for key, entry in model["properties"].items():
+        default = "needed" if key in required else _default(entry)
+        rows.append(f"| `{key}` | {_value(entry)} | {default} | {_cell(_meaning(key, entry))} |")
+    return "\n".join(rows)
+
+
+def _meaning(key: str, entry: dict[str, Any]) -> str:
+    if "description" in entry:
+        return str(entry["description"])
+    if key in ("type", "kind"):
+        return "Says which of the kinds it is."
+    raise ValueError(f"{key} has no description: write one below the field in the code")
+
+
+def _default(entry: dict[str, Any]) -> str:
+    default = entry.get("default")
+    if default is None:
+        return "none"
+    if isinstance(default, dict):
+        return "its defaults" if default else "empty"
+    if default in ("", []):
+        return "empty"
+    return f"`{default}`" if isinstance(default, str) else f"`{json.dumps(default)}`"
+
+
+def _value(entry: dict[str, Any]) -> str:
+    """Return in a few words what a key may hold."""
+    if (name := _name_of(entry)) is not None:
+        return _link(name)
+    if "const" in entry:
+        return f"`{entry['const']}`"
+    if "enum" in entry:
+        return " or ".join(f"`{choice}`" for choice in entry["enum"])
+    if choices := entry.get("oneOf") or entry.get("anyOf"):
+        return " or ".join(_value(choice) for choice in choices if choice.get("type") != "null")
+    match entry["type"]:
+        case "array" if "prefixItems" in entry:
+            return "[" + ", ".join(_value(item) for item in entry["prefixItems"]) + "]"
+        case "array":
+            return f"list of {_value(entry['items'])}"
+        case "object":
+            inner = [*entry.get("patternProperties", {}).values(), entry.get("additionalProperties")]
+            held = next((item for item in inner if isinstance(item, dict)), None)
+            return f"name: {_value(held)}" if held is not None else "mapping"
+        case "integer":
+            return "whole number" + _range(entry)
+        case "number":
+            return "number" + _range(entry)
+        case "boolean":
+            return "`true` or `false`"
+        case kind:
+            return "text" if kind == "string" else str(kind)
+
+
+def _range(entry: dict[str, Any]) -> str:
+    bounds = []
+    if "minimum" in entry:
+        bounds.append(f"from {entry['minimum']:g}")
+    if "exclusiveMinimum" in entry:
+        bounds.append(f"above {entry['exclusiveMinimum']:g}")
+    if "maximum" in entry:
+        bounds.append(f"to {entry['maximum']:g}")
+    return " " + " ".join(bounds) if bounds else ""
+
+
+def _name_of(entry: dict[str, Any]) -> str | None:
+    reference = entry.get("$ref")
+    return str(reference).rpartition("/")[2] if reference else None
+
+
+def _heading(name: str) -> str:
+    return name.removesuffix("Spec")
+
+
+def _link(name: str) -> str:
+    return f"[{_heading(name)}](#{_heading(name).lower()})"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    for file, content in pages().items():
+        (FOLDER / file).write_text(content, encoding="utf-8")
