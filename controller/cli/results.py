@@ -65,7 +65,9 @@ def objective_columns(definition: Mapping[str, Any]) -> list[Column]:
     return _columns("o", definition["problem"]["objectives"])
 
 
-def best_table(best: Sequence[Mapping[str, Any]], definition: Mapping[str, Any], *, title: str, width: int) -> Table:
+def best_table(
+    best: Sequence[Mapping[str, Any]], definition: Mapping[str, Any], *, title: str, width: int, compact: bool = False
+) -> Table:
     """Return a rich table of the best experiments.
 
     Args:
@@ -73,10 +75,14 @@ def best_table(best: Sequence[Mapping[str, Any]], definition: Mapping[str, Any],
         definition: The campaign's definition as JSON data.
         title: Stands above.
         width: Characters it may take.
+        compact: Leave the settings out where they have no column each.
     """
     from controller.cli.render import table
 
-    columns = [Column("experiment"), *objective_columns(definition), *setting_columns(definition, width=width - NARROW)]
+    settings = setting_columns(definition, width=width - NARROW)
+    if compact and len(settings) != len(definition["problem"]["parameters"]):
+        settings = []
+    columns = [Column("experiment"), *objective_columns(definition), *settings]
     return table([flat(row) for row in best], columns, title=title)
 
 

@@ -12,6 +12,9 @@ from controller.errors import MissingExtraError
 
 INK, GREY, FRONT, SHADE = "#222222", "#9a9a9a", "#0b6e4f", "#d8ede5"
 
+WIDE = 5.0
+"""Ratio of the largest to the smallest value from which an axis is logarithmic."""
+
 
 def draw(definition: Mapping[str, Any], experiments: Sequence[Mapping[str, Any]], path: Path) -> Path:
     """Draw the picture of a campaign with two objectives.
@@ -86,9 +89,11 @@ def _draw_front(
     axes.scatter(xs, ys, s=60, color=FRONT, edgecolor="white", linewidth=0.8, label="Pareto front", zorder=4)
     for row in front:
         axes.annotate(
-            str(row["experiment"]), (row["objectives"][x[0]], row["objectives"][y[0]]), xytext=(5, 5),
-            textcoords="offset points", fontsize=7, color=FRONT,
+            str(row["experiment"]), (row["objectives"][x[0]], row["objectives"][y[0]]), xytext=(0, -13 if y[1]["goal"] == "minimize" else 7),
+            textcoords="offset points", ha="center", fontsize=7, color=FRONT,
         )  # fmt: skip
+    _scale(axes, "x", [p[0] for p in points])
+    _scale(axes, "y", [p[1] for p in points])
     axes.set_xlabel(_label(*x), color=INK)
     axes.set_ylabel(_label(*y), color=INK)
     axes.set_title("What was reached (numbers: experiments)", fontsize=10, loc="left", color=INK)
@@ -120,6 +125,19 @@ def _draw_progress(axes: Any, definition: Mapping[str, Any], done: Sequence[Mapp
     axes.set_xlabel("experiments completed", color=INK)
     axes.set_ylabel("area under the front [% of the last]", color=INK)
     axes.set_title("How it got there", fontsize=10, loc="left", color=INK)
+
+
+def _scale(axes: Any, which: str, values: Sequence[float]) -> None:
+    """Use a logarithmic axis where the worst values would squeeze the best into a corner."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    if min(values) <= 0 or max(values) / min(values) < WIDE:
+        return
+    axes.set(**{f"{which}scale": "log"})
+    axis = getattr(axes, f"{which}axis")
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _label(name: str, spec: Mapping[str, Any]) -> str:
