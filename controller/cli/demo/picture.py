@@ -87,10 +87,12 @@ def _draw_front(
     where = "pre" if x[1]["goal"] == "maximize" else "post"
     axes.step(xs, ys, where=where, color=FRONT, linewidth=1.4, alpha=0.6, zorder=3)
     axes.scatter(xs, ys, s=60, color=FRONT, edgecolor="white", linewidth=0.8, label="Pareto front", zorder=4)
+    below = y[1]["goal"] == "minimize"
     for row in front:
+        place = (row["objectives"][x[0]], row["objectives"][y[0]])
         axes.annotate(
-            str(row["experiment"]), (row["objectives"][x[0]], row["objectives"][y[0]]), xytext=(0, -13 if y[1]["goal"] == "minimize" else 7),
-            textcoords="offset points", ha="center", fontsize=7, color=FRONT,
+            str(row["experiment"]), place, xytext=(0, -13 if below else 7), textcoords="offset points", ha="center",
+            fontsize=7, color=FRONT,
         )  # fmt: skip
     _scale(axes, "x", [p[0] for p in points])
     _scale(axes, "y", [p[1] for p in points])
