@@ -21,28 +21,29 @@ from controller.files.loading import load_campaign
 
 SAMPLE_S = 10.0
 
+_SAMPLE = "residence_time: $residence_time, " + ", ".join(
+    f"{species}: $react.{species}" for species in ("substrate", "amine", "ortho", "para", "bis")
+)
 LAB = """lab: soak
-speed: {speed:g}
+speed: SPEED
 instruments:
-  reactor: {{driver: simulated-reactor, options: {{seed: 1, faults: {{fail: 0.02, slow: {{probability: 0.02, factor: 1.4}}}}}}}}
-  hplc: {{driver: simulated-hplc, options: {{seed: 2, noise: 0.02, faults: {{fail: 0.03, nan: 0.01}}}}}}
-  second_hplc: {{driver: simulated-hplc, options: {{seed: 3, noise: 0.02, faults: {{fail: 0.02}}}}}}
+  reactor:
+    driver: simulated-reactor
+    options: {seed: 1, faults: {fail: 0.02, slow: {probability: 0.02, factor: 1.4}}}
+  hplc: {driver: simulated-hplc, options: {seed: 2, noise: 0.02, faults: {fail: 0.03, nan: 0.01}}}
+  second_hplc: {driver: simulated-hplc, options: {seed: 3, noise: 0.02, faults: {fail: 0.02}}}
 protocol:
   - step: react
     instrument: reactor
     action: run
-    with: {{temperature: $temperature, residence_time: $residence_time, equivalents: $equivalents, concentration: $concentration}}
-  - step: assay
-    instrument: hplc
-    action: measure
-    with: &sample {{residence_time: $residence_time, substrate: $react.substrate, amine: $react.amine, ortho: $react.ortho, para: $react.para, bis: $react.bis}}
-    gives: {{space_time_yield: space_time_yield}}
-  - step: check
-    instrument: second_hplc
-    action: measure
-    with: {{residence_time: $residence_time, substrate: $react.substrate, amine: $react.amine, ortho: $react.ortho, para: $react.para, bis: $react.bis}}
-    gives: {{e_factor: e_factor}}
-""".replace("&sample ", "")
+    with:
+      temperature: $temperature
+      residence_time: $residence_time
+      equivalents: $equivalents
+      concentration: $concentration
+  - {step: assay, instrument: hplc, action: measure, with: {SAMPLE}, gives: {space_time_yield: space_time_yield}}
+  - {step: check, instrument: second_hplc, action: measure, with: {SAMPLE}, gives: {e_factor: e_factor}}
+""".replace("SAMPLE", _SAMPLE)
 
 CAMPAIGN = """campaign: soak
 parameters:
@@ -86,9 +87,8 @@ class _Watch:
         if now >= self._next:
             self._next = now + SAMPLE_S
             self.samples.append({"at": now, "done": sum(snapshot.counts.values()), **_memory()})
-            last = self.samples[-1]
-            print(f"{last['done']:6.0f} experiments  " + "  ".join(f"{k} {v:.0f} MB" for k, v in last.items() if k not in ("at", "done"))
-                  + f"  idle {snapshot.idle_s:.2f} s", flush=True)  # fmt: skip
+            memory = "  ".join(f"{name} {mb:.0f} MB" for name, mb in self.samples[-1].items() if name not in ("at", "done"))
+            print(f"{self.samples[-1]['done']:6.0f} experiments  {memory}  idle {snapshot.idle_s:.2f} s", flush=True)
         if now >= self._end and not self._told:
             self._told = True
             os.kill(os.getpid(), signal.SIGINT)
@@ -112,7 +112,7 @@ def run(chosen: argparse.Namespace) -> int:
     """Run the soak and print what was seen; 0 when nothing grew, stuck or stood idle."""
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="labwright-soak-"))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "lab.yaml").write_text(LAB.format(speed=chosen.speed), encoding="utf-8")
+    (folder / "lab.yaml").write_text(LAB.replace("SPEED", f"{chosen.speed:g}"), encoding="utf-8")
     (folder / "campaign.yaml").write_text(CAMPAIGN, encoding="utf-8")
     watch = _Watch(60.0 * chosen.minutes)
     options = RunOptions(store_url=f"sqlite:///{folder / 'soak.db'}", device="cpu", grace_s=30.0)

@@ -20,7 +20,6 @@ from botorch.utils.multi_objective.box_decompositions.non_dominated import (
     FastNondominatedPartitioning,
     NondominatedPartitioning,
 )
-from botorch.utils.multi_objective.hypervolume import infer_reference_point
 from botorch.utils.multi_objective.pareto import is_non_dominated
 from torch import Tensor
 
@@ -213,7 +212,9 @@ class LogHypervolumeImprovement:
         self._scaled = _Rescaled(scores, low, span)
         unit = (reached - low) / span
         front = unit[is_non_dominated(unit)]
-        reference = infer_reference_point(front, scale=0.1)
+        # A tenth of the range below the worst so far. Below the front's own worst, the usual rule, a front of one point leaves
+        # hardly anything to gain, and the search creeps along beside it.
+        reference = torch.full_like(front[0], -0.1)
         partitioning: Any
         if len(objectives) < _MANY_OBJECTIVES:
             partitioning = FastNondominatedPartitioning(ref_point=reference, Y=front)

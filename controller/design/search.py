@@ -56,11 +56,10 @@ def best_listed(
     if not len(allowed):
         raise SpaceExhaustedError(f"all {len(listing)} allowed settings have been proposed")
     with torch.no_grad():
-        scores = acquisition(X[torch.from_numpy(allowed)]).cpu().numpy()
-    _check(scores)
+        scores = _checked(acquisition(X[torch.from_numpy(allowed)]).cpu().numpy())
     # A stable order, so that equal scores do not depend on the sorting algorithm.
     order = np.argsort(-scores, kind="stable")[: 1 + _RUNNERS_UP]
-    return [Choice(listing.point(int(allowed[i])), float(scores[i])) for i in order]
+    return [Choice(listing.point(int(allowed[i])), float(scores[i])) for i in order if np.isfinite(scores[i])]
 
 
 def best_anywhere(
@@ -86,12 +85,11 @@ def best_anywhere(
     rng = np.random.default_rng(seed)
     raw = np.vstack([draw(space, _RAW, int(rng.integers(2**62))), _around(space, incumbents, rng)])
     climb = _Climb(encoder, acquisition, rng)
-    scores = climb.score(raw)
-    _check(scores)
+    scores = _checked(climb.score(raw))
     starts = _spread(space, raw, scores)
     climbed = climb.ascend(starts)
     found = np.vstack([climbed, raw])
-    settled = np.concatenate([climb.score(climbed), scores])
+    settled = _checked(np.concatenate([climb.score(climbed), scores]))
     taken = set() if replicates else keys(space.problem, seen)
     points: list[Point] = []
     for i in np.argsort(-settled, kind="stable"):
@@ -106,14 +104,20 @@ def best_anywhere(
     if not points:
         raise SpaceExhaustedError(f"no new setting was found among {len(found)}; {len(seen)} have been proposed")
     # Values are rounded to what can be set; the score reported is that of the setting itself.
-    exact = climb.score(space.coordinates(points))
-    return [Choice(points[i], float(exact[i])) for i in np.argsort(-exact, kind="stable")]
+    exact = _checked(climb.score(space.coordinates(points)))
+    return [Choice(points[i], float(exact[i])) for i in np.argsort(-exact, kind="stable") if np.isfinite(exact[i])]
 
 
-def _check(scores: Array) -> None:
-    if not np.isfinite(scores).any():
+def _checked(scores: Array) -> Array:
+    """Return `scores` with what is not a number put last.
+
+    Raises:
+        FloatingPointError: If nothing would be left.
+    """
+    finite = np.isfinite(scores)
+    if not finite.any():
         raise FloatingPointError("the acquisition function has no finite value anywhere")
-    scores[np.isnan(scores)] = -np.inf
+    return np.where(finite, scores, -np.inf)
 
 
 def _around(space: SearchSpace, incumbents: Array, rng: np.random.Generator) -> Array:

@@ -86,7 +86,8 @@ class CampaignState:
     """One campaign as its events tell it."""
 
     lean: bool = False
-    """Leave the reasons of proposals out: a controller that runs for weeks keeps them in the store, not in memory."""
+    """Leave out what nothing more depends on, the reasons of proposals and the attempts' values of completed experiments:
+    a controller that runs for weeks keeps those in the store, not in memory."""
     id: str = ""
     name: str = ""
     definition_fingerprint: str = ""
@@ -155,6 +156,9 @@ class CampaignState:
             experiment.started_at = experiment.started_at or event.at
         experiment.ended_at = None if event.status in OPEN_EXPERIMENTS else event.at
         experiment.status, experiment.reason, experiment.fault = event.status, event.reason, event.fault
+        if self.lean and event.status is ExperimentStatus.COMPLETED:
+            for key in experiment.attempts:
+                self.attempts[key].arguments, self.attempts[key].units, self.attempts[key].measurements = {}, {}, ()
         experiment.observations = dict(event.observations)
 
     def _commit_attempt(self, event: AttemptCommitted) -> None:
@@ -231,7 +235,7 @@ def fold(events: Iterable[Event], *, lean: bool = False) -> CampaignState:
 
     Args:
         events: All of one campaign, in order.
-        lean: Leave the reasons of proposals out.
+        lean: Leave out what nothing more depends on.
 
     Raises:
         IllegalTransitionError: If one of them cannot follow the ones before.

@@ -163,11 +163,6 @@ class CampaignLoop:
         """Whether an experiment is running."""
         return bool(self.state.with_status(_S.RUNNING))
 
-    @property
-    def idle_for_want_of_a_proposal(self) -> float:
-        """Real seconds for which an instrument stood free, budget was left, and no proposal was there."""
-        return self._idle_s
-
     # --- the round --------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -684,6 +679,7 @@ class CampaignLoop:
             instruments=self._session.instruments(),
             doing=self._describe(),
             alarms=list(self._alarms),
+            idle_s=self._idle_s,
             now=self._session.clock.time(),
         )
 

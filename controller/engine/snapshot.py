@@ -30,6 +30,8 @@ class Snapshot:
     doing: str = ""
     alarms: list[str] = field(default_factory=list)
     simulated: bool = False
+    idle_s: float = 0.0
+    """How long an instrument has stood free for want of a proposal since the controller began [real s]."""
     started_at: float = 0.0
     now: float = 0.0
 
