@@ -28,8 +28,9 @@ check: $(STAMP) ## lint, types and the directions of imports
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
 
-bench: $(STAMP) ## run the benchmarks
-	$(BIN)/python -m benchmarks
+bench: export OMP_NUM_THREADS = 1
+bench: $(STAMP) ## closed loops over the measured tables (LABWRIGHT_SHARED, or ../shared)
+	$(BIN)/python -m benchmarks tables --jobs 2
 
 clean: ## remove what tools leave behind; .venv and results stay
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -7,8 +7,8 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -63,7 +63,7 @@ def run_campaign(
 async def _run_campaign(
     definition: Definition, options: RunOptions, on_snapshot: Callable[[Snapshot], None]
 ) -> Snapshot:
-    async with _controller(options) as (supervisor, signals):
+    async with _signals() as signals, _controller(options) as supervisor:
         loop = await supervisor.add(definition)
         requests = asyncio.create_task(supervisor.serve_requests())
         asked = asyncio.create_task(signals.first.wait())
@@ -121,50 +121,75 @@ class _Signals:
 
 
 @asynccontextmanager
-async def _controller(options: RunOptions) -> AsyncIterator[tuple[Supervisor, _Signals]]:
-    store = Store.open(options.store_url)
+async def _signals() -> AsyncIterator[_Signals]:
     signals = _Signals()
-    supervisor = Supervisor(store, device=options.device, version=version("labwright"))
-    await supervisor.start()
     try:
-        yield supervisor, signals
+        yield signals
     finally:
-        await supervisor.leave(grace_s=0.0, reason="the controller ends")
         signals.close()
-        store.close()
 
 
-def serve_forever(options: RunOptions) -> None:
-    """Be the daemon, in the foreground: take up what the store holds unfinished, serve requests, until told to stop.
+@asynccontextmanager
+async def _controller(options: RunOptions) -> AsyncIterator[Supervisor]:
+    with Store.open(options.store_url) as store:
+        supervisor = Supervisor(store, device=options.device, version=version("labwright"))
+        try:
+            yield supervisor
+        finally:
+            await supervisor.leave(grace_s=0.0, reason="the controller ends")
+
+
+def serve_forever(stores: Sequence[RunOptions]) -> None:
+    """Be the daemon, in the foreground: take up what the stores hold unfinished, serve requests, until told to stop.
+
+    Args:
+        stores: One entry per store; simulated and real data have one each.
 
     Raises:
-        CampaignLockedError: If a daemon runs on this store already.
-        StoreError: If the store cannot be opened.
+        CampaignLockedError: If a daemon runs on one of these stores already.
+        StoreError: If a store cannot be opened.
     """
-    asyncio.run(_serve_forever(options))
+    asyncio.run(_serve_forever(stores))
 
 
-async def _serve_forever(options: RunOptions) -> None:
-    async with _controller(options) as (supervisor, signals):
-        with supervisor.store.lock_daemon():
-            note = _pid_file(options.store_url)
-            note.write_text(str(os.getpid()), encoding="utf-8")
-            try:
-                await supervisor.take_up_unfinished()
-                requests = asyncio.create_task(supervisor.serve_requests())
-                await signals.first.wait()
-                requests.cancel()
-                await asyncio.gather(requests, return_exceptions=True)
-                leaving = asyncio.create_task(
-                    supervisor.leave(grace_s=options.grace_s, reason="the daemon was told to stop")
-                )
-                while not leaving.done():
-                    await asyncio.wait({leaving}, timeout=SNAPSHOT_S)
-                    if signals.second.is_set():
-                        supervisor.hurry()
-                await leaving
-            finally:
-                note.unlink(missing_ok=True)
+async def _serve_forever(stores: Sequence[RunOptions]) -> None:
+    async with _signals() as signals, AsyncExitStack() as stack:
+        supervisors = []
+        for options in stores:
+            supervisor = await stack.enter_async_context(_controller(options))
+            stack.enter_context(supervisor.store.lock_daemon())
+            stack.enter_context(_pid_note(options.store_url))
+            supervisors.append(supervisor)
+        for supervisor in supervisors:
+            await supervisor.take_up_unfinished()
+        requests = [asyncio.create_task(supervisor.serve_requests()) for supervisor in supervisors]
+        await signals.first.wait()
+        for task in requests:
+            task.cancel()
+        await asyncio.gather(*requests, return_exceptions=True)
+        leaving = asyncio.gather(
+            *(
+                supervisor.leave(grace_s=options.grace_s, reason="the daemon was told to stop")
+                for supervisor, options in zip(supervisors, stores, strict=True)
+            )
+        )
+        while not leaving.done():
+            await asyncio.wait({leaving}, timeout=SNAPSHOT_S)
+            if signals.second.is_set():
+                for supervisor in supervisors:
+                    supervisor.hurry()
+        await leaving
+
+
+@contextlib.contextmanager
+def _pid_note(store_url: str) -> Iterator[None]:
+    """Leave this process's number for `daemon status` and `daemon stop`."""
+    note = _pid_file(store_url)
+    note.write_text(str(os.getpid()), encoding="utf-8")
+    try:
+        yield
+    finally:
+        note.unlink(missing_ok=True)
 
 
 def daemon_state(store_url: str) -> dict[str, Any]:

@@ -29,8 +29,9 @@ def state_folder() -> Path:
 
 
 def default_store_url(simulated: bool) -> str:
-    """Return the URL of the store that is used when none is named; simulated data has one of its own."""
-    return _SQLITE + str(state_folder() / ("simulated.db" if simulated else "labwright.db"))
+    """Return the URL of the store that is used when none is named; simulated data has one of its own, in a folder of its own."""
+    folder = state_folder() / "simulated" if simulated else state_folder()
+    return _SQLITE + str(folder / "labwright.db")
 
 
 def normalise_url(text: str) -> str:

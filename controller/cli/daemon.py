@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -35,23 +37,27 @@ def start(
     grace: Grace = 30.0,
     json: Json = False,
 ) -> None:
-    """Start the daemon of a store (by default that for real instruments)."""
+    """Start the daemon of a store, by default of both of the user's own: for real and for simulated data."""
     from controller.daemon import RunOptions, daemon_state, serve_forever
     from controller.errors import CampaignLockedError
 
-    url = store_urls(store)[0]
+    urls = store_urls(store)
     if foreground:
-        serve_forever(RunOptions(store_url=url, device=device.value, grace_s=grace))
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        serve_forever([RunOptions(store_url=url, device=device.value, grace_s=grace) for url in urls])
         return
-    state = daemon_state(url)
-    if state["running"]:
-        raise CampaignLockedError(f"a daemon is at work on {show_url(url)} already (process {state['pid']})")
-    log = _spawn(url, device, grace)
-    state = daemon_state(url)
+    for url in urls:
+        state = daemon_state(url)
+        if state["running"]:
+            raise CampaignLockedError(f"a daemon is at work on {show_url(url)} already (process {state['pid']})")
+    log = _spawn(urls, store, device, grace)
+    shown = [show_url(url) for url in urls]
+    pid = daemon_state(urls[0])["pid"]
     if json:
-        print_json({**state, "store": show_url(url), "log": str(log)})
+        print_json({"running": True, "pid": pid, "stores": shown, "log": str(log)})
     else:
-        print(f"The daemon is at work on {show_url(url)} (process {state['pid']}); it writes to {log}")
+        print(f"The daemon (process {pid}) is at work on {' and '.join(shown)}; it writes to {log}")
 
 
 @app.command()
@@ -69,11 +75,13 @@ def stop(
         pid = daemon_state(url)["pid"]
         if pid is None:
             continue
+        stopped.append({"store": show_url(url), "pid": pid})
+    for url in store_urls(store):  # one daemon may be at work on several
         if not stop_daemon(url, timeout):
+            pid = daemon_state(url)["pid"]
             raise ConflictError(
                 f"the daemon on {show_url(url)} (process {pid}) is still finishing what runs after {timeout:g} s"
             )
-        stopped.append({"store": show_url(url), "pid": pid})
     if json:
         print_json(stopped)
     else:
@@ -94,13 +102,13 @@ def status(store: Store = None, json: Json = False) -> None:
     )
 
 
-def _spawn(url: str, device: Device, grace: float) -> Path:
+def _spawn(urls: Sequence[str], store: str | None, device: Device, grace: float) -> Path:
     """Start the daemon as a process of its own and wait until it is at work; its log is where the store is."""
     from controller.daemon import daemon_state
     from controller.errors import LabwrightError
     from controller.settings import folder_of
 
-    folder = folder_of(url)
+    folder = folder_of(urls[0])
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "daemon.log"
     with log.open("ab") as out:
@@ -111,7 +119,7 @@ def _spawn(url: str, device: Device, grace: float) -> Path:
                 "--device", device.value, "--grace", str(grace),
             ],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, cwd=folder,
-            env={**os.environ, STORE_VARIABLE: url},
+            env={**os.environ, **({STORE_VARIABLE: urls[0]} if store else {})},
         )  # fmt: skip
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
@@ -122,7 +130,7 @@ def _spawn(url: str, device: Device, grace: float) -> Path:
             error = LabwrightError("the daemon ended as it began: " + ("\n".join(tail) or f"see {log}"))
             error.exit_code = process.returncode or 1
             raise error
-        if daemon_state(url)["pid"] == process.pid:
+        if all(daemon_state(url)["pid"] == process.pid for url in urls):
             return log
         time.sleep(0.1)
     raise LabwrightError(f"the daemon (process {process.pid}) has not come to work within {START_S:g} s; see {log}")

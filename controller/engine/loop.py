@@ -271,6 +271,8 @@ class CampaignLoop:
             await self._alarm("proposal_failed", str(answer.error))
             await self._enter(stand_in(self._request(self._wanted())), note=str(answer.error))
         else:
+            for failed in [p for p in answer.proposals if p.source == "stand-in"][:1]:
+                await self._alarm("stand_in", f"a space-filling point stands in for the model: {failed.note}")
             await self._enter(answer.proposals)
         self._wanted_since = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from controller.domain.campaign import Definition
@@ -47,6 +48,9 @@ def resolve_events(
         )
     status = _S(argument["status"])
     values = {str(k): float(v) for k, v in dict(argument.get("values") or {}).items()}
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise ConflictError(f"{name} must be a finite number, got {value}")
     objectives = definition.problem.objectives
     if (status is _S.COMPLETED and values.keys() != objectives.keys()) or (status is not _S.COMPLETED and values):
         raise ConflictError(

@@ -66,12 +66,9 @@ class Supervisor:
         self._labs: dict[str, LabSession] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._locks: dict[str, Lock] = {}
+        self._warm_up: asyncio.Task[None] | None = None
         self._left = False
         self._deadline = 0.0
-
-    async def start(self) -> None:
-        """Load the models ahead of need."""
-        self._warm_up = asyncio.create_task(self._thinker.start())
 
     async def add(self, definition: Definition, *, resume: bool = True) -> CampaignLoop:
         """Take a campaign up: enter it into the store, or go on where it was.
@@ -88,6 +85,8 @@ class Supervisor:
         for loop in self.loops.values():
             if loop.state.name == definition.name:
                 return loop
+        if self._warm_up is None:  # the models load while drivers come up
+            self._warm_up = asyncio.create_task(self._thinker.start())
         lock = self.store.lock_campaign(definition.name)
         lock.acquire()
         try:
@@ -205,9 +204,9 @@ class Supervisor:
             if not loop.crashed:
                 await self._detach(key, loop, reason)
         await asyncio.gather(*(lab.close(patience_s=SHUTDOWN_S) for lab in self._labs.values()))
-        self._warm_up.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._warm_up
+        if self._warm_up is not None:
+            self._warm_up.cancel()
+            await asyncio.gather(self._warm_up, return_exceptions=True)
         await self._thinker.close()
         for lock in self._locks.values():
             lock.release()
