@@ -1,0 +1,188 @@
+"""What the documentation says is tried: links lead somewhere, files load, code runs, commands exist, tests are there.
+
+A code block of a document may carry a file name after its language (`yaml campaign.yaml`): all such blocks of a document are
+written into one folder. A YAML block that is a campaign or a lab must then check as good. A Python block marked `run` is run
+there; every other one must compile.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from typer.main import get_command
+
+from controller.cli.app import app
+from controller.files.checking import check_file
+from docs import generate
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "README.md"])
+
+FENCE = re.compile(r"^```(\w*)[ ]*([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+
+
+class Block(NamedTuple):
+    """One fenced block."""
+
+    language: str
+    mark: str
+    text: str
+
+
+def blocks(page: Path) -> list[Block]:
+    return [Block(*match) for match in FENCE.findall(page.read_text(encoding="utf-8"))]
+
+
+def prose(page: Path) -> str:
+    return FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+def write_files(page: Path, folder: Path) -> list[Path]:
+    """Write the blocks of a page that carry a file name."""
+    written = []
+    for block in blocks(page):
+        if "." in block.mark:
+            path = folder / block.mark
+            path.write_text(block.text, encoding="utf-8")
+            written.append(path)
+    return written
+
+
+def commands(page: Path) -> list[str]:
+    """Return every `labwright` command of a page's shell blocks, comments left out, continued lines joined."""
+    text = "\n".join(b.text for b in blocks(page) if b.language in ("sh", "console")).replace("\\\n", " ")
+    return [line.strip() for line in text.splitlines() if line.strip().startswith("labwright ")]
+
+
+def parse(line: str) -> None:
+    """Read a command line as `labwright` would, without carrying it out."""
+    name, *rest = shlex.split(line, comments=True)
+    command, context = get_command(app), None
+    while hasattr(command, "get_command"):
+        context = command.make_context(name, list(rest), parent=context)
+        name, *rest = rest
+        command = command.get_command(context, name)
+        if command is None:
+            raise ValueError(f"there is no command {name!r}")
+    command.make_context(name, rest, parent=context)
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def having(kind: str) -> list[Path]:
+    """Return the pages that hold something of a kind, so that no test passes for want of anything to look at."""
+    hold = {
+        "links": lambda page: LINK.search(prose(page)),
+        "files": lambda page: any("." in b.mark for b in blocks(page)),
+        "python": lambda page: any(b.language == "python" for b in blocks(page)),
+        "run": lambda page: any(b.mark == "run" for b in blocks(page)),
+        "commands": commands,
+    }[kind]
+    return [page for page in PAGES if hold(page)]
+
+
+@pytest.mark.parametrize("page", having("links"), ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    broken = []
+    for target in LINK.findall(prose(page)):
+        place, _, anchor = target.partition("#")
+        if "://" in place:
+            continue
+        file = (page.parent / place).resolve() if place else page
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            broken.append(target)
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", having("files"), ids=name_of)
+def test_campaigns_and_labs_are_good(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = write_files(page, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    files = [path for path in written if path.suffix == ".yaml"]
+    assert files
+    assert {path.name: check_file(path) for path in files} == {path.name: [] for path in files}
+
+
+@pytest.mark.parametrize("page", having("python"), ids=name_of)
+def test_python_compiles(page: Path) -> None:
+    for block in blocks(page):
+        if block.language == "python":
+            compile(block.text, name_of(page), "exec")
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("page", having("run"), ids=name_of)
+def test_python_marked_run_runs(page: Path, tmp_path: Path) -> None:
+    write_files(page, tmp_path)
+    for number, block in enumerate(b for b in blocks(page) if b.mark == "run"):
+        script = tmp_path / f"block_{number}.py"
+        script.write_text(block.text, encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, script.name], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", having("commands"), ids=name_of)
+def test_commands_are_understood(page: Path) -> None:
+    for line in commands(page):
+        try:
+            parse(line)
+        except Exception as error:  # whatever typer raises at a wrong line
+            pytest.fail(f"{line}: {type(error).__name__}: {getattr(error, 'message', error)}")
+
+
+@pytest.mark.parametrize(
+    "wrong", ["campaign shew x", "run", "campaign show x --stor y", "experiment resolve x 3 --as done"]
+)
+def test_wrong_command_is_noticed(wrong: str) -> None:
+    with pytest.raises(Exception, match=r"no command|[Mm]issing|No such option|is not one of"):
+        parse(f"labwright {wrong}")
+
+
+@pytest.mark.parametrize("name", sorted(generate.PAGES))
+def test_reference_is_up_to_date(name: str) -> None:
+    committed = (generate.FOLDER / name).read_text(encoding="utf-8")
+    assert committed == generate.pages()[name], "run: python docs/generate.py"
+
+
+def test_every_guarantee_names_a_test_that_exists() -> None:
+    text = (ROOT / "docs" / "reference" / "guarantees.md").read_text(encoding="utf-8")
+    named = TEST.findall(text)
+    assert len(named) > 30
+    missing = [
+        f"{file}::{test}"
+        for file, test in named
+        if not (ROOT / file).is_file() or f"def {test}(" not in (ROOT / file).read_text(encoding="utf-8")
+    ]
+    assert missing == []
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    seen: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in seen or page.suffix != ".md" or not page.is_file():
+            continue
+        seen.add(page)
+        waiting += [(page.parent / t.partition("#")[0]).resolve() for t in LINK.findall(prose(page)) if "://" not in t]
+    assert [name_of(page) for page in PAGES if page not in seen and "docs" in page.parts] == []
