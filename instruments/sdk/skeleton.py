@@ -15,10 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from instruments.sdk.action import action
-from instruments.sdk.context import ActionContext
-from instruments.sdk.driver import Driver
-from instruments.sdk.quantity import Measured, Quantity
+from instruments.sdk import ActionContext, Driver, Measured, Quantity, action
 
 
 class __CLASS__(Driver):
@@ -79,7 +76,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))  # the driver stands beside its test
 
 from instruments.clock import ScaledClock
-from instruments.sdk.context import ActionContext
+from instruments.sdk import ActionContext
 from instruments.testing import check_driver
 from __MODULE__ import __CLASS__
 
