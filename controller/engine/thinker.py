@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from controller.domain.proposal import Proposal
 from controller.errors import ProposalError, SpaceExhaustedError
 
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 
 LINE_LIMIT = 256 * 1024 * 1024
 """Longest answer [bytes]; a pool of a million rows travels in the request, never in the answer."""
+
+
+MOST_GROWTH = 400e6
+"""The process is renewed when it holds so much more memory than after its first answer [bytes]: libraries do not give back
+all that a large model took, and a controller runs for weeks."""
 
 
 class Thinker:
@@ -35,6 +42,8 @@ class Thinker:
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
+        self._first_memory: int | None = None
+        self._renewal: asyncio.Task[None] | None = None
         self.ready = asyncio.Event()
         """Set once the process has loaded its libraries; patience is counted from then on."""
 
@@ -54,6 +63,7 @@ class Thinker:
                     failure = f"{type(error).__name__}: {error}"
                     await self.close()
                     continue
+                await self._renew_if_swollen()
                 if answer.get("exhausted"):
                     raise SpaceExhaustedError(answer["exhausted"])
                 if "error" in answer:
@@ -72,6 +82,18 @@ class Thinker:
             raise EOFError(f"it ended with exit status {await process.wait()}")
         answer: dict[str, str] = json.loads(line)
         return answer
+
+    async def _renew_if_swollen(self) -> None:
+        assert self._process is not None  # noqa: S101 - it has just answered
+        try:
+            memory = psutil.Process(self._process.pid).memory_info().rss
+        except psutil.Error:
+            return  # it ended after its answer; the next question starts another
+        if self._first_memory is None:
+            self._first_memory = memory
+        elif memory > self._first_memory + MOST_GROWTH:
+            await self.close()
+            self._renewal = asyncio.create_task(self.start())  # ahead of the next question
 
     async def start(self) -> None:
         """Start the process ahead of need, so that its libraries are loaded when the first proposal is wanted."""
@@ -98,7 +120,9 @@ class Thinker:
 
     async def close(self) -> None:
         """End the process, if it runs."""
-        process, self._process = self._process, None
+        if self._renewal is not None and self._renewal is not asyncio.current_task():
+            self._renewal.cancel()
+        process, self._process, self._first_memory = self._process, None, None
         if process is None:
             return
         if process.returncode is None:

@@ -1,0 +1,71 @@
+"""The proposer process from outside: it answers, it may die, and it is renewed when it swells."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from controller.domain.campaign import ProposalPolicy
+from controller.domain.objective import Objective
+from controller.domain.parameter import DiscreteParameter
+from controller.domain.request import Observed, Request
+from controller.domain.space import Problem
+from controller.engine import thinker as room
+from controller.engine.thinker import Thinker
+from controller.errors import SpaceExhaustedError
+
+pytestmark = pytest.mark.timeout(180)
+
+PROBLEM = Problem(
+    parameters={"a": DiscreteParameter(type="discrete", values=(1, 2, 3))}, objectives={"y": Objective(goal="maximize")}
+)
+
+
+def request(*measured: float, n: int = 1) -> Request:
+    return Request(
+        problem=PROBLEM,
+        policy=ProposalPolicy(),
+        observed=tuple(Observed(point={"a": a}, values={"y": a}) for a in measured),
+        pending=(),
+        n=n,
+        number=len(measured) + 1,
+        seed=1,
+        device="cpu",
+    )
+
+
+@pytest.fixture
+async def thinker(tmp_path: Path) -> AsyncIterator[Thinker]:
+    made = Thinker(tmp_path / "proposer.log")
+    yield made
+    await made.close()
+
+
+async def test_answer_is_the_same_after_the_process_was_killed(thinker: Thinker) -> None:
+    (first,) = await thinker.propose(request(1.0))
+    assert thinker._process is not None
+    os.kill(thinker._process.pid, signal.SIGKILL)
+    (again,) = await thinker.propose(request(1.0))
+    assert again.point == first.point
+    assert again.acquisition == first.acquisition
+
+
+async def test_exhausted_space_is_told_as_such(thinker: Thinker) -> None:
+    with pytest.raises(SpaceExhaustedError):
+        await thinker.propose(request(1.0, 2.0, 3.0))
+
+
+async def test_process_is_renewed_when_it_swells(thinker: Thinker, monkeypatch: pytest.MonkeyPatch) -> None:
+    await thinker.propose(request(1.0))
+    assert thinker._process is not None
+    before = thinker._process.pid
+    monkeypatch.setattr(room, "MOST_GROWTH", -1e12)
+    await thinker.propose(request(1.0))
+    monkeypatch.setattr(room, "MOST_GROWTH", 1e12)
+    await thinker.propose(request(1.0))
+    assert thinker._process is not None
+    assert thinker._process.pid != before
