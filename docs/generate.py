@@ -17,18 +17,24 @@ NOTE = "<!-- Written by docs/generate.py; change the text below the fields in th
 PAGES = {
     "campaign-file.md": (
         "The campaign file",
-        "A campaign says what is searched, what is wanted, how far it may go and where it is carried out. YAML 1.2 or JSON. "
-        "`labwright validate FILE` names every fault at once, `labwright schema campaign` prints the JSON Schema for an editor.",
+        """A campaign says what is searched, what is wanted, how far it may go and where it is carried out. YAML 1.2 or JSON.
+`labwright validate FILE` names every fault at once; `labwright schema campaign` prints the JSON Schema for an editor.
+
+`lab:` is the path of a [lab file](lab-file.md), or the shorthand of a simulator: `{simulator: NAME, speed: S, …}`, where `speed` is lab
+seconds per real second and the rest are options of that simulator. `labwright simulator list` names them;
+[your own table](../how-to/own-table.md) describes `table`.""",
         campaign_schema,
     ),
     "lab-file.md": (
         "The lab file",
-        "A lab is its instruments, with their limits, and the protocol: the steps that one experiment takes. A campaign names "
-        "it in `lab:`. `labwright validate FILE` checks it, `labwright schema lab` prints the JSON Schema for an editor.",
+        """A lab is its instruments, with their limits, and the protocol: the steps that one experiment takes. A campaign names it in
+`lab:`. `labwright validate FILE` checks it; `labwright schema lab` prints the JSON Schema for an editor.
+
+[Write a driver](../how-to/write-a-driver.md) shows the options of the drivers `function`, `command` and `scpi`.""",
         lab_schema,
     ),
 }
-"""File -> its title, its first paragraph, and the schema that it shows."""
+"""File -> its title, what stands at its head, and the schema that it shows."""
 
 
 def pages() -> dict[str, str]:
@@ -106,7 +112,7 @@ def _value(entry: dict[str, Any]) -> str:
         case "array" if "prefixItems" in entry:
             return "[" + ", ".join(_value(item) for item in entry["prefixItems"]) + "]"
         case "array":
-            return f"list of {_value(entry['items'])}"
+            return f"list: {_value(entry['items'])}"
         case "object":
             inner = [*entry.get("patternProperties", {}).values(), entry.get("additionalProperties")]
             held = next((item for item in inner if isinstance(item, dict)), None)

@@ -20,6 +20,8 @@ from typer.main import get_command
 
 from controller.cli.app import app
 from controller.files.checking import check_file
+from controller.files.loading import load_campaign
+from controller.files.templates import write_templates
 from docs import generate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -162,6 +164,15 @@ def test_wrong_command_is_noticed(wrong: str) -> None:
 def test_reference_is_up_to_date(name: str) -> None:
     committed = (generate.FOLDER / name).read_text(encoding="utf-8")
     assert committed == generate.pages()[name], "run: python docs/generate.py"
+
+
+def test_tutorial_shows_the_files_that_init_writes(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "tutorials" / "first-campaign.md"
+    (tmp_path / "shown").mkdir()
+    write_files(page, tmp_path / "shown")
+    write_templates(tmp_path / "written")
+    shown, written = (load_campaign(tmp_path / name / "campaign.yaml") for name in ("shown", "written"))
+    assert shown == written
 
 
 def test_every_guarantee_names_a_test_that_exists() -> None:
