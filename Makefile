@@ -29,7 +29,7 @@ check: $(STAMP) ## lint, types and the directions of imports
 	$(BIN)/lint-imports
 
 bench: export OMP_NUM_THREADS = 1
-bench: $(STAMP) ## closed loops over the measured tables (LABWRIGHT_SHARED, or ../shared)
+bench: $(STAMP) ## closed loops over the measured tables (LABWRIGHT_SHARED names their folder)
 	$(BIN)/python -m benchmarks tables --jobs 2
 
 clean: ## remove what tools leave behind; .venv and results stay

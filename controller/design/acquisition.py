@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
-from botorch.acquisition.multi_objective.logei import qLogExpectedHypervolumeImprovement
+from botorch.acquisition.multi_objective import logei
 from botorch.acquisition.multi_objective.objective import MCMultiOutputObjective
 from botorch.models import ModelList
 from botorch.sampling.list_sampler import ListSampler
@@ -25,6 +25,10 @@ from torch import Tensor
 
 from controller.domain.objective import Objective
 from surrogates.base import MemberPosterior, Surrogate
+
+# BoTorch would compile a kernel in C++ at its first use: half a minute on a machine with a compiler, and for ever where an
+# earlier process was killed in the middle and left its lock behind. Marked as tried, it takes its Python path.
+logei._load_attempted = True
 
 _LOG_2_PI = math.log(2.0 * math.pi)
 _SAMPLES = 128
@@ -220,7 +224,7 @@ class LogHypervolumeImprovement:
             partitioning = FastNondominatedPartitioning(ref_point=reference, Y=front)
         else:
             partitioning = NondominatedPartitioning(ref_point=reference, Y=front, alpha=10.0 ** (len(objectives) - 8))
-        self._function = qLogExpectedHypervolumeImprovement(
+        self._function = logei.qLogExpectedHypervolumeImprovement(
             model=ModelList(*surrogates),
             ref_point=reference,
             partitioning=partitioning,

@@ -26,6 +26,8 @@ LINE_LIMIT = 256 * 1024 * 1024
 """Longest answer [bytes]; a pool of a million rows travels in the request, never in the answer."""
 
 
+HANG_S = 900.0
+"""A process that has not answered for so long hangs; it is ended and asked once more [real s]."""
 MOST_GROWTH = 400e6
 """The process is renewed when it holds so much more memory than after its first answer [bytes]: libraries do not give back
 all that a large model took, and a controller runs for weeks."""
@@ -58,8 +60,9 @@ class Thinker:
             failure = ""
             for _ in range(2):
                 try:
-                    answer = await self._ask(request.model_dump_json())
-                except (ConnectionError, EOFError, ValueError) as error:
+                    async with asyncio.timeout(HANG_S):
+                        answer = await self._ask(request.model_dump_json())
+                except (ConnectionError, EOFError, ValueError, TimeoutError) as error:
                     failure = f"{type(error).__name__}: {error}"
                     await self.close()
                     continue

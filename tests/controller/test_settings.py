@@ -67,11 +67,10 @@ def test_normalise_url_refuses_what_is_no_store(text: str, reason: str) -> None:
     assert "word" not in str(caught.value)
 
 
-def test_folder_of_default_stores_is_the_state_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_default_stores_of_real_and_simulated_data_share_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
-    assert folder_of(default_store_url(simulated=True)) == tmp_path
+    assert folder_of(default_store_url(simulated=True)) == tmp_path / "simulated"
     assert folder_of(default_store_url(simulated=False)) == tmp_path
-    assert default_store_url(simulated=True) != default_store_url(simulated=False)
 
 
 def test_folder_of_a_named_file_is_beside_it() -> None:

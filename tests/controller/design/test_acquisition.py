@@ -113,3 +113,11 @@ def test_hypervolume_improvement_agrees_with_a_random_estimate() -> None:
             gains.append(volume.compute(candidate[is_non_dominated(candidate)]) - before)
         # Smoothing in the logarithmic form and 128 samples leave a few per cent.
         assert float(value) == pytest.approx(float(np.mean(gains)), rel=0.25, abs=1e-4)
+
+
+def test_hypervolume_improvement_compiles_nothing() -> None:
+    from botorch.acquisition.multi_objective import logei
+
+    first, data = surrogate((GPMember(),))
+    LogHypervolumeImprovement([first, first], [Objective(goal="maximize")] * 2, torch.cat([data.Y, -data.Y], 1), seed=0)
+    assert logei._C is None, "a lock left by a killed compiler would make every later proposal wait for ever"

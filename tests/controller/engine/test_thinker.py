@@ -16,7 +16,7 @@ from controller.domain.request import Observed, Request
 from controller.domain.space import Problem
 from controller.engine import thinker as room
 from controller.engine.thinker import Thinker
-from controller.errors import SpaceExhaustedError
+from controller.errors import ProposalError, SpaceExhaustedError
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -52,6 +52,17 @@ async def test_answer_is_the_same_after_the_process_was_killed(thinker: Thinker)
     (again,) = await thinker.propose(request(1.0))
     assert again.point == first.point
     assert again.acquisition == first.acquisition
+
+
+async def test_process_that_hangs_is_ended_and_told_of(thinker: Thinker, monkeypatch: pytest.MonkeyPatch) -> None:
+    await thinker.propose(request(1.0))
+    assert thinker._process is not None
+    os.kill(thinker._process.pid, signal.SIGSTOP)
+    monkeypatch.setattr(room, "HANG_S", 0.2)
+    with pytest.raises(ProposalError, match="TimeoutError"):
+        await thinker.propose(request(1.0))
+    monkeypatch.setattr(room, "HANG_S", 60.0)
+    assert len(await thinker.propose(request(1.0))) == 1
 
 
 async def test_exhausted_space_is_told_as_such(thinker: Thinker) -> None:
