@@ -31,9 +31,9 @@ def reason_to_stop(budget: Budget, state: CampaignState, now: float, *, exhauste
         exhausted: Whether every allowed setting has been proposed.
     """
     if seconds_left(budget, state, now) == 0.0:
-        return f"the {budget.hours:g} hours of its budget are over"
+        return f"the budget of {budget.hours:g} hours is used up"
     if experiments_left(budget, state) == 0:
-        return f"all {budget.experiments} experiments of its budget are spent"
+        return f"the budget of {budget.experiments} experiments is used up"
     if exhausted:
         return "every allowed setting has been proposed"
     return None

@@ -141,7 +141,7 @@ def test_budget_counts_failures_and_not_cancellations() -> None:
     spent = state(S.COMPLETED, S.FAILED, S.CANCELLED, S.QUEUED)
     assert experiments_left(Budget(experiments=5), spent) == 2
     assert reason_to_stop(Budget(experiments=5), spent, 0.0) is None
-    assert reason_to_stop(Budget(experiments=3), spent, 0.0) == "all 3 experiments of its budget are spent"
+    assert reason_to_stop(Budget(experiments=3), spent, 0.0) == "the budget of 3 experiments is used up"
     assert not is_over(Budget(experiments=3), spent, 0.0)
     assert is_over(Budget(experiments=2), state(S.COMPLETED, S.FAILED), 0.0)
 
@@ -150,7 +150,7 @@ def test_hours_are_counted_from_the_beginning() -> None:
     budget = Budget(experiments=5, hours=2)
     assert seconds_left(budget, state(), 1000.0 + 3600) == 3600
     assert reason_to_stop(budget, state(), 1000.0 + 3600) is None
-    assert reason_to_stop(budget, state(), 1000.0 + 7200) == "the 2 hours of its budget are over"
+    assert reason_to_stop(budget, state(), 1000.0 + 7200) == "the budget of 2 hours is used up"
     assert seconds_left(Budget(experiments=5), state(), 1e9) is None
 
 

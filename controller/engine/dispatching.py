@@ -1,0 +1,350 @@
+"""Build and measure, as the loop sees it: steps become attempts, reports become ends of attempts and of experiments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from controller.build.binding import bind, ready_steps
+from controller.domain.campaign import CampaignStatus
+from controller.domain.event import (
+    AttemptCommitted,
+    AttemptStatusChanged,
+    Event,
+    ExperimentStatusChanged,
+    Fault,
+    Measurement,
+)
+from controller.domain.experiment import OPEN_ATTEMPTS, AttemptStatus, ExperimentStatus
+from controller.domain.ids import new_id
+from controller.domain.lab import StepSpec
+from controller.domain.state import Attempt, Experiment
+from controller.engine.ledger import Ledger
+from controller.engine.session import LabSession
+from controller.errors import ConflictError
+from controller.measure.assembly import assemble
+from controller.measure.progress import Progress, assess
+from controller.measure.verdict import judge
+from instruments.client import (
+    AttemptAccepted,
+    AttemptFinished,
+    AttemptProgress,
+    AttemptRejected,
+    AttemptReported,
+    AttemptStarted,
+    HubEvent,
+)
+from instruments.protocol.values import Outcome, Succeeded
+
+_S, _A = ExperimentStatus, AttemptStatus
+_ENDED_WELL_KNOWN = (_A.SUCCEEDED, _A.FAULTED, _A.CANCELLED)
+_ON_THE_WAY = (_A.COMMITTED, _A.ACCEPTED, _A.RUNNING)
+_STATUS_OF_VERDICT = {"again": _A.FAULTED, "failed": _A.FAULTED, "unknown": _A.UNKNOWN, "cancelled": _A.CANCELLED}
+_STATUS_OF_END = {"failed": _S.FAILED, "cancelled": _S.CANCELLED, "unknown": _S.UNKNOWN}
+
+
+class Dispatching:
+    """Carries a campaign's experiments out in its lab.
+
+    Args:
+        ledger: The campaign's books.
+        session: The lab.
+    """
+
+    def __init__(self, ledger: Ledger, session: LabSession) -> None:
+        self.failures_in_a_row = 0
+        self._ledger = ledger
+        self._session = session
+        self._expected: dict[str, tuple[float, float]] = {}
+        self._fractions: dict[str, float] = {}
+        self._stalled: set[str] = set()
+
+    # --- out --------------------------------------------------------------------------------------------------------
+
+    async def dispatch(self, *, begin_new: bool) -> None:
+        """Begin every step that may begin, oldest experiments first; of queued ones as many as the batch allows."""
+        state = self._ledger.state
+        for experiment in state.with_status(_S.RUNNING):
+            await self._begin_steps(experiment)
+        for experiment in state.with_status(_S.QUEUED) if begin_new else ():
+            room = self._ledger.definition.batch - len(state.with_status(_S.RUNNING))
+            if room <= 0 or not await self._begin_steps(experiment):
+                break
+
+    async def _begin_steps(self, experiment: Experiment) -> bool:
+        """Commit and send the steps of `experiment` that are ready and whose instrument is free; say whether any was."""
+        progress = self._progress(experiment)
+        if progress.ending or progress.end:
+            return False
+        definition = self._ledger.definition
+        ready = ready_steps(
+            definition.lab.protocol, definition.problem.parameters, set(progress.done), set(progress.begun)
+        )
+        try:
+            intents = [self._intent(experiment, s, progress) for s in ready if self._session.accepts(s.instrument)]
+        except ConflictError as error:
+            await self._fail_unbound(experiment, str(error))
+            return False
+        committed = [i for i in intents if self._session.allocation.claim(i.instrument, i.attempt)]
+        if not committed:
+            return False
+        events: list[Event] = [*committed]
+        if experiment.status is _S.QUEUED:
+            stamp = self._ledger.stamp()
+            events.insert(0, ExperimentStatusChanged(**stamp, experiment=experiment.id, status=_S.RUNNING))
+        await self._ledger.record(*events)
+        for made in committed:
+            self._send(self._ledger.state.attempts[made.attempt])
+        return True
+
+    def _intent(self, experiment: Experiment, step: StepSpec, progress: Progress) -> AttemptCommitted:
+        bound = bind(step, self._ledger.definition.problem.parameters, experiment.point, progress.results)
+        return AttemptCommitted(
+            **self._ledger.stamp(),
+            attempt=new_id(),
+            experiment=experiment.id,
+            step=step.step,
+            ordinal=len(self._ledger.state.attempts_of(experiment.id, step.step)) + 1,
+            instrument=bound.instrument,
+            action=bound.action,
+            arguments=bound.arguments,
+            units=bound.units,
+        )
+
+    async def _fail_unbound(self, experiment: Experiment, reason: str) -> None:
+        if experiment.status is _S.QUEUED:
+            await self._ledger.move_experiment(experiment, _S.RUNNING)
+        await self._end(experiment, _S.FAILED, Fault(code="unbound_argument", message=reason))
+
+    def _send(self, attempt: Attempt) -> None:
+        self._session.send(attempt, deadline_factor=self._ledger.definition.failures.deadline_factor)
+
+    def _progress(self, experiment: Experiment) -> Progress:
+        protocol, state = self._ledger.definition.lab.protocol, self._ledger.state
+        return assess(protocol, {s.step: state.attempts_of(experiment.id, s.step, current=True) for s in protocol})
+
+    # --- in ---------------------------------------------------------------------------------------------------------
+
+    async def handle(self, event: HubEvent) -> None:
+        """Take a driver's report in; what belongs to another campaign is left alone."""
+        match event:
+            case AttemptAccepted():
+                self._expected[event.attempt] = event.duration_s
+                await self._move(event.attempt, _A.ACCEPTED)
+            case AttemptStarted():
+                await self._move(event.attempt, _A.RUNNING)
+            case AttemptProgress():
+                self._fractions[event.attempt] = event.fraction
+            case AttemptFinished():
+                await self._finish(event.attempt, event.outcome)
+            case AttemptRejected():
+                await self._fault(event.attempt, Fault(code=f"rejected.{event.code}", message=event.message))
+            case AttemptReported():
+                await self._reconcile(event)
+
+    async def _reconcile(self, report: AttemptReported) -> None:
+        attempt = self._ledger.state.attempts.get(report.attempt)
+        if attempt is None or attempt.status not in OPEN_ATTEMPTS:
+            return
+        match report.status:
+            case "never_heard":
+                self._send(attempt)
+            case "accepted":
+                await self._move(attempt.id, _A.ACCEPTED)
+            case "running":
+                await self._move(attempt.id, _A.RUNNING)
+            case "rejected":
+                await self._fault(attempt.id, Fault(code="rejected.earlier", message=report.message))
+            case "finished" | "acknowledged" if report.outcome is not None:
+                await self._finish(attempt.id, report.outcome)
+            case "interrupted":
+                await self._fault(attempt.id, Fault(code="interrupted", message=report.message or "interrupted"))
+
+    async def _move(self, key: str, status: AttemptStatus) -> None:
+        attempt = self._ledger.state.attempts.get(key)
+        if attempt is None or attempt.status not in _ON_THE_WAY:
+            return
+        if _ON_THE_WAY.index(status) > _ON_THE_WAY.index(attempt.status):
+            stamp = self._ledger.stamp()
+            await self._ledger.record(
+                AttemptStatusChanged(**stamp, attempt=key, experiment=attempt.experiment, status=status)
+            )
+
+    async def _finish(self, key: str, outcome: Outcome) -> None:
+        if not isinstance(outcome, Succeeded):
+            await self._fault(key, Fault(code=outcome.code.value, message=outcome.message, retryable=outcome.retryable))
+            return
+        attempt = self._unsettled(key)
+        if attempt is not None:
+            await self._end_attempt(
+                attempt,
+                AttemptStatusChanged(
+                    **self._ledger.stamp(),
+                    attempt=key,
+                    experiment=attempt.experiment,
+                    status=_A.SUCCEEDED,
+                    measurements=tuple(
+                        Measurement(name=name, value=m.value, unit=m.unit, sem=m.sem)
+                        for name, m in outcome.values.items()
+                    ),
+                ),
+            )
+
+    async def _fault(self, key: str, fault: Fault) -> None:
+        attempt = self._unsettled(key)
+        if attempt is None:
+            return
+        state, description = self._ledger.state, self._session.action(attempt.instrument, attempt.action)
+        verdict = judge(
+            fault,
+            description.consequence if description else None,
+            len(state.attempts_of(attempt.experiment, attempt.step, current=True)),
+            self._ledger.definition.failures.attempts,
+        )
+        if verdict == "unknown" and attempt.status is _A.UNKNOWN:
+            self._session.acknowledge(attempt.instrument, key)
+            return
+        await self._end_attempt(
+            attempt,
+            AttemptStatusChanged(
+                **self._ledger.stamp(),
+                attempt=key,
+                experiment=attempt.experiment,
+                status=_STATUS_OF_VERDICT[verdict],
+                reason=fault.message,
+                fault=fault.model_copy(update={"retryable": verdict == "again"}),
+            ),
+        )
+        if verdict == "unknown":
+            await self._ledger.alarm(
+                "attempt_unknown",
+                f"experiment {state.experiments[attempt.experiment].number}, step {attempt.step}: {fault.message}; "
+                "nobody can say what became of it: look at the instrument, then labwright experiment resolve",
+                attempt.experiment,
+                key,
+            )
+
+    def _unsettled(self, key: str) -> Attempt | None:
+        """Return the attempt if its end is still to be booked; acknowledge again what was booked before."""
+        attempt = self._ledger.state.attempts.get(key)
+        if attempt is not None and attempt.status in _ENDED_WELL_KNOWN:
+            self._session.acknowledge(attempt.instrument, key)  # the first acknowledgement was lost
+            return None
+        return attempt
+
+    async def _end_attempt(self, attempt: Attempt, changed: AttemptStatusChanged) -> None:
+        """Commit the end of an attempt and what follows for its experiment, then acknowledge."""
+        events: list[Event] = [changed]
+        if self._ledger.state.experiments[attempt.experiment].status is _S.UNKNOWN and changed.status is not _A.UNKNOWN:
+            stamp, reason = self._ledger.stamp(), "its driver has told what became of it"
+            events.append(
+                ExperimentStatusChanged(**stamp, experiment=attempt.experiment, status=_S.RUNNING, reason=reason)
+            )
+        await self._ledger.record(*events)
+        self._forget(attempt.id)
+        await self.close_ended()
+        self._session.acknowledge(attempt.instrument, attempt.id)
+
+    def _forget(self, key: str) -> None:
+        self._expected.pop(key, None)
+        self._fractions.pop(key, None)
+        self._stalled.discard(key)
+
+    # --- ends -------------------------------------------------------------------------------------------------------
+
+    async def close_ended(self) -> None:
+        """Book experiments whose steps have come to an end."""
+        definition = self._ledger.definition
+        for experiment in self._ledger.state.with_status(_S.RUNNING):
+            progress = self._progress(experiment)
+            if progress.end == "complete":
+                observed = assemble(definition.lab.protocol, definition.problem.objectives, progress.results)
+                if isinstance(observed, Fault):
+                    await self._end(experiment, _S.FAILED, observed)
+                else:
+                    self.failures_in_a_row = 0
+                    await self._ledger.move_experiment(experiment, _S.COMPLETED, observations=observed)
+            elif progress.end is not None:
+                await self._end(experiment, _STATUS_OF_END[progress.end], progress.fault)
+
+    async def _end(self, experiment: Experiment, status: ExperimentStatus, fault: Fault | None) -> None:
+        reason = fault.message if fault else ""
+        await self._ledger.move_experiment(experiment, status, reason, fault=fault)
+        if status is not _S.FAILED:
+            return
+        self.failures_in_a_row += 1
+        most = self._ledger.definition.failures.pause_after
+        if self.failures_in_a_row >= most and self._ledger.state.status is CampaignStatus.RUNNING:
+            text = f"{self.failures_in_a_row} experiments failed in a row, the last one because: {reason}"
+            await self._ledger.move_campaign(CampaignStatus.PAUSED, text)
+            await self._ledger.alarm("too_many_failures", text)
+
+    def cancel_all(self) -> None:
+        """Ask the drivers to end everything that runs."""
+        for attempt in self._ledger.state.open_attempts():
+            self._session.cancel(attempt)
+
+    async def give_up(self, reason: str) -> None:
+        """Book what no driver has confirmed as unknown, and what stands between two steps as cancelled."""
+        fault = Fault(code="unconfirmed", message=reason)
+        for attempt in self._ledger.state.open_attempts():
+            await self._ledger.record(
+                AttemptStatusChanged(
+                    **self._ledger.stamp(),
+                    attempt=attempt.id,
+                    experiment=attempt.experiment,
+                    status=_A.UNKNOWN,
+                    reason=reason,
+                    fault=fault,
+                )
+            )
+            self._forget(attempt.id)
+            self._session.free(attempt.instrument, attempt.id)
+        await self.close_ended()
+        for experiment in self._ledger.state.with_status(_S.RUNNING):
+            await self._ledger.move_experiment(experiment, _S.CANCELLED, "the campaign was aborted")
+
+    def settle(self, attempt: str) -> None:
+        """Acknowledge an attempt whose end a person has told."""
+        self._session.acknowledge(self._ledger.state.attempts[attempt].instrument, attempt)
+
+    # --- watching ---------------------------------------------------------------------------------------------------
+
+    async def look_for_stalls(self) -> None:
+        """Raise an alarm, once, for every attempt that takes too long, while it still goes on."""
+        state, clock = self._ledger.state, self._ledger.clock
+        for attempt in state.open_attempts():
+            expected = self._expected.get(attempt.id)
+            if expected is None or attempt.id in self._stalled:
+                continue
+            late = clock.time() - attempt.committed_at
+            # The wire and the processes take real seconds, which a fast clock turns into many.
+            if late > self._ledger.definition.failures.stall_factor * max(expected[1], 1.0) + 10.0 * clock.speed:
+                self._stalled.add(attempt.id)
+                await self._ledger.alarm(
+                    "stalled",
+                    f"experiment {state.experiments[attempt.experiment].number}, step {attempt.step} on "
+                    f"{attempt.instrument} has taken {late:.0f} s, {expected[1]:.0f} s at most was announced",
+                    attempt.experiment,
+                    attempt.id,
+                )
+
+    def room_for_another(self) -> bool:
+        """Say whether the instruments of the first steps stand free."""
+        definition = self._ledger.definition
+        first = ready_steps(definition.lab.protocol, definition.problem.parameters, set(), set())
+        return all(self._session.accepts(step.instrument) for step in first)
+
+    def running(self) -> list[dict[str, Any]]:
+        """Return what is with the instruments, for displays."""
+        return [
+            {
+                "experiment": self._ledger.state.experiments[attempt.experiment].number,
+                "step": attempt.step,
+                "instrument": attempt.instrument,
+                "status": attempt.status.value,
+                "since": attempt.committed_at,
+                "expected_s": self._expected[attempt.id][0] if attempt.id in self._expected else None,
+                "fraction": self._fractions.get(attempt.id),
+            }
+            for attempt in self._ledger.state.open_attempts()
+        ]

@@ -1,0 +1,99 @@
+"""The books of one campaign: what has happened, and the one way to add to it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from controller.domain.campaign import CampaignStatus, Definition
+from controller.domain.event import (
+    AlarmRaised,
+    CampaignStatusChanged,
+    Event,
+    ExperimentStatusChanged,
+    Fault,
+    Observation,
+)
+from controller.domain.experiment import ExperimentStatus
+from controller.domain.state import CampaignState, Experiment
+from instruments.clock import Clock
+
+if TYPE_CHECKING:
+    from controller.store.opening import Store
+
+ALARMS_SHOWN = 20
+
+
+class Ledger:
+    """A campaign's definition and state, with the store behind them.
+
+    Args:
+        definition: What to do.
+        state: What has happened so far.
+        store: Where every decision is committed.
+        clock: Lab time.
+    """
+
+    def __init__(self, definition: Definition, state: CampaignState, store: Store, clock: Clock) -> None:
+        self.definition = definition
+        self.state = state
+        self.clock = clock
+        self.alarms: deque[str] = deque(maxlen=ALARMS_SHOWN)
+        """The newest ones, for displays."""
+        self._store = store
+
+    async def record(self, *events: Event) -> None:
+        """Apply and commit `events` as one; when this returns they are durable.
+
+        Raises:
+            IllegalTransitionError: If one of them cannot follow what is known.
+        """
+        if not events:
+            return
+        for event in events:
+            self.state.apply(event)
+        await self._store.commit(events)
+
+    def stamp(self) -> dict[str, Any]:
+        """Return what every event carries: the campaign and the time."""
+        return {"campaign": self.state.id, "at": self.clock.time()}
+
+    async def move_campaign(self, status: CampaignStatus, reason: str) -> None:
+        """Change the campaign's status."""
+        await self.record(CampaignStatusChanged(**self.stamp(), status=status, reason=reason))
+
+    async def move_experiment(
+        self,
+        experiment: Experiment,
+        status: ExperimentStatus,
+        reason: str = "",
+        *,
+        fault: Fault | None = None,
+        observations: dict[str, Observation] | None = None,
+    ) -> None:
+        """Change an experiment's status."""
+        await self.record(
+            ExperimentStatusChanged(
+                **self.stamp(),
+                experiment=experiment.id,
+                status=status,
+                reason=reason,
+                fault=fault,
+                observations=observations or {},
+            )
+        )
+
+    async def cancel_waiting(self, reason: str) -> None:
+        """Cancel every experiment that has not begun."""
+        waiting = self.state.with_status(ExperimentStatus.PROPOSED, ExperimentStatus.QUEUED)
+        cancelled = ExperimentStatus.CANCELLED
+        await self.record(
+            *(ExperimentStatusChanged(**self.stamp(), experiment=e.id, status=cancelled, reason=reason) for e in waiting)
+        )
+
+    async def alarm(self, code: str, message: str, experiment: str | None = None, attempt: str | None = None) -> None:
+        """Tell people of something while the campaign goes on."""
+        self.alarms.append(message)
+        await self.record(
+            AlarmRaised(**self.stamp(), code=code, message=message, experiment=experiment, attempt=attempt)
+        )

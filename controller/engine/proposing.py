@@ -1,0 +1,147 @@
+"""Design, as the loop sees it: ask the proposer process ahead of need, and never let instruments wait for it too long."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from controller.design.initial import stand_in
+from controller.domain.event import Event, ExperimentProposed, ExperimentStatusChanged
+from controller.domain.experiment import ExperimentStatus
+from controller.domain.ids import new_id
+from controller.domain.proposal import Proposal
+from controller.domain.request import Request
+from controller.engine.ledger import Ledger
+from controller.engine.observed import request_for
+from controller.engine.thinker import Thinker
+from controller.errors import ProposalError, SpaceExhaustedError
+from controller.learn.stopping import experiments_left, reason_to_stop
+
+_S = ExperimentStatus
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """The proposer's answer: proposals, or why there are none."""
+
+    proposals: list[Proposal] = field(default_factory=list)
+    error: ProposalError | None = None
+
+
+class Proposing:
+    """Keeps a campaign supplied with experiments.
+
+    Args:
+        ledger: The campaign's books.
+        thinker: The proposer process.
+        device: `cpu`, `cuda` or `auto`.
+        deliver: Takes the answer, in the loop's own time, to `accept` it.
+    """
+
+    def __init__(self, ledger: Ledger, thinker: Thinker, device: str, deliver: Callable[[Proposed], None]) -> None:
+        self.exhausted = ""
+        """Why nothing is left to propose, if so."""
+        self._ledger = ledger
+        self._thinker = thinker
+        self._device = device
+        self._deliver = deliver
+        self._thinking: asyncio.Task[None] | None = None
+        self._wanted_since: float | None = None
+
+    def wanted(self) -> int:
+        """Return how many proposals are wanted now."""
+        definition, state = self._ledger.definition, self._ledger.state
+        if reason_to_stop(definition.budget, state, self._ledger.clock.time(), exhausted=bool(self.exhausted)):
+            return 0
+        in_hand = len(state.with_status(_S.PROPOSED, _S.QUEUED, _S.RUNNING))
+        return max(0, min(definition.batch + definition.ahead - in_hand, experiments_left(definition.budget, state)))
+
+    @property
+    def thinking(self) -> bool:
+        """Whether the proposer has been asked and has not answered."""
+        return self._thinking is not None
+
+    @property
+    def lacking(self) -> bool:
+        """Whether a proposal is wanted, none is queued, and the proposer is able to answer."""
+        return self.wanted() > 0 and self._thinker.ready.is_set() and not self._ledger.state.with_status(_S.QUEUED)
+
+    @property
+    def loading(self) -> bool:
+        """Whether the proposer still loads its libraries."""
+        return not self._thinker.ready.is_set()
+
+    async def go_on(self) -> None:
+        """Ask for what is wanted; let a space-filling point stand in when nothing is queued and the answer takes too long."""
+        wanted = self.wanted()
+        if wanted == 0:
+            self._wanted_since = None
+            return
+        if self._thinking is None:
+            self._wanted_since = self._wanted_since or time.monotonic()
+            self._thinking = asyncio.create_task(self._ask(self._request(wanted)))
+        patience = self._ledger.definition.proposals.patience
+        if self.lacking and self._wanted_since is not None and time.monotonic() - self._wanted_since > patience:
+            self._wanted_since = time.monotonic()
+            await self._stand_in(1, f"no proposal within {patience:g} s")
+
+    async def accept(self, answer: Proposed) -> None:
+        """Make experiments of an answer."""
+        self._thinking = None
+        if isinstance(answer.error, SpaceExhaustedError):
+            self.exhausted = str(answer.error)
+        elif answer.error is not None:
+            await self._ledger.alarm("proposal_failed", str(answer.error))
+            await self._stand_in(self.wanted(), str(answer.error))
+        else:
+            for failed in [p for p in answer.proposals if p.source == "stand-in"][:1]:
+                await self._ledger.alarm("stand_in", f"a space-filling point stands in for the model: {failed.note}")
+            await self._enter(answer.proposals)
+        self._wanted_since = None
+
+    def decline(self) -> None:
+        """Let an answer go that came when nothing was wanted any more; it will be asked for again."""
+        self._thinking = None
+        self._wanted_since = None
+
+    def close(self) -> None:
+        """Wait for no answer any more."""
+        if self._thinking is not None:
+            self._thinking.cancel()
+
+    def _request(self, n: int) -> Request:
+        return request_for(self._ledger.definition, self._ledger.state, n, self._device)
+
+    async def _ask(self, request: Request) -> None:
+        try:
+            answer = Proposed(await self._thinker.propose(request))
+        except ProposalError as error:
+            answer = Proposed(error=error)
+        self._deliver(answer)
+
+    async def _stand_in(self, n: int, why: str) -> None:
+        if n == 0:
+            return
+        try:
+            await self._enter(stand_in(self._request(n), why))
+        except SpaceExhaustedError as error:
+            self.exhausted = str(error)
+
+    async def _enter(self, proposals: list[Proposal]) -> None:
+        """Accept proposals as experiments, as many as are still wanted and none that is known already."""
+        state, problem = self._ledger.state, self._ledger.definition.problem
+        known = set() if problem.allow_replicates else {problem.key(e.point) for e in state.experiments.values()}
+        events: list[Event] = []
+        number = len(state.experiments)
+        for proposal in proposals[: self.wanted()]:
+            key = problem.key(proposal.point)
+            if not problem.allow_replicates and key in known:
+                continue  # a stand-in took it while the model was thinking
+            known.add(key)
+            number += 1
+            experiment, stamp = new_id(), self._ledger.stamp()
+            events.append(ExperimentProposed(**stamp, experiment=experiment, number=number, proposal=proposal))
+            events.append(ExperimentStatusChanged(**stamp, experiment=experiment, status=_S.QUEUED))
+        await self._ledger.record(*events)
