@@ -31,6 +31,8 @@ from surrogates.base import MemberPosterior, Surrogate
 logei._load_attempted = True
 
 _LOG_2_PI = math.log(2.0 * math.pi)
+# In a list, every result in vain after the fourth in a row widens the spread by a fifth, up to threefold.
+_IN_VAIN, _DOUBT, _MOST_DOUBT = 4, 0.2, 3.0
 _SAMPLES = 128
 _CHUNK = 2048
 # An improvement of less than this share of the spread of what was measured is not worth an experiment.
@@ -97,13 +99,27 @@ class LogExpectedImprovement:
     best: Tensor
     negligible: float = -math.inf
     even: bool = False
+    doubt: float = 1.0
+    """Factor on every predicted spread."""
     name: str = "log expected improvement"
 
     @classmethod
     def of(cls, surrogate: Surrogate, Y: Tensor, seen: Tensor | None) -> LogExpectedImprovement:
         """Return the acquisition function over the best so far; see `_incumbents`."""
         spread = float(Y.std()) if len(Y) > 1 else 0.0
-        return cls(surrogate, _incumbents(surrogate, seen, Y), math.log(_NEGLIGIBLE * spread) if spread else -math.inf)
+        made = cls(surrogate, _incumbents(surrogate, seen, Y), math.log(_NEGLIGIBLE * spread) if spread else -math.inf)
+        return made if seen is not None else made._in_doubt(len(Y) - 1 - int(Y.argmax()))
+
+    def _in_doubt(self, in_vain: int) -> LogExpectedImprovement:
+        """Return the same with wider spreads, if the last `in_vain` results brought nothing better.
+
+        Each was chosen because the model expected an improvement. When several in a row do not bring it, the model is too sure
+        of itself, and the search is about to spend the rest of its budget around one peak of a list.
+        """
+        doubt = min(1.0 + _DOUBT * max(0, in_vain - _IN_VAIN), _MOST_DOUBT)
+        if doubt == 1.0:
+            return self
+        return replace(self, doubt=doubt, name=f"{self.name}, spread × {doubt:.1f} after {in_vain} results in vain")
 
     def widened(self, score: float) -> LogExpectedImprovement | None:
         """Return the same with members weighted more evenly, if `score` is negligible and there are several members.
@@ -121,11 +137,12 @@ class LogExpectedImprovement:
         moments: MemberPosterior = self.surrogate.member_posteriors(X)
         best = self.best.to(moments.mean)
         slopes = torch.stack([t.slope(t.inverse(b)) for t, b in zip(moments.transforms, best, strict=True)])
-        z = (moments.mean - best.unsqueeze(1)) / moments.sd
+        sd = self.doubt * moments.sd
+        z = (moments.mean - best.unsqueeze(1)) / sd
         log_weights = moments.log_weights
         if self.even:
             log_weights = torch.log(0.5 * log_weights.exp() + 0.5 / len(log_weights))
-        values = moments.sd.log() + log_improvement(z) - slopes.log().unsqueeze(1) + log_weights.unsqueeze(1)
+        values = sd.log() + log_improvement(z) - slopes.log().unsqueeze(1) + log_weights.unsqueeze(1)
         return torch.logsumexp(values, 0)
 
 

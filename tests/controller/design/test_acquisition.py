@@ -121,3 +121,21 @@ def test_hypervolume_improvement_compiles_nothing() -> None:
     first, data = surrogate((GPMember(),))
     LogHypervolumeImprovement([first, first], [Objective(goal="maximize")] * 2, torch.cat([data.Y, -data.Y], 1), seed=0)
     assert logei._C is None, "a lock left by a killed compiler would make every later proposal wait for ever"
+
+
+def test_results_in_vain_make_a_listed_search_doubt_its_model() -> None:
+    model, data = surrogate((GPMember(),))
+    rising = torch.linspace(0, 1, len(data.Y), dtype=torch.float64).unsqueeze(1)
+    assert LogExpectedImprovement.of(model, rising, None).doubt == 1.0
+    long_ago = torch.cat([rising[-1:], rising[:-1]])
+    in_vain = len(long_ago) - 1
+    assert in_vain > 4
+    doubting = LogExpectedImprovement.of(model, long_ago, None)
+    assert doubting.doubt == pytest.approx(min(3.0, 1.0 + 0.2 * (in_vain - 4)))
+    assert "in vain" in doubting.name
+    # Far from everything measured the spread is widest, so doubt raises its score most.
+    near, far = data.X[:1], data.X[:1] * 0 + 5.0
+    sure = LogExpectedImprovement.of(model, rising, None)
+    gain = doubting(torch.cat([near, far])) - sure(torch.cat([near, far]))
+    assert gain[1] > 0
+    assert LogExpectedImprovement.of(model, long_ago, data.X).doubt == 1.0
