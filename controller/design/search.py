@@ -26,6 +26,8 @@ _STEPS = 25
 _MOST_TRIED = 24
 # Starts closer than this lead to the same place.
 _APART = 0.05
+# Closer in every coordinate, two settings are one.
+_SAME_PEAK = 0.005
 _RUNNERS_UP = 5
 
 
@@ -92,12 +94,14 @@ def best_anywhere(
     settled = _checked(np.concatenate([climb.score(climbed), scores]))
     taken = set() if replicates else keys(space.problem, seen)
     points: list[Point] = []
+    kept: list[int] = []
     for i in np.argsort(-settled, kind="stable"):
+        if any(np.abs(found[i] - found[j]).max() < _SAME_PEAK for j in kept):
+            continue  # another climb that came to the same place
         point = space.point(found[i])
-        key = space.problem.key(point)
-        if key in taken or not space.problem.allows(point):
+        if space.problem.key(point) in taken or not space.problem.allows(point):
             continue
-        taken.add(key)
+        kept.append(int(i))
         points.append(point)
         if len(points) > _RUNNERS_UP:
             break
