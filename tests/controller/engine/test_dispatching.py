@@ -1,0 +1,146 @@
+"""What is decided about attempts, on real books and without processes: the lab is the real session, never started."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from controller.domain.campaign import CampaignStatus
+from controller.domain.event import (
+    AttemptCommitted,
+    CampaignCreated,
+    CampaignStatusChanged,
+    ExperimentProposed,
+    ExperimentStatusChanged,
+)
+from controller.domain.experiment import AttemptStatus, ExperimentStatus
+from controller.domain.proposal import Proposal
+from controller.domain.state import CampaignState, fold
+from controller.engine.dispatching import Dispatching
+from controller.engine.ledger import Ledger
+from controller.engine.session import LabSession
+from controller.files.loading import load_campaign
+from controller.store.opening import Store
+from instruments.client import AttemptAccepted, AttemptFinished, AttemptRejected, AttemptReported
+from instruments.clock import SystemClock
+from instruments.protocol.values import FaultCode, Faulted, MeasuredValue, Succeeded
+from tests.integration.support import write_campaign
+
+SUCCESS = Succeeded(values={"y": MeasuredValue(value=4.5)}, started_at=0.0, finished_at=1.0)
+
+
+class MovableClock(SystemClock):
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def time(self) -> float:
+        return self.now
+
+
+@dataclass
+class Room:
+    """A campaign with one experiment running and its attempt committed."""
+
+    ledger: Ledger
+    dispatching: Dispatching
+    store: Store
+    clock: MovableClock
+
+    @property
+    def state(self) -> CampaignState:
+        return self.ledger.state
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    definition = load_campaign(write_campaign(tmp_path))
+    clock = MovableClock()
+    stamp = {"campaign": "c", "at": clock.now}
+    point = {"a": 0.0, "b": 0.0, "c": "left"}
+    with Store.open(f"sqlite:///{tmp_path / 'books.db'}") as store:
+        ledger = Ledger(definition, CampaignState(), store, clock)
+        created = CampaignCreated(
+            **stamp, name="test", definition_fingerprint=definition.fingerprint, seed=0, simulated=True
+        )
+        ledger.state.apply(created)
+        await store.commit([created], definition=definition)
+        await ledger.record(
+            CampaignStatusChanged(**stamp, status=CampaignStatus.RUNNING),
+            ExperimentProposed(**stamp, experiment="e", number=1, proposal=Proposal(point=point, source="user")),
+            ExperimentStatusChanged(**stamp, experiment="e", status=ExperimentStatus.QUEUED),
+            ExperimentStatusChanged(**stamp, experiment="e", status=ExperimentStatus.RUNNING),
+            AttemptCommitted(
+                **stamp, attempt="a", experiment="e", step="measure", ordinal=1, instrument="bench", action="measure",
+                arguments={}, units={},
+            ),
+        )  # fmt: skip
+        session = LabSession(definition.lab, tmp_path / "lab")
+        yield Room(ledger, Dispatching(ledger, session), store, clock)
+        assert fold(store.events("c")).counts() == ledger.state.counts()
+
+
+async def test_stall_is_told_once_while_the_action_goes_on(room: Room) -> None:
+    await room.dispatching.handle(AttemptAccepted("bench", "a", (60.0, 100.0)))
+    room.clock.now += 155.0
+    await room.dispatching.look_for_stalls()
+    assert not room.ledger.alarms
+    room.clock.now += 10.0
+    await room.dispatching.look_for_stalls()
+    await room.dispatching.look_for_stalls()
+    (alarm,) = room.ledger.alarms
+    assert "has taken 165 s, 100 s at most was announced" in alarm
+    assert room.state.attempts["a"].status is AttemptStatus.ACCEPTED
+
+
+async def test_outcome_that_comes_twice_is_booked_once(room: Room) -> None:
+    for _ in range(2):
+        await room.dispatching.handle(AttemptFinished("bench", "a", SUCCESS))
+    experiment = room.state.experiments["e"]
+    assert experiment.status is ExperimentStatus.COMPLETED
+    assert experiment.observations["y"].value == 4.5
+    assert [e.kind for e in room.store.events("c")].count("attempt.status_changed") == 1
+
+
+async def test_messages_out_of_order_never_move_an_attempt_back(room: Room) -> None:
+    await room.dispatching.handle(AttemptFinished("bench", "a", SUCCESS))
+    n = room.state.n_events
+    await room.dispatching.handle(AttemptAccepted("bench", "a", (1.0, 1.0)))
+    await room.dispatching.handle(AttemptReported("bench", "a", "running", None))
+    await room.dispatching.handle(AttemptRejected("bench", "a", "busy", "no"))
+    assert room.state.n_events == n
+
+
+async def test_report_about_another_campaigns_attempt_is_left_alone(room: Room) -> None:
+    n = room.state.n_events
+    await room.dispatching.handle(AttemptFinished("bench", "theirs", SUCCESS))
+    await room.dispatching.handle(AttemptReported("bench", "theirs", "finished", SUCCESS))
+    assert room.state.n_events == n
+
+
+async def test_interrupted_action_of_unknown_consequence_is_unknown_and_taken_up_by_a_late_answer(room: Room) -> None:
+    # No driver is connected, so nobody can say what repeating the action would mean.
+    lost = Faulted(code=FaultCode.interrupted, message="the driver was killed")
+    await room.dispatching.handle(AttemptFinished("bench", "a", lost))
+    assert room.state.experiments["e"].status is ExperimentStatus.UNKNOWN
+    assert any("labwright experiment resolve" in alarm for alarm in room.ledger.alarms)
+    await room.dispatching.handle(AttemptFinished("bench", "a", SUCCESS))
+    assert room.state.experiments["e"].status is ExperimentStatus.COMPLETED
+
+
+async def test_missing_value_fails_the_experiment_with_a_reason(room: Room) -> None:
+    other = Succeeded(values={"z": MeasuredValue(value=1.0)}, started_at=0.0, finished_at=1.0)
+    await room.dispatching.handle(AttemptFinished("bench", "a", other))
+    experiment = room.state.experiments["e"]
+    assert experiment.status is ExperimentStatus.FAILED
+    assert "should give y from 'y', but it returned z" in experiment.reason
+
+
+async def test_given_up_attempt_is_unknown_never_forgotten(room: Room) -> None:
+    await room.dispatching.give_up("aborted")
+    assert room.state.attempts["a"].status is AttemptStatus.UNKNOWN
+    assert room.state.experiments["e"].status is ExperimentStatus.UNKNOWN
