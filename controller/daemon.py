@@ -18,6 +18,7 @@ from controller.domain.campaign import Definition
 from controller.engine.loop import CampaignLoop
 from controller.engine.snapshot import Snapshot
 from controller.engine.supervisor import Supervisor, ended_snapshot
+from controller.errors import ConflictError
 from controller.settings import folder_of
 from controller.store.opening import Store
 
@@ -54,6 +55,7 @@ def run_campaign(
         ConflictError: If the store holds another campaign of this name.
         StoreError: If the store cannot be opened.
     """
+    check_device(options.device)
     with Store.open(options.store_url) as store:
         if (ended := ended_snapshot(store, definition)) is not None:
             return ended
@@ -139,6 +141,23 @@ async def _controller(options: RunOptions) -> AsyncIterator[Supervisor]:
             await supervisor.leave(grace_s=0.0, reason="the controller ends")
 
 
+def check_device(device: str) -> None:
+    """Refuse a GPU that is not there now, not in every proposal later.
+
+    Raises:
+        ConflictError: If `device` is `cuda` and no GPU can be used.
+    """
+    if device != "cuda":
+        return  # and torch, which takes seconds to load, stays out of this process
+    from surrogates.device import resolve
+    from surrogates.errors import SurrogateError
+
+    try:
+        resolve(device)
+    except SurrogateError as error:
+        raise ConflictError(f"--device {device}: {error}") from None
+
+
 def serve_forever(stores: Sequence[RunOptions]) -> None:
     """Be the daemon, in the foreground: take up what the stores hold unfinished, serve requests, until told to stop.
 
@@ -149,6 +168,8 @@ def serve_forever(stores: Sequence[RunOptions]) -> None:
         CampaignLockedError: If a daemon runs on one of these stores already.
         StoreError: If a store cannot be opened.
     """
+    for options in stores:
+        check_device(options.device)
     asyncio.run(_serve_forever(stores))
 
 
