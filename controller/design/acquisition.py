@@ -35,6 +35,7 @@ _LOG_2_PI = math.log(2.0 * math.pi)
 _IN_VAIN, _DOUBT, _MOST_DOUBT = 4, 0.2, 3.0
 _SAMPLES = 128
 _CHUNK = 2048
+_MOST_NUMBERS = 2_000_000
 # An improvement of less than this share of the spread of what was measured is not worth an experiment.
 _NEGLIGIBLE = 1e-3
 # From here on an approximate partition of the dominated space is much faster than the exact one.
@@ -241,6 +242,9 @@ class LogHypervolumeImprovement:
             partitioning = FastNondominatedPartitioning(ref_point=reference, Y=front)
         else:
             partitioning = NondominatedPartitioning(ref_point=reference, Y=front, alpha=10.0 ** (len(objectives) - 8))
+        # Every row meets every sample and every cell of the front: a long front takes shorter chunks, or memory runs out.
+        cells = int(partitioning.get_hypercell_bounds().shape[-2])
+        self._chunk = max(16, min(_CHUNK, _MOST_NUMBERS // (_SAMPLES * cells)))
         self._function = logei.qLogExpectedHypervolumeImprovement(
             model=ModelList(*surrogates),
             ref_point=reference,
@@ -257,7 +261,7 @@ class LogHypervolumeImprovement:
 
     def __call__(self, X: Tensor) -> Tensor:
         """Return n scores."""
-        parts = [self._function(chunk.unsqueeze(-2)) for chunk in torch.split(X.to(self._device), _CHUNK)]
+        parts = [self._function(rows.unsqueeze(-2)) for rows in torch.split(X.to(self._device), self._chunk)]
         return torch.cat(parts)
 
     def widened(self, score: float) -> None:

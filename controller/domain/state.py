@@ -38,7 +38,7 @@ from controller.domain.proposal import Proposal
 from controller.errors import IllegalTransitionError
 
 
-@dataclass
+@dataclass(slots=True)
 class Attempt:
     """One dispatch of one step."""
 
@@ -57,7 +57,7 @@ class Attempt:
     ended_at: float | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class Experiment:
     """An accepted proposal, carried out once."""
 
