@@ -50,7 +50,8 @@ def serve_lab(lab: Mapping[str, Any], *, controller: str, folder: Path, clock: s
         statuses = _end(drivers)
         for number, handler in before.items():
             signal.signal(number, handler)
-    return {name: status for name, status in statuses.items() if status != 0}
+    # One that was told to leave before it could listen to signals ends by the signal itself; that is no fault of its own.
+    return {name: status for name, status in statuses.items() if status not in (0, -signal.SIGTERM)}
 
 
 def _start(
