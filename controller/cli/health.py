@@ -64,7 +64,7 @@ def examine(urls: list[str]) -> list[Finding]:
     for name, check in checks:
         try:
             findings += check()
-        except Exception as error:
+        except Exception as error:  # a check that breaks is a finding, and the others must still be made
             findings.append(Finding(name, "failed", f"{type(error).__name__}: {error}", "report this"))
     return findings
 

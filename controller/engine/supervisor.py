@@ -144,7 +144,7 @@ class Supervisor:
             await loop.run()
         except asyncio.CancelledError:
             raise
-        except Exception:
+        except Exception:  # whatever broke this campaign must not take the others down with it
             log.exception("campaign %s is no longer under control; restart the controller to take it up again", loop.state.name)
             loop.crashed = True
             loop.finished.set()
