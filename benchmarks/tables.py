@@ -114,7 +114,7 @@ def campaign(source: Any, seed: int, budget: int) -> dict[str, Any]:
     import numpy as np
 
     from controller.domain.campaign import ProposalPolicy
-    from controller.domain.request import Observed, Request
+    from controller.domain.request import Observations, Observed, Request
     from controller.engine.thinking import propose
 
     problem, policy = to_problem(source), ProposalPolicy()
@@ -127,7 +127,7 @@ def campaign(source: Any, seed: int, budget: int) -> dict[str, Any]:
         request = Request(
             problem=problem,
             policy=policy,
-            observed=tuple(observed),
+            observed=Observations.of(observed),
             pending=(),
             n=min(source.q, budget - len(observed)),
             number=len(observed) + 1,

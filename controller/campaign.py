@@ -39,7 +39,7 @@ from controller.domain.experiment import ExperimentStatus
 from controller.domain.ids import new_id
 from controller.domain.proposal import Prediction, Proposal
 from controller.domain.state import CampaignState, Experiment, fold
-from controller.engine.observed import observed_of, request_for
+from controller.engine.asking import request_for
 from controller.engine.snapshot import best_experiments
 from controller.engine.thinking import predict, propose
 from controller.errors import ConflictError
@@ -147,7 +147,9 @@ class Campaign:
         """
         wanted = self.definition.problem.objectives
         if objectives is not None and objectives.keys() != wanted.keys():
-            raise ConflictError(f"expected a value for each of {', '.join(wanted)}; got {', '.join(objectives) or 'none'}")
+            raise ConflictError(
+                f"expected a value for each of {', '.join(wanted)}; got {', '.join(objectives) or 'none'}"
+            )
         observations = {
             name: Observation(value=float(value), unit=wanted[name].unit, sem=(sem or {}).get(name))
             for name, value in (objectives or {}).items()
@@ -160,7 +162,12 @@ class Campaign:
         fault = None if objectives is not None else Fault(code="told", message=reason or "it failed")
         events.append(
             ExperimentStatusChanged(
-                **self._stamp(), experiment=found.id, status=status, reason=reason, fault=fault, observations=observations
+                **self._stamp(),
+                experiment=found.id,
+                status=status,
+                reason=reason,
+                fault=fault,
+                observations=observations,
             )
         )
         self._record(*events)
@@ -180,7 +187,7 @@ class Campaign:
             if point.keys() != parameters.keys():
                 raise ValueError(f"a point sets each of {', '.join(parameters)}; got {', '.join(point)}")
         return predict(
-            self.definition.problem, self.definition.proposals, observed_of(self.state),
+            self.definition.problem, self.definition.proposals, self.state.history.observations().rows(),
             [dict(p) for p in points], self.state.seed, self._device,
         )  # fmt: skip
 
@@ -191,7 +198,9 @@ class Campaign:
     def __enter__(self) -> Campaign:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _take_up(self, store: Store) -> None:
@@ -200,7 +209,7 @@ class Campaign:
         record = store.find(self.definition.name)
         if record is None:
             return
-        self.state = fold(store.events(record.id))
+        self.state = fold(store.iter_events(record.id))
         self.definition, _ = amended(store.definition(record.id), self.definition, self.state)
         self._record(ControllerAttached(**self._stamp(), session=new_id(), version=version("labwright")))
 
@@ -214,7 +223,7 @@ class Campaign:
         self._record(created, begun, definition=definition)
 
     def _enter(self, proposal: Proposal) -> Suggestion:
-        key, number = new_id(), len(self.state.experiments) + 1
+        key, number = new_id(), self.state.n_experiments + 1
         self._record(
             ExperimentProposed(**self._stamp(), experiment=key, number=number, proposal=proposal),
             ExperimentStatusChanged(**self._stamp(), experiment=key, status=_S.QUEUED),
@@ -233,7 +242,7 @@ class Campaign:
                 if found.status not in (_S.QUEUED, _S.RUNNING):
                     raise ConflictError(f"experiment {number} is {found.status.value} already")
                 return found
-        raise ConflictError(f"there is no experiment {number}; {len(self.state.experiments)} were asked for")
+        raise ConflictError(f"there is no experiment {number}; {self.state.n_experiments} were asked for")
 
     def _stamp(self) -> dict[str, Any]:
         return {"campaign": self.state.id, "at": time.time()}

@@ -128,7 +128,7 @@ def data_fingerprint(request: Request, extra: Sequence[Point] = ()) -> str:
 
 def seen_points(request: Request) -> list[Point]:
     """Return every point proposed so far, failed and pending ones included."""
-    return [o.point for o in request.observed] + list(request.pending)
+    return request.observed.settings() + list(request.pending)
 
 
 def stand_in(request: Request, note: str = "the model was not ready in time") -> list[Proposal]:

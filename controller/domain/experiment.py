@@ -85,6 +85,12 @@ CAMPAIGN_TRANSITIONS: Final[Mapping[CampaignStatus, frozenset[CampaignStatus]]] 
 OPEN_EXPERIMENTS: Final = frozenset({_E.PROPOSED, _E.QUEUED, _E.RUNNING})
 """Statuses whose experiments still have something to do."""
 
+ENDED_EXPERIMENTS: Final = frozenset({_E.COMPLETED, _E.FAILED, _E.ABANDONED})
+"""Statuses of experiments that were carried out, as far as they went: a model may learn from them."""
+
+SETTLED_EXPERIMENTS: Final = frozenset({_E.COMPLETED, _E.ABANDONED, _E.CANCELLED})
+"""Statuses that nothing follows."""
+
 OPEN_ATTEMPTS: Final = frozenset({_A.COMMITTED, _A.ACCEPTED, _A.RUNNING})
 """Statuses whose attempts are with a driver, or may be."""
 

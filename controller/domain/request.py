@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from controller.domain.base import Model, Point
+from collections.abc import Sequence
+
+from controller.domain.base import Model, Point, Value
 from controller.domain.campaign import ProposalPolicy
 from controller.domain.space import Problem
 
@@ -16,13 +18,58 @@ class Observed(Model):
     sem: dict[str, float] = {}
 
 
+class Observations(Model):
+    """Experiments that have ended, in the order of their numbers; columns of equal length, for there may be thousands."""
+
+    completed: list[bool] = []
+    points: dict[str, list[Value]] = {}
+    """Parameter name -> settings."""
+    values: dict[str, list[float | None]] = {}
+    """Objective name -> values [the objective's unit]; None where there is none."""
+    sem: dict[str, list[float | None]] = {}
+    """Objective name -> standard errors."""
+
+    @classmethod
+    def of(cls, rows: Sequence[Observed]) -> Observations:
+        """Return `rows` as columns."""
+        values = {name: None for row in rows for name in row.values or {}}
+        sem = {name: None for row in rows for name in row.sem}
+        return cls(
+            completed=[row.values is not None for row in rows],
+            points={name: [row.point[name] for row in rows] for name in (rows[0].point if rows else {})},
+            values={name: [(row.values or {}).get(name) for row in rows] for name in values},
+            sem={name: [row.sem.get(name) for row in rows] for name in sem},
+        )
+
+    def __len__(self) -> int:
+        return len(self.completed)
+
+    def rows(self) -> list[Observed]:
+        """Return one object for each experiment."""
+        return [
+            Observed(
+                point=point,
+                values=_row(self.values, i) if completed else None,
+                sem=_row(self.sem, i),
+            )
+            for i, (completed, point) in enumerate(zip(self.completed, self.settings(), strict=True))
+        ]
+
+    def settings(self) -> list[Point]:
+        """Return the point of each experiment."""
+        return [{name: column[i] for name, column in self.points.items()} for i in range(len(self))]
+
+
+def _row(columns: dict[str, list[float | None]], i: int) -> dict[str, float]:
+    return {name: value for name, column in columns.items() if (value := column[i]) is not None}
+
+
 class Request(Model):
     """Propose `n` points for `problem`, given what is known and what is under way."""
 
     problem: Problem
     policy: ProposalPolicy
-    observed: tuple[Observed, ...]
-    """In the order of the experiments' numbers."""
+    observed: Observations
     pending: tuple[Point, ...]
     n: int = 1
     number: int

@@ -28,12 +28,15 @@ from controller.domain.event import (
     Observation,
 )
 from controller.domain.experiment import (
+    ENDED_EXPERIMENTS,
     OPEN_ATTEMPTS,
     OPEN_EXPERIMENTS,
+    SETTLED_EXPERIMENTS,
     AttemptStatus,
     ExperimentStatus,
     check_transition,
 )
+from controller.domain.history import History
 from controller.domain.proposal import Proposal
 from controller.errors import IllegalTransitionError
 
@@ -86,8 +89,9 @@ class CampaignState:
     """One campaign as its events tell it."""
 
     lean: bool = False
-    """Leave out what nothing more depends on, the reasons of proposals and the attempts' values of completed experiments:
-    a controller that runs for weeks keeps those in the store, not in memory."""
+    """Keep only what something may still become of: experiments that are under way, failed (to be tried again) or unknown, with
+    their attempts and without the reasons of their proposals. Of the others `history` and the numbers are left; a controller that
+    runs for weeks keeps the rest in the store, not in memory."""
     id: str = ""
     name: str = ""
     definition_fingerprint: str = ""
@@ -97,10 +101,17 @@ class CampaignState:
     reason: str = ""
     created_at: float = 0.0
     experiments: dict[str, Experiment] = field(default_factory=dict)
+    """By id; where `lean`, those alone that something may still become of."""
     attempts: dict[str, Attempt] = field(default_factory=dict)
+    """Of these experiments, by id."""
+    history: History = field(default_factory=History)
+    """What ended experiments taught."""
+    n_experiments: int = 0
+    """How many were proposed."""
     last_at: float = 0.0
     """Lab time of the newest event."""
     n_events: int = 0
+    _tally: Counter[ExperimentStatus] = field(default_factory=Counter)
 
     def apply(self, event: Event) -> None:
         """Take one event in; on an illegal one nothing changes.
@@ -141,10 +152,12 @@ class CampaignState:
     def _propose(self, event: ExperimentProposed) -> None:
         if event.experiment in self.experiments:
             raise IllegalTransitionError(f"experiment {event.experiment} was proposed twice")
-        if event.number != len(self.experiments) + 1:
-            raise IllegalTransitionError(f"experiment number {event.number} follows number {len(self.experiments)}")
+        if event.number != self.n_experiments + 1:
+            raise IllegalTransitionError(f"experiment number {event.number} follows number {self.n_experiments}")
         proposal = event.proposal.without_reasons() if self.lean else event.proposal
         self.experiments[event.experiment] = Experiment(event.experiment, event.number, proposal, event.at)
+        self.n_experiments += 1
+        self._tally[ExperimentStatus.PROPOSED] += 1
 
     def _move_experiment(self, event: ExperimentStatusChanged) -> None:
         experiment = self._experiment(event.experiment)
@@ -155,11 +168,27 @@ class CampaignState:
         if event.status is ExperimentStatus.RUNNING:
             experiment.started_at = experiment.started_at or event.at
         experiment.ended_at = None if event.status in OPEN_EXPERIMENTS else event.at
+        self._tally[experiment.status] -= 1
+        self._tally[event.status] += 1
         experiment.status, experiment.reason, experiment.fault = event.status, event.reason, event.fault
-        if self.lean and event.status is ExperimentStatus.COMPLETED:
-            for key in experiment.attempts:
-                self.attempts[key].arguments, self.attempts[key].units, self.attempts[key].measurements = {}, {}, ()
         experiment.observations = dict(event.observations)
+        self.history.remove(experiment.number)
+        if event.status in ENDED_EXPERIMENTS:
+            completed = event.status is ExperimentStatus.COMPLETED
+            self.history.put(experiment.number, experiment.point, experiment.observations if completed else None)
+        self._settle(experiment)
+
+    def _settle(self, experiment: Experiment) -> None:
+        """Let go of an experiment of which nothing more can become, where that is wanted."""
+        unsettled = (*OPEN_ATTEMPTS, AttemptStatus.UNKNOWN)
+        if (
+            self.lean
+            and experiment.status in SETTLED_EXPERIMENTS
+            and all(self.attempts[key].status not in unsettled for key in experiment.attempts)
+        ):
+            del self.experiments[experiment.id]
+            for key in experiment.attempts:
+                del self.attempts[key]
 
     def _commit_attempt(self, event: AttemptCommitted) -> None:
         experiment = self._experiment(event.experiment)
@@ -193,24 +222,25 @@ class CampaignState:
         check_transition(f"attempt {event.attempt}", attempt.status, event.status)
         attempt.status, attempt.fault, attempt.measurements = event.status, event.fault, event.measurements
         attempt.ended_at = None if event.status in OPEN_ATTEMPTS else event.at
+        self._settle(self.experiments[attempt.experiment])
 
     def _experiment(self, key: str) -> Experiment:
         if key not in self.experiments:
-            raise IllegalTransitionError(f"experiment {key} was never proposed")
+            what = "was never proposed, or has ended for good" if self.lean else "was never proposed"
+            raise IllegalTransitionError(f"experiment {key} {what}")
         return self.experiments[key]
 
     def counts(self) -> dict[str, int]:
         """Return how many experiments stand in each status; their sum is the number of proposals."""
-        counted = Counter(e.status.value for e in self.experiments.values())
-        return {status.value: counted.get(status.value, 0) for status in ExperimentStatus}
+        return {status.value: self._tally[status] for status in ExperimentStatus}
 
     @property
     def spent(self) -> int:
         """Experiments that count against the budget: all but the cancelled ones."""
-        return sum(e.status is not ExperimentStatus.CANCELLED for e in self.experiments.values())
+        return self.n_experiments - self._tally[ExperimentStatus.CANCELLED]
 
     def with_status(self, *statuses: ExperimentStatus) -> list[Experiment]:
-        """Return the experiments in any of `statuses`, oldest first."""
+        """Return the experiments in any of `statuses`, oldest first; where `lean`, none that is settled."""
         return [e for e in self.experiments.values() if e.status in statuses]
 
     def open_attempts(self) -> list[Attempt]:
@@ -235,7 +265,7 @@ def fold(events: Iterable[Event], *, lean: bool = False) -> CampaignState:
 
     Args:
         events: All of one campaign, in order.
-        lean: Leave out what nothing more depends on.
+        lean: Keep only what something may still become of.
 
     Raises:
         IllegalTransitionError: If one of them cannot follow the ones before.

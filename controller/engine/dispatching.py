@@ -226,10 +226,12 @@ class Dispatching:
     def _unsettled(self, key: str) -> Attempt | None:
         """Return the attempt if its end is still to be booked; acknowledge again what was booked before."""
         attempt = self._ledger.state.attempts.get(key)
-        if attempt is not None and attempt.status in _ENDED_WELL_KNOWN:
-            self._session.acknowledge(attempt.instrument, key)  # the first acknowledgement was lost
-            return None
-        return attempt
+        if attempt is not None and attempt.status not in _ENDED_WELL_KNOWN:
+            return attempt
+        instrument = attempt.instrument if attempt is not None else self._ledger.instrument_of_ended(key)
+        if instrument is not None:
+            self._session.acknowledge(instrument, key)  # the first acknowledgement was lost
+        return None
 
     async def _end_attempt(self, attempt: Attempt, changed: AttemptStatusChanged) -> None:
         """Commit the end of an attempt and what follows for its experiment, then acknowledge."""
@@ -302,10 +304,6 @@ class Dispatching:
         await self.close_ended()
         for experiment in self._ledger.state.with_status(_S.RUNNING):
             await self._ledger.move_experiment(experiment, _S.CANCELLED, "the campaign was aborted")
-
-    def settle(self, attempt: str) -> None:
-        """Acknowledge an attempt whose end a person has told."""
-        self._session.acknowledge(self._ledger.state.attempts[attempt].instrument, attempt)
 
     # --- watching ---------------------------------------------------------------------------------------------------
 

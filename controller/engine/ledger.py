@@ -15,7 +15,10 @@ from controller.domain.event import (
     Observation,
 )
 from controller.domain.experiment import ExperimentStatus
+from controller.domain.history import Ended
 from controller.domain.state import CampaignState, Experiment
+from controller.engine.snapshot import BestSoFar
+from controller.errors import StoreError
 from instruments.clock import Clock
 
 if TYPE_CHECKING:
@@ -41,6 +44,9 @@ class Ledger:
         self.alarms: deque[str] = deque(maxlen=ALARMS_SHOWN)
         """The newest ones, for displays."""
         self._store = store
+        self._best = BestSoFar(definition.problem.objectives)
+        for ended in state.history:
+            self._best.add(ended)
 
     async def record(self, *events: Event) -> None:
         """Apply and commit `events` as one; when this returns they are durable.
@@ -51,8 +57,30 @@ class Ledger:
         if not events:
             return
         for event in events:
-            self.state.apply(event)
+            self._apply(event)
         await self._store.commit(events)
+
+    def _apply(self, event: Event) -> None:
+        if isinstance(event, ExperimentStatusChanged) and event.status is ExperimentStatus.COMPLETED:
+            experiment = self.state.experiments.get(event.experiment)  # once it has ended, the state may let go of it
+            self.state.apply(event)
+            assert experiment is not None  # noqa: S101 - an event of an experiment that is not there is refused
+            values = {name: observation.value for name, observation in event.observations.items()}
+            self._best.add(Ended(experiment.number, experiment.point, values))
+        else:
+            self.state.apply(event)
+
+    @property
+    def best(self) -> list[dict[str, Any]]:
+        """The best experiment so far, or the Pareto front: see `BestSoFar.experiments`."""
+        return self._best.experiments()
+
+    def instrument_of_ended(self, attempt: str) -> str | None:
+        """Return the instrument of an attempt of this campaign whose end is in the store; None if there is none, or no telling."""
+        try:
+            return self._store.reader.instrument_of_ended(self.state.id, attempt)
+        except StoreError:
+            return None  # its driver will ask again
 
     def stamp(self) -> dict[str, Any]:
         """Return what every event carries: the campaign and the time."""
@@ -88,7 +116,10 @@ class Ledger:
         waiting = self.state.with_status(ExperimentStatus.PROPOSED, ExperimentStatus.QUEUED)
         cancelled = ExperimentStatus.CANCELLED
         await self.record(
-            *(ExperimentStatusChanged(**self.stamp(), experiment=e.id, status=cancelled, reason=reason) for e in waiting)
+            *(
+                ExperimentStatusChanged(**self.stamp(), experiment=e.id, status=cancelled, reason=reason)
+                for e in waiting
+            )
         )
 
     async def alarm(self, code: str, message: str, experiment: str | None = None, attempt: str | None = None) -> None:

@@ -23,7 +23,7 @@ from controller.engine.dispatching import Dispatching
 from controller.engine.ledger import Ledger
 from controller.engine.proposing import Proposed, Proposing
 from controller.engine.resolving import find_experiment, resolve_events
-from controller.engine.snapshot import Snapshot, best_experiments, snapshot_of
+from controller.engine.snapshot import Snapshot, snapshot_of
 from controller.engine.thinker import Thinker
 from controller.errors import ConflictError
 from controller.learn.stopping import is_over, reason_to_stop, seconds_left
@@ -90,7 +90,6 @@ class CampaignLoop:
         self._leaving = False
         self._aborting_since: float | None = None
         self._idle_s = 0.0
-        self._best: tuple[int, list[dict[str, Any]]] = (0, [])
 
     # --- what others may do -----------------------------------------------------------------------------------------
 
@@ -101,6 +100,10 @@ class CampaignLoop:
     def wake(self) -> None:
         """Look again."""
         self._news.set()
+
+    def concerns(self, attempt: str) -> bool:
+        """Say whether an attempt is one of this campaign of which something may still become."""
+        return attempt in self.state.attempts
 
     def open_attempts(self, instrument: str) -> list[Attempt]:
         """Return the attempts that are with `instrument`, or may be."""
@@ -239,14 +242,16 @@ class CampaignLoop:
                 return await self._resolve(argument)
             case "retry" | "abandon":
                 return await self._retry_or_abandon(verb, int(argument["experiment"]))
-        raise ConflictError(f"a campaign cannot {verb!r}; it can pause, resume, stop, abort, resolve, retry and abandon")
+        raise ConflictError(
+            f"a campaign cannot {verb!r}; it can pause, resume, stop, abort, resolve, retry and abandon"
+        )
 
     async def _resolve(self, argument: dict[str, Any]) -> str:
         events = resolve_events(self.state, self.definition, argument, self._ledger.clock.time())
+        resolved = [self.state.attempts[e.attempt] for e in events if isinstance(e, AttemptStatusChanged)]
         await self._ledger.record(*events)
-        for event in events:
-            if isinstance(event, AttemptStatusChanged):
-                self._dispatching.settle(event.attempt)
+        for attempt in resolved:
+            self._session.acknowledge(attempt.instrument, attempt.id)
         return f"experiment {argument['experiment']} is {argument['status']}"
 
     async def _retry_or_abandon(self, verb: str, number: int) -> str:
@@ -258,11 +263,8 @@ class CampaignLoop:
 
     def snapshot(self) -> Snapshot:
         """Return what the campaign looks like now."""
-        completed = self.state.counts()["completed"]
-        if completed != self._best[0]:
-            self._best = (completed, best_experiments(self.definition, self.state))
         return replace(
-            snapshot_of(self.definition, self.state, self._best[1]),
+            snapshot_of(self.definition, self.state, self._ledger.best),
             running=self._dispatching.running(),
             instruments=self._session.instruments(),
             doing=self._describe(),
@@ -278,7 +280,7 @@ class CampaignLoop:
             return self.state.reason or self.state.status.value
         if self._proposing.thinking:
             loading = self._proposing.loading
-            return "loading the models" if loading else f"choosing experiment {len(self.state.experiments) + 1}"
+            return "loading the models" if loading else f"choosing experiment {self.state.n_experiments + 1}"
         away = [i["instrument"] for i in self._session.instruments() if not i["connected"]]
         if away and not self.busy:
             return f"waiting for {', '.join(away)}"

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from controller.design.initial import stand_in
+from controller.domain.base import Point
 from controller.domain.event import Event, ExperimentProposed, ExperimentStatusChanged
 from controller.domain.experiment import ExperimentStatus
 from controller.domain.ids import new_id
 from controller.domain.proposal import Proposal
 from controller.domain.request import Request
+from controller.engine.asking import request_for
 from controller.engine.ledger import Ledger
-from controller.engine.observed import request_for
 from controller.engine.thinker import Thinker
 from controller.errors import ProposalError, SpaceExhaustedError
 from controller.learn.stopping import experiments_left, reason_to_stop
@@ -49,6 +50,13 @@ class Proposing:
         self._deliver = deliver
         self._thinking: asyncio.Task[None] | None = None
         self._wanted_since: float | None = None
+        state = ledger.state
+        self._known = {self._key(point) for point in state.history.points()}
+        self._known |= {self._key(e.point) for e in state.experiments.values()}
+
+    def _key(self, point: Point) -> int:
+        # Eight bytes for each setting; that two share them by chance would cost one proposal and nothing else.
+        return hash(self._ledger.definition.problem.key(point))
 
     def wanted(self) -> int:
         """Return how many proposals are wanted now."""
@@ -131,15 +139,14 @@ class Proposing:
 
     async def _enter(self, proposals: list[Proposal]) -> None:
         """Accept proposals as experiments, as many as are still wanted and none that is known already."""
-        state, problem = self._ledger.state, self._ledger.definition.problem
-        known = set() if problem.allow_replicates else {problem.key(e.point) for e in state.experiments.values()}
+        problem = self._ledger.definition.problem
         events: list[Event] = []
-        number = len(state.experiments)
+        number = self._ledger.state.n_experiments
         for proposal in proposals[: self.wanted()]:
-            key = problem.key(proposal.point)
-            if not problem.allow_replicates and key in known:
+            key = self._key(proposal.point)
+            if not problem.allow_replicates and key in self._known:
                 continue  # a stand-in took it while the model was thinking
-            known.add(key)
+            self._known.add(key)
             number += 1
             experiment, stamp = new_id(), self._ledger.stamp()
             events.append(ExperimentProposed(**stamp, experiment=experiment, number=number, proposal=proposal))

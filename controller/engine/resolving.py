@@ -23,7 +23,11 @@ def find_experiment(state: CampaignState, number: int) -> Experiment:
     for experiment in state.experiments.values():
         if experiment.number == number:
             return experiment
-    raise ConflictError(f"campaign {state.name} has no experiment {number}; it has {len(state.experiments)}")
+    if 1 <= number <= state.n_experiments:
+        raise ConflictError(
+            f"experiment {number} has ended for good (completed, abandoned or cancelled); labwright experiment show tells how"
+        )
+    raise ConflictError(f"campaign {state.name} has no experiment {number}; it has {state.n_experiments}")
 
 
 def resolve_events(

@@ -44,6 +44,10 @@ class Owner(Protocol):
         """Look again: an instrument became free or came back."""
         ...
 
+    def concerns(self, attempt: str) -> bool:
+        """Say whether an attempt is one of the campaign's, of which something may still become."""
+        ...
+
     def open_attempts(self, instrument: str) -> list[Attempt]:
         """Return the attempts that are with `instrument`, or may be."""
         ...
@@ -192,7 +196,9 @@ class LabSession:
         for name in self.spec.instruments:
             link = self.link(name)
             connected = link is not None and link.connected
-            found.append({"instrument": name, "connected": connected, "state": link.state if link and connected else "away"})
+            found.append(
+                {"instrument": name, "connected": connected, "state": link.state if link and connected else "away"}
+            )
         return found
 
     def _inquire(self, instrument: str, owner: Owner) -> None:
@@ -205,14 +211,24 @@ class LabSession:
             if isinstance(event, LinkUp):
                 for owner in self._owners:
                     self._inquire(event.instrument, owner)
-            for owner in self._owners:
+            for owner in self._concerned(event):
                 owner.post(event)
+
+    def _concerned(self, event: HubEvent) -> list[Owner]:
+        """Return the campaign that a report is for; all of them where it is about none that anybody knows to be going on."""
+        attempt = getattr(event, "attempt", None)
+        return [owner for owner in self._owners if owner.concerns(attempt)] or self._owners if attempt else self._owners
 
     async def _publish(self) -> None:
         path = self.folder / "status.json"
         while True:
             draft = path.with_suffix(".draft")
-            content = {"pid": os.getpid(), "lab": self.spec.lab, "at": self.clock.time(), "instruments": self.instruments()}
+            content = {
+                "pid": os.getpid(),
+                "lab": self.spec.lab,
+                "at": self.clock.time(),
+                "instruments": self.instruments(),
+            }
             with contextlib.suppress(OSError):  # a full disk must not end the session; the file is only for looking
                 draft.write_text(json.dumps(content), encoding="utf-8")
                 draft.replace(path)
@@ -259,10 +275,10 @@ def _lock(path: Path, lab: str) -> IO[str]:
         handle.seek(0)
         holder = handle.read().strip() or "unknown"
         handle.close()
-        raise CampaignLockedError(f"lab {lab!r} is used by another controller (process {holder}); stop that one first") from None
+        raise CampaignLockedError(
+            f"lab {lab!r} is used by another controller (process {holder}); stop that one first"
+        ) from None
     handle.truncate(0)
     handle.write(str(os.getpid()))
     handle.flush()
     return handle
-
-

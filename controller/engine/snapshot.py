@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from controller.domain.campaign import Definition
-from controller.domain.experiment import ExperimentStatus
-from controller.domain.objective import best_of
+from controller.domain.history import Ended
+from controller.domain.objective import Objective, dominates
 from controller.domain.state import CampaignState
 
 
@@ -36,22 +37,49 @@ class Snapshot:
     now: float = 0.0
 
 
+class BestSoFar:
+    """The best experiment, or the Pareto front; each further result is compared with that alone.
+
+    Args:
+        objectives: Of the campaign.
+    """
+
+    def __init__(self, objectives: Mapping[str, Objective]) -> None:
+        self._objectives = objectives
+        self._front: list[tuple[list[float], Ended]] = []
+
+    def add(self, ended: Ended) -> None:
+        """Take one experiment in; one without values changes nothing."""
+        if ended.values is None:
+            return
+        scores = [o.score(ended.values[name]) for name, o in self._objectives.items()]
+        if len(scores) == 1:
+            if not self._front or scores > self._front[0][0]:
+                self._front = [(scores, ended)]
+        elif not any(dominates(held, scores) for held, _ in self._front):
+            self._front = [(held, e) for held, e in self._front if not dominates(scores, held)] + [(scores, ended)]
+
+    def experiments(self) -> list[dict[str, Any]]:
+        """Return `{"experiment": number, "parameters": {...}, "objectives": {...}}` ordered by the first objective."""
+        first = next(iter(self._objectives))
+        return sorted(
+            (
+                {"experiment": e.number, "parameters": dict(e.point), "objectives": dict(e.values or {})}
+                for _, e in self._front
+            ),
+            key=lambda found: found["objectives"][first],
+        )
+
+
 def best_experiments(definition: Definition, state: CampaignState) -> list[dict[str, Any]]:
-    """Return the best experiment, or the Pareto front ordered by the first objective."""
-    completed = state.with_status(ExperimentStatus.COMPLETED)
-    objectives = definition.problem.objectives
-    rows = [{name: e.observations[name].value for name in objectives} for e in completed]
-    chosen = [
-        {"experiment": completed[i].number, "parameters": dict(completed[i].point), "objectives": rows[i]}
-        for i in best_of(objectives, rows)
-    ]
-    first = next(iter(objectives))
-    return sorted(chosen, key=lambda c: c["objectives"][first])
+    """Return the best experiment, or the Pareto front; see `BestSoFar.experiments`."""
+    best = BestSoFar(definition.problem.objectives)
+    for ended in state.history:
+        best.add(ended)
+    return best.experiments()
 
 
-def snapshot_of(
-    definition: Definition, state: CampaignState, best: list[dict[str, Any]] | None = None
-) -> Snapshot:
+def snapshot_of(definition: Definition, state: CampaignState, best: list[dict[str, Any]] | None = None) -> Snapshot:
     """Return what a campaign looks like from its events alone, without a lab; `best` if it is known already."""
     return Snapshot(
         campaign=state.name,

@@ -105,7 +105,7 @@ class Supervisor:
         events: list[Event] = []
         changes: dict[str, tuple[str, str]] = {}
         if known:
-            state = fold(self.store.events(key), lean=True)
+            state = fold(self.store.iter_events(key), lean=True)
             stored = self.store.definition(key)
             definition, changes = amended(stored, definition, state)
         session = await self._lab(definition.lab)
@@ -145,7 +145,9 @@ class Supervisor:
         except asyncio.CancelledError:
             raise
         except Exception:  # whatever broke this campaign must not take the others down with it
-            log.exception("campaign %s is no longer under control; restart the controller to take it up again", loop.state.name)
+            log.exception(
+                "campaign %s is no longer under control; restart the controller to take it up again", loop.state.name
+            )
             loop.crashed = True
             loop.finished.set()
 
@@ -233,7 +235,7 @@ def ended_snapshot(store: Store, definition: Definition) -> Snapshot | None:
     record = store.find(definition.name)
     if record is None or record.status in UNFINISHED:
         return None
-    state = fold(store.events(record.id), lean=True)
+    state = fold(store.iter_events(record.id), lean=True)
     wanted, changes = amended(store.definition(record.id), definition, state)
     return None if _reopens(wanted, changes, state) else snapshot_of(wanted, state)
 
@@ -259,7 +261,7 @@ def amended(
         if wanted.simulated != stored.simulated:
             different.append(f"simulated (the store's is {'simulated' if stored.simulated else 'real'})")
         raise ConflictError(
-            f"the store already holds a campaign {stored.name!r} of another search ({len(state.experiments)} experiments); "
+            f"the store already holds a campaign {stored.name!r} of another search ({state.n_experiments} experiments); "
             f"different: {', '.join(different)}. Give this one another name, or undo the change to go on with that one"
         )
     changes = {

@@ -27,6 +27,7 @@ from controller.learn.calibration import CalibrationReport, calibration
 from controller.learn.dataset import sign, training_data
 from controller.learn.feasibility import Feasibility, fit_feasibility
 from controller.learn.fit import fit
+from controller.learn.selection import selected
 from surrogates.base import Surrogate
 from surrogates.data import TrainingData
 
@@ -98,7 +99,8 @@ def _propose(request: Request) -> list[Proposal]:
     except Exception as error:  # instruments must never wait for a repair of the mathematics
         return stand_in(request, f"the settings could not be encoded ({type(error).__name__}: {error})")
     seen = seen_points(request)
-    complete = [o for o in request.observed if _is_complete(o, request.problem)]
+    observed = request.observed.rows()
+    complete = [o for o in observed if _is_complete(o, request.problem)]
     wanted = first_points(request.problem, request.policy)
     # Points under way count as first points, or a batch would be filled with them again and again.
     first = max(wanted - len(complete) - len(request.pending), 0) if complete else request.n
@@ -110,7 +112,8 @@ def _propose(request: Request) -> list[Proposal]:
         )
     if len(proposals) < request.n and complete:
         try:
-            proposals += _with_model(request, ground, complete, proposals)
+            kept = selected(request.problem, observed)
+            proposals += _with_model(request, ground, kept, proposals)
         except SpaceExhaustedError:
             if not proposals:
                 raise
@@ -139,7 +142,7 @@ def predict(
     """
     with _one_thread():
         ground = _ground(problem)
-        knowledge = _learn(problem, policy, ground, observed, seed, device)
+        knowledge = _learn(problem, policy, ground, selected(problem, observed), seed, device)
         return _predictions(problem, knowledge, ground.encoder.encode(points))
 
 
@@ -148,7 +151,7 @@ def calibrations(
 ) -> dict[str, CalibrationReport]:
     """Return per objective how well its model predicts each observation from the others; too few give no report."""
     with _one_thread():
-        knowledge = _learn(problem, policy, _ground(problem), observed, seed, device)
+        knowledge = _learn(problem, policy, _ground(problem), selected(problem, observed), seed, device)
     reports = {name: calibration(s, knowledge.data[name]) for name, s in knowledge.surrogates.items()}
     return {name: report for name, report in reports.items() if report is not None}
 
@@ -180,12 +183,15 @@ def _learn(
 
 
 def _with_model(
-    request: Request, ground: _Ground, complete: Sequence[Observed], earlier: Sequence[Proposal]
+    request: Request, ground: _Ground, observed: Sequence[Observed], earlier: Sequence[Proposal]
 ) -> list[Proposal]:
     begin = time.perf_counter()
     problem, encoder = request.problem, ground.encoder
+    complete = [o for o in observed if _is_complete(o, problem)]
+    left_out = len(request.observed) - len(observed)
+    notes = [f"learned from {len(observed)} of {len(request.observed)} experiments"] if left_out else []
     seed = int(np.random.default_rng([request.seed, request.number + len(earlier)]).integers(2**31))
-    knowledge = _learn(problem, request.policy, ground, request.observed, seed, request.device)
+    knowledge = _learn(problem, request.policy, ground, observed, seed, request.device)
     measured = {
         name: sign(o) * torch.tensor([[c.values[name]] for c in complete if c.values is not None], dtype=torch.float64)
         for name, o in problem.objectives.items()
@@ -225,7 +231,7 @@ def _with_model(
                 data_fingerprint=data_fingerprint(request, pending[len(request.pending) :]),
                 seed=request.seed,
                 seconds=time.perf_counter() - begin,
-                note="; ".join(w for model in models.values() for w in model.report.warnings),
+                note="; ".join([*notes, *(w for model in models.values() for w in model.report.warnings)]),
             )
         )
         begin = time.perf_counter()
@@ -248,7 +254,7 @@ def _search(
     seed: int,
 ) -> list[Choice]:
     problem, space = request.problem, ground.encoder.space
-    seen = [o.point for o in request.observed] + list(pending)
+    seen = request.observed.settings() + list(pending)
     if ground.listing is not None:
         return best_listed(ground.listing, ground.X, score, space.coordinates(seen), problem.allow_replicates)
     ranked = sorted(complete, key=lambda c: -_rank(c, problem))[:_INCUMBENTS]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -141,12 +141,22 @@ class Store:
         """Return all campaigns, oldest first."""
         return [_record(row) for row in self.reader.campaign_rows()]
 
+    def iter_events(self, campaign: str) -> Iterator[Event]:
+        """Return the log of a campaign (its id), event by event: it can be long.
+
+        What is committed from now on must continue what was read here.
+        """
+        n = 0
+        for page in self.reader.event_pages(campaign):
+            for row in page:
+                yield event_adapter.validate_json(row["body"])
+            n += len(page)
+        if n:
+            self._writer.know_end(campaign, n)
+
     def events(self, campaign: str) -> list[Event]:
-        """Return the log of a campaign (its id); what is committed from now on must continue what was read here."""
-        bodies = [row["body"] for row in self.reader.event_rows(campaign)]
-        if bodies:
-            self._writer.know_end(campaign, len(bodies))
-        return [event_adapter.validate_json(body) for body in bodies]
+        """Return the log of a campaign (its id) as a list; see `iter_events`."""
+        return list(self.iter_events(campaign))
 
     def definition(self, campaign: str) -> Definition:
         """Return the newest definition of a campaign (name or id).

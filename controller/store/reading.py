@@ -346,6 +346,14 @@ class Reader:
             for row in rows
         ]
 
+    def instrument_of_ended(self, campaign_id: str, attempt: str) -> str | None:
+        """Return the instrument of an attempt of a campaign that has ended for good, else None."""
+        rows = self._dicts(
+            "attempt", "instrument", "WHERE id = ? AND campaign = ? AND status IN ('succeeded', 'faulted', 'cancelled')",
+            attempt, campaign_id,
+        )  # fmt: skip
+        return rows[0]["instrument"] if rows else None
+
     def attempt_rows(self, campaign_id: str) -> list[Row]:
         """Return all attempts of a campaign as they are stored, oldest first."""
         rows = self._dicts("attempt", _ATTEMPT, "WHERE campaign = ? ORDER BY committed_at, id", campaign_id)
@@ -367,9 +375,20 @@ class Reader:
 
     def event_rows(self, campaign_id: str) -> list[Row]:
         """Return the log of a campaign as it is stored."""
-        return self._dicts(
-            "event", "campaign_sequence id kind at body", "WHERE campaign = ? ORDER BY campaign_sequence", campaign_id
-        )
+        return [row for page in self.event_pages(campaign_id) for row in page]
+
+    def event_pages(self, campaign_id: str) -> Iterator[list[Row]]:
+        """Return the log of a campaign as it is stored, some thousand events at a time: a log can be longer than memory."""
+        last = 0
+        with self.snapshot():
+            while page := self._dicts(
+                "event",
+                "campaign_sequence id kind at body",
+                "WHERE campaign = ? AND campaign_sequence > ? ORDER BY campaign_sequence LIMIT ?",
+                campaign_id, last, _PAGE,
+            ):  # fmt: skip
+                yield page
+                last = page[-1]["campaign_sequence"]
 
     def events(self, campaign: str) -> list[Row]:
         """Return the log of a campaign: sequence, id, kind, at, body of each event."""
@@ -448,6 +467,7 @@ def open_reader(url: str) -> Reader:
     return Reader(normalise_url(url))
 
 
+_PAGE = 2000
 _CAMPAIGN = "id name status reason simulated seed definition_fingerprint created_at updated_at budget_experiments"
 _EXPERIMENT = (
     "id campaign number status reason fault_code fault_message point source proposed_at started_at ended_at "

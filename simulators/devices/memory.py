@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections import Counter
-from collections.abc import Callable, Mapping
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,9 @@ class Begun:
 class DeviceMemory:
     """The log of one device, read at start and appended to; safe to use from several threads.
 
+    What has ended is looked up in the log when somebody asks: in memory some twenty bytes are left of it, so that a device may be
+    at work for years.
+
     Args:
         path: The log; made with its folder at the first line. None for a device that forgets when its process ends.
 
@@ -61,19 +65,31 @@ class DeviceMemory:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._begun: dict[str, Begun] = {}
-        self._ended: dict[str, str] = {}
-        self._times: Counter[tuple[str, SettingKey]] = Counter()
+        self._open: dict[str, Begun] = {}
+        self._aborted: set[str] = set()
+        self._unwritten: dict[str, Begun] = {}
+        """What has ended, where there is no log."""
+        self._lines = _Index()
+        self._settings = _Index()
         if path is not None and path.exists():
             self._load(path)
 
     def begun(self, attempt: str) -> Begun | None:
-        """Return the attempt as it began, or None when it never did."""
-        return self._begun.get(attempt)
+        """Return the attempt as it began, or None when it never did.
+
+        Raises:
+            DeviceLogError: If the log cannot be read any more.
+        """
+        found = self._open.get(attempt) or self._unwritten.get(attempt)
+        lines = () if found is not None else self._lines.of(attempt)
+        for begun in (self._read(at) for at in lines):
+            if begun.attempt == attempt:
+                return begun
+        return found
 
     def aborted(self, attempt: str) -> bool:
         """Say whether the attempt was ended before its time."""
-        return self._ended.get(attempt) == "aborted"
+        return attempt in self._aborted
 
     def begin(
         self, attempt: str, action: str, arguments: Mapping[str, Scalar], decide: Callable[[int, int], Begun]
@@ -92,16 +108,14 @@ class DeviceMemory:
         Raises:
             DeviceLogError: If the device began this attempt before: nothing may be carried out twice.
         """
-        setting = (action, setting_key(arguments))
         with self._lock:
-            if attempt in self._begun:
+            if self.begun(attempt) is not None:
                 raise DeviceLogError(
                     f"{self.path}: attempt {attempt} was begun before; a device carries out each attempt once"
                 )
-            entry = decide(self._times[setting], len(self._begun))
-            self._append({"event": "began", **{name: getattr(entry, name) for name in Begun.__dataclass_fields__}})
-            self._begun[attempt] = entry
-            self._times[setting] += 1
+            entry = decide(len(self._settings.of((action, setting_key(arguments)))), len(self._settings))
+            fields = {name: getattr(entry, name) for name in Begun.__dataclass_fields__}
+            self._begin(entry, self._append({"event": "began", **fields}))
         return entry
 
     def end(self, attempt: str, at: float) -> None:
@@ -110,7 +124,7 @@ class DeviceMemory:
 
     def abort(self, attempt: str, at: float) -> None:
         """Write down that an attempt was ended before its time; one that had run its course by then ended by itself."""
-        begun = self._begun.get(attempt)
+        begun = self._open.get(attempt)
         if begun is not None and begun.ends_at is not None and at >= begun.ends_at:
             self.end(attempt, begun.ends_at)
         else:
@@ -118,13 +132,38 @@ class DeviceMemory:
 
     def _close(self, attempt: str, event: str, at: float) -> None:
         with self._lock:
-            if attempt in self._begun and attempt not in self._ended:
-                self._append({"event": event, "attempt": attempt, "at": at, "values": self._begun[attempt].values})
-                self._ended[attempt] = event
+            if attempt in self._open:
+                self._append({"event": event, "attempt": attempt, "at": at, "values": self._open[attempt].values})
+                self._end(attempt, event)
 
-    def _append(self, entry: dict[str, object]) -> None:
+    def _begin(self, begun: Begun, line: int) -> None:
+        self._open[begun.attempt] = begun
+        self._settings.add((begun.action, setting_key(begun.arguments)), 0)
+        if self.path is not None:
+            self._lines.add(begun.attempt, line)
+
+    def _end(self, attempt: str, event: str) -> None:
+        begun = self._open.pop(attempt, None)
+        if event == "aborted":
+            self._aborted.add(attempt)
+        if self.path is None and begun is not None:
+            self._unwritten[attempt] = begun
+
+    def _read(self, at: int) -> Begun:
+        assert self.path is not None  # noqa: S101 - only what is in the log has a place there
+        try:
+            with self.path.open("rb") as stream:
+                stream.seek(at)
+                entry = json.loads(stream.readline())
+                del entry["event"]
+                return Begun(**entry)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DeviceLogError(f"{self.path}: what was written at byte {at} cannot be read again ({error!r})") from error
+
+    def _append(self, entry: dict[str, object]) -> int:
+        """Write one line and return where it begins [byte]."""
         if self.path is None:
-            return
+            return 0
         line = (json.dumps(entry, allow_nan=False, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
         is_new = not self.path.exists()
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -143,6 +182,7 @@ class DeviceMemory:
                 )
         if is_new:
             _sync_folder(self.path.parent)
+        return size
 
     def _load(self, path: Path) -> None:
         data = path.read_bytes()
@@ -150,24 +190,47 @@ class DeviceMemory:
         if torn:
             # A crash between write and fsync: the action had not begun, for it begins after the line is on the disk.
             os.truncate(path, len(whole) + len(newline))
-        for number, line in enumerate(whole.splitlines(), start=1):
+        at = 0
+        for number, line in enumerate(whole.splitlines(keepends=True), start=1):
             try:
-                self._take(json.loads(line))
+                self._take(json.loads(line), at)
             except (ValueError, KeyError, TypeError) as error:
                 raise DeviceLogError(
                     f"{path}:{number}: not a line of a device log ({error!r}); move the file away to start with a new device"
                 ) from error
+            at += len(line)
 
-    def _take(self, entry: dict[str, object]) -> None:
+    def _take(self, entry: dict[str, object], at: int) -> None:
         event, attempt = str(entry.pop("event")), str(entry["attempt"])
         if event == "began":
-            begun = Begun(**entry)  # type: ignore[arg-type]
-            self._begun[attempt] = begun
-            self._times[begun.action, setting_key(begun.arguments)] += 1
+            self._begin(Begun(**entry), at)  # type: ignore[arg-type]
         elif event in ("ended", "aborted"):
-            self._ended[attempt] = event
+            self._end(attempt, event)
         else:
             raise ValueError(f"unknown event {event!r}")
+
+
+class _Index:
+    """Numbers by keys, sixteen bytes for each: of a key only its hash is kept, so the number of another may be among them."""
+
+    def __init__(self) -> None:
+        self._hashes = array("q")
+        self._numbers = array("q")
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def add(self, key: object, number: int) -> None:
+        """Keep another number of `key`."""
+        hashed = hash(key)
+        at = bisect_right(self._hashes, hashed)
+        self._hashes.insert(at, hashed)
+        self._numbers.insert(at, number)
+
+    def of(self, key: object) -> Sequence[int]:
+        """Return the numbers of `key`, oldest first."""
+        hashed = hash(key)
+        return self._numbers[bisect_left(self._hashes, hashed) : bisect_right(self._hashes, hashed)]
 
 
 def _sync_folder(folder: Path) -> None:

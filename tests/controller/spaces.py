@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from controller.domain.base import Point
 from controller.domain.campaign import ProposalPolicy
 from controller.domain.proposal import Proposal
-from controller.domain.request import Observed, Request
+from controller.domain.request import Observations, Observed, Request
 from controller.domain.space import Pool, Problem
 from controller.engine.thinking import propose
 
@@ -58,7 +58,7 @@ def request(
     return Request(
         problem=problem,
         policy=policy or ProposalPolicy(),
-        observed=tuple(observed),
+        observed=Observations.of(observed),
         pending=tuple(pending),
         n=n,
         number=len(observed) + len(pending) + 1,

@@ -30,6 +30,7 @@ from controller.domain.experiment import (
     EXPERIMENT_TRANSITIONS,
     OPEN_ATTEMPTS,
     OPEN_EXPERIMENTS,
+    SETTLED_EXPERIMENTS,
     AttemptStatus,
     ExperimentStatus,
 )
@@ -126,6 +127,24 @@ def test_every_beginning_of_a_legal_log_folds_to_the_state_of_that_moment(log: l
         state.apply(event)
         if i % 7 == 0 or i == len(log):
             assert fold(log[:i]) == state
+
+
+@settings(max_examples=100, deadline=None)
+@given(logs.logs())
+def test_lean_fold_lets_go_of_what_is_settled_and_agrees_in_everything_else(log: list[Event]) -> None:
+    lean, full = fold(log, lean=True), fold(log)
+    assert (lean.status, lean.counts(), lean.spent, lean.n_experiments, lean.n_events, lean.history) == (
+        full.status, full.counts(), full.spent, full.n_experiments, full.n_events, full.history,
+    )  # fmt: skip
+    open_ones = {a.id for a in full.open_attempts()}
+    assert {a.id for a in lean.open_attempts()} == open_ones
+    waiting = {a.id for a in full.attempts.values() if a.status in (*OPEN_ATTEMPTS, A.UNKNOWN)}
+    live = {e.id for e in full.experiments.values() if e.status not in SETTLED_EXPERIMENTS or waiting & set(e.attempts)}
+    assert lean.experiments.keys() == live
+    for key, experiment in lean.experiments.items():
+        assert (experiment.status, experiment.point) == (full.experiments[key].status, full.experiments[key].point)
+        assert lean.attempts_of(key) == full.attempts_of(key)
+    assert lean.attempts.keys() == {a for e in lean.experiments.values() for a in e.attempts}
 
 
 def _state(*events: Event) -> CampaignState:

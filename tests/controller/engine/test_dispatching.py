@@ -115,6 +115,19 @@ async def test_messages_out_of_order_never_move_an_attempt_back(room: Room) -> N
     assert room.state.n_events == n
 
 
+async def test_attempt_that_memory_has_let_go_of_is_acknowledged_again_from_the_store(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.state.lean = True
+    acknowledged: list[tuple[str, str]] = []
+    monkeypatch.setattr(room.dispatching._session, "acknowledge", lambda *given: acknowledged.append(given))
+    for _ in range(2):
+        await room.dispatching.handle(AttemptFinished("bench", "a", SUCCESS))
+    assert (room.state.experiments, room.state.attempts) == ({}, {})
+    assert acknowledged == [("bench", "a"), ("bench", "a")]
+    assert room.ledger.best == [{"experiment": 1, "parameters": {"a": 0.0, "b": 0.0, "c": "left"}, "objectives": {"y": 4.5}}]
+
+
 async def test_report_about_another_campaigns_attempt_is_left_alone(room: Room) -> None:
     n = room.state.n_events
     await room.dispatching.handle(AttemptFinished("bench", "theirs", SUCCESS))

@@ -12,7 +12,7 @@ import pytest
 from controller.domain.campaign import ProposalPolicy
 from controller.domain.objective import Objective
 from controller.domain.parameter import DiscreteParameter
-from controller.domain.request import Observed, Request
+from controller.domain.request import Observations, Observed, Request
 from controller.domain.space import Problem
 from controller.engine import thinker as room
 from controller.engine.thinker import Thinker
@@ -29,7 +29,7 @@ def request(*measured: float, n: int = 1) -> Request:
     return Request(
         problem=PROBLEM,
         policy=ProposalPolicy(),
-        observed=tuple(Observed(point={"a": a}, values={"y": a}) for a in measured),
+        observed=Observations.of([Observed(point={"a": a}, values={"y": a}) for a in measured]),
         pending=(),
         n=n,
         number=len(measured) + 1,

@@ -131,3 +131,40 @@ def test_abort_counts_as_the_end_when_the_action_had_run_its_course(tmp_path: Pa
         "at": 12.0,
         "values": {"y": 1.5, "z": None},
     }
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_ended_is_known_but_hardly_held(tmp_path: Path, kept: bool) -> None:
+    memory = DeviceMemory(tmp_path / "device.jsonl" if kept else None)
+    for i in range(50):
+        assert _begin(memory, f"attempt-{i}", {"x": i % 5}) == (i // 5, i)
+        memory.end(f"attempt-{i}", 12.0)
+    assert not memory._open
+    assert len(memory._unwritten) == (0 if kept else 50)
+    found = memory.begun("attempt-7")
+    assert found is not None
+    assert (found.attempt, found.arguments) == ("attempt-7", {"x": 2})
+    with pytest.raises(DeviceLogError, match="begun before"):
+        _begin(memory, "attempt-7", {"x": 2})
+    assert memory.begun("attempt-50") is None
+
+
+def test_attempts_whose_hashes_meet_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulators.devices.memory.hash", lambda key: 1, raising=False)
+    memory = DeviceMemory(tmp_path / "device.jsonl")
+    for attempt in ("a", "b"):
+        _begin(memory, attempt, {"x": 1.0})
+        memory.end(attempt, 12.0)
+    assert memory.begun("b") is not None
+    assert memory.begun("b").attempt == "b"  # type: ignore[union-attr]
+    assert memory.begun("c") is None
+
+
+def test_log_that_has_gone_is_said_so(tmp_path: Path) -> None:
+    path = tmp_path / "device.jsonl"
+    memory = DeviceMemory(path)
+    _begin(memory, "a", {"x": 1.0})
+    memory.end("a", 12.0)
+    path.unlink()
+    with pytest.raises(DeviceLogError, match="cannot be read again"):
+        memory.begun("a")

@@ -1,0 +1,117 @@
+"""What ended experiments taught, in columns: a campaign of years keeps some fifty bytes for each in memory."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, MutableSequence
+from dataclasses import dataclass
+from typing import Any
+
+from controller.domain.base import Point, Value
+from controller.domain.event import Observation
+from controller.domain.request import Observations
+
+
+@dataclass(frozen=True)
+class Ended:
+    """One experiment that has ended."""
+
+    number: int
+    point: Point
+    values: dict[str, float] | None
+    """Objective name -> value [the objective's unit]; None: it failed there."""
+
+
+class History:
+    """Experiments that ended with or without a result, in the order of their numbers."""
+
+    def __init__(self) -> None:
+        self._numbers = array("q")
+        self._completed = bytearray()
+        self._points: dict[str, MutableSequence[Any]] = {}
+        self._values: dict[str, MutableSequence[Any]] = {}
+        self._sems: dict[str, MutableSequence[Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, History):
+            return NotImplemented
+        return self._numbers == other._numbers and self.observations() == other.observations()
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def __iter__(self) -> Iterator[Ended]:
+        for i, number in enumerate(self._numbers):
+            yield Ended(number, self._point(i), self._values_at(i) if self._completed[i] else None)
+
+    def points(self) -> Iterator[Point]:
+        """Return the settings."""
+        return (self._point(i) for i in range(len(self)))
+
+    def put(self, number: int, point: Point, observations: Mapping[str, Observation] | None) -> None:
+        """Take an experiment in.
+
+        Args:
+            number: Of the experiment.
+            point: Its setting.
+            observations: By objective; None says that it failed.
+        """
+        at = bisect_left(self._numbers, number)
+        self._numbers.insert(at, number)
+        self._completed.insert(at, observations is not None)
+        known = {} if observations is None else observations
+        _insert(self._points, at, len(self), point, missing="")
+        _insert(self._values, at, len(self), {n: o.value for n, o in known.items()}, missing=math.nan)
+        _insert(self._sems, at, len(self), {n: o.sem for n, o in known.items() if o.sem is not None}, missing=math.nan)
+
+    def remove(self, number: int) -> None:
+        """Take an experiment out that goes on after all; one that is not here changes nothing."""
+        at = bisect_left(self._numbers, number)
+        if at == len(self._numbers) or self._numbers[at] != number:
+            return
+        del self._numbers[at], self._completed[at]
+        for columns in (self._points, self._values, self._sems):
+            for column in columns.values():
+                del column[at]
+
+    def observations(self) -> Observations:
+        """Return everything as a proposal rests on it."""
+        return Observations(
+            completed=[bool(c) for c in self._completed],
+            points={name: list(column) for name, column in self._points.items()},
+            values={name: _known(column) for name, column in self._values.items()},
+            sem={name: _known(column) for name, column in self._sems.items()},
+        )
+
+    def _point(self, i: int) -> Point:
+        return {name: column[i] for name, column in self._points.items()}
+
+    def _values_at(self, i: int) -> dict[str, float]:
+        return {name: column[i] for name, column in self._values.items() if not math.isnan(column[i])}
+
+
+def _known(column: MutableSequence[Any]) -> list[float | None]:
+    return [None if math.isnan(value) else value for value in column]
+
+
+def _insert(
+    columns: dict[str, MutableSequence[Any]], at: int, length: int, row: Mapping[str, Value], missing: Value
+) -> None:
+    """Insert `row` at position `at` of columns that are to have `length` entries then; a new column begins with `missing`."""
+    for name in row:
+        if name not in columns:
+            columns[name] = _column([missing] * (length - 1))
+    for name, column in columns.items():
+        value = row.get(name, missing)
+        if isinstance(column, array) and type(value) is not float:
+            columns[name] = column = list(column)
+        column.insert(at, value)
+
+
+def _column(values: list[Any]) -> MutableSequence[Any]:
+    """Return `values` as an array of numbers [8 bytes each] where all of them are floats, else as a list."""
+    return array("d", values) if all(type(v) is float for v in values) else values
