@@ -25,6 +25,10 @@ def _observations(given: Any) -> dict[str, Observation] | None:
     return None if given is None else {n: Observation(value=v, unit=None, sem=sem) for n, (v, sem) in given.items()}
 
 
+def _types(point: Any) -> dict[str, type]:
+    return {name: type(value) for name, value in point.items()}
+
+
 @given(st.dictionaries(st.integers(1, 40), _rows), st.randoms(use_true_random=False), st.sets(st.integers(1, 40)))
 def test_history_says_what_rows_would_say(rows: dict[int, Any], random: Any, gone: set[int]) -> None:
     history, order = History(), list(rows)
@@ -38,7 +42,7 @@ def test_history_says_what_rows_would_say(rows: dict[int, Any], random: Any, gon
     assert list(history) == [
         Ended(n, point, None if given is None else {k: v for k, (v, _) in given.items()}) for n, point, given in kept
     ]
-    assert [[type(v) for v in p.values()] for p in history.points()] == [[type(v) for v in p.values()] for _, p, _ in kept]
+    assert [_types(p) for p in history.points()] == [_types(p) for _, p, _ in kept]
     observed = history.observations()
     assert Observations.model_validate_json(observed.model_dump_json()) == observed
     assert observed.rows() == [
