@@ -23,6 +23,7 @@ from instruments.client import Expected, HubEvent, InstrumentHub, Link, LinkUp
 from instruments.clock import Clock, ScaledClock, SystemClock, clock_from_text
 from instruments.protocol.capabilities import ActionDescription
 from instruments.protocol.messages import Command
+from instruments.transport.base import ServerTransport
 from instruments.transport.rendezvous import write_rendezvous
 from instruments.transport.zeromq import ZeroMQServer
 
@@ -59,9 +60,13 @@ class LabSession:
     Args:
         spec: The lab.
         folder: Where its journals, logs and the rendezvous file are.
+        transport: Where drivers connect; a ZeroMQ socket on loopback when left out.
+        processes: Whether driver processes are started and kept running here.
     """
 
-    def __init__(self, spec: LabSpec, folder: Path) -> None:
+    def __init__(
+        self, spec: LabSpec, folder: Path, *, transport: ServerTransport | None = None, processes: bool = True
+    ) -> None:
         self.spec = spec
         self.folder = folder
         self.clock = lab_clock(folder, spec.speed)
@@ -73,7 +78,7 @@ class LabSession:
             for name, i in spec.instruments.items()
         }
         self._hub = InstrumentHub(
-            ZeroMQServer(), expected=expected, clock=self.clock, heartbeat_s=HEARTBEAT_S, lease_s=LEASE_S
+            transport or ZeroMQServer(), expected=expected, clock=self.clock, heartbeat_s=HEARTBEAT_S, lease_s=LEASE_S
         )
         self._reports = self._hub.events()
         self._drivers = {
@@ -81,7 +86,7 @@ class LabSession:
                 name, instrument, folder / name, folder / "rendezvous.json", self.clock.to_text(),
                 lambda name=name: self.connected(name),  # type: ignore[misc]  # bound now on purpose
             )
-            for name, instrument in spec.instruments.items()
+            for name, instrument in (spec.instruments.items() if processes else ())
         }  # fmt: skip
         self._tasks: list[asyncio.Task[None]] = []
         self._lock: IO[str] | None = None

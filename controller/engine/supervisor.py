@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -30,6 +30,8 @@ from controller.engine.thinker import Thinker
 from controller.errors import ConflictError, LabwrightError, StoreError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from controller.domain.lab import LabSpec
     from controller.store.locking import Lock
     from controller.store.opening import Store
@@ -53,16 +55,22 @@ class Supervisor:
         store: The store.
         device: `cpu`, `cuda` or `auto`, for the models.
         version: Of this program, for the log.
+        thinker: The proposer process; one of its own when left out.
+        open_lab: Makes the session of a lab from its description and its folder.
     """
 
-    def __init__(self, store: Store, *, device: str, version: str) -> None:
+    def __init__(
+        self, store: Store, *, device: str, version: str, thinker: Thinker | None = None,
+        open_lab: Callable[[LabSpec, Path], LabSession] = LabSession,
+    ) -> None:  # fmt: skip
         self.session = new_id()
         self.loops: dict[str, CampaignLoop] = {}
         """By campaign id."""
         self.store = store
         self._device = device
         self._version = version
-        self._thinker = Thinker(store.folder / "proposer.log")
+        self._open_lab = open_lab
+        self._thinker = thinker or Thinker(store.folder / "proposer.log")
         self._labs: dict[str, LabSession] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._locks: dict[str, Lock] = {}
@@ -133,7 +141,7 @@ class Supervisor:
         if spec.lab in self._labs:
             check_same_lab(self._labs[spec.lab].spec, spec)
             return self._labs[spec.lab]
-        session = LabSession(spec, self.store.folder / "labs" / spec.lab)
+        session = self._open_lab(spec, self.store.folder / "labs" / spec.lab)
         await session.start()
         self._labs[spec.lab] = session
         return session

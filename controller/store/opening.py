@@ -33,7 +33,7 @@ class Store:
         upgraded_from: The copy that was made of an older SQLite file before it was upgraded by this opening, or None.
     """
 
-    def __init__(self, url: str, upgraded_from: Path | None) -> None:
+    def __init__(self, url: str, upgraded_from: Path | None, writer: type[Writer] = Writer) -> None:
         self._url = url
         self.folder = folder_of(url)
         self.kind: Literal["sqlite", "postgresql"] = "postgresql" if sqlite_file(url) is None else "sqlite"
@@ -41,21 +41,22 @@ class Store:
         self.upgraded_from = upgraded_from
         self._locks: Locks = FileLocks(self.folder / "locks") if self.kind == "sqlite" else AdvisoryLocks(url)
         self._engine = make_engine(url)
-        self._writer = Writer(self._engine, place(url), self._locks.renew)
+        self._writer = writer(self._engine, place(url), self._locks.renew)
 
     @classmethod
-    def open(cls, url: str) -> Store:
+    def open(cls, url: str, writer: type[Writer] = Writer) -> Store:
         """Open the store at `url`; make it where it is missing, upgrade it where it is older.
 
         Args:
             url: A path, `sqlite:///PATH` or `postgresql://…`.
+            writer: What makes units durable.
 
         Raises:
             StoreError: If it cannot be reached or written, holds something else, or was written by a newer version.
             MissingExtraError: If it is on PostgreSQL and psycopg is not installed.
         """
         url = normalise_url(url)
-        return cls(url, prepare(url))
+        return cls(url, prepare(url), writer)
 
     @property
     def url(self) -> str:

@@ -54,6 +54,9 @@ class Writer:
         self._state = OK
         self._listeners: list[Callable[[str], None]] = []
         self.n_commits = 0
+        self._start()
+
+    def _start(self) -> None:
         self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
         self._thread.start()
 

@@ -54,6 +54,7 @@ class DriverServer:
         grace_s: How long an action may take to end once it was asked to [real s].
         stop_bound_s: How long the driver's `stop` may take until the stop is confirmed with a complaint [real s].
         setup_pause_s: Pause before a failed setup is tried again [real s].
+        calls: How the driver's methods are called; in threads of their own when left out.
 
     Raises:
         DriverDefinitionError: If an action is declared wrongly.
@@ -74,6 +75,7 @@ class DriverServer:
         grace_s: float = 0.5,
         stop_bound_s: float = 5.0,
         setup_pause_s: float = 2.0,
+        calls: DeviceCalls | None = None,
     ) -> None:
         self._driver = driver
         driver.folder = None if journal.path is None else journal.path.parent
@@ -86,7 +88,7 @@ class DriverServer:
         self._stop_bound_s = stop_bound_s
         self._setup_pause_s = setup_pause_s
         self._capabilities = narrow(describe_driver(driver), limits or {})
-        self._calls = DeviceCalls()
+        self._calls = calls or DeviceCalls()
         self._host = ActionHost(
             driver.actions(),
             self._capabilities,
