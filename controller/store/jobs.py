@@ -18,6 +18,7 @@ from controller.domain.campaign import Definition
 from controller.domain.event import CampaignCreated, Event, event_adapter
 from controller.domain.ids import new_id
 from controller.errors import ConflictError
+from controller.store.chain import BEGINNING, link
 from controller.store.projection import amend_definition, compact, insert_campaign, project
 from controller.store.records import plain
 from controller.store.tables import CampaignRow, EventRow, RequestRow
@@ -28,10 +29,13 @@ Ends = Mapping[str, int]
 
 # Built once: building a statement costs SQLAlchemy more than carrying it out costs SQLite.
 _KEY: sa.BindParameter[str] = sa.bindparam("key")
-_LOG_END = sa.select(
-    sa.func.coalesce(sa.func.max(col(EventRow.campaign_sequence)), 0),
-    sa.select(col(CampaignRow.name)).where(col(CampaignRow.id) == _KEY).scalar_subquery(),
-).where(col(EventRow.campaign) == _KEY)
+_LOG_END = (
+    sa.select(col(EventRow.campaign_sequence), col(EventRow.chain), col(CampaignRow.name))
+    .join(CampaignRow, col(CampaignRow.id) == col(EventRow.campaign))
+    .where(col(EventRow.campaign) == _KEY)
+    .order_by(col(EventRow.campaign_sequence).desc())
+    .limit(1)
+)
 _INSERT_EVENTS = sa.insert(EventRow)
 
 
@@ -77,7 +81,8 @@ class Unit:
         """Write the events and bring the rows up to date."""
         created = self.events[0]
         campaign = created.campaign
-        (end, name) = connection.execute(_LOG_END, {"key": campaign}).one()
+        newest = connection.execute(_LOG_END, {"key": campaign}).one_or_none()
+        (end, chain, name) = (0, BEGINNING, None) if newest is None else newest
         if name is not None:
             self.guard(name)
         known = ends.get(campaign, end)
@@ -92,23 +97,28 @@ class Unit:
             insert_campaign(connection, created, self.definition)
         elif self.definition is not None:
             amend_definition(connection, campaign, self.definition)
-        connection.execute(
-            _INSERT_EVENTS,
-            [
-                {
-                    "id": self.ids[i],
-                    "campaign": campaign,
-                    "campaign_sequence": end + 1 + i,
-                    "kind": event.kind,
-                    "at": event.at,
-                    "body": self.bodies[i],
-                }
-                for i, event in enumerate(self.events)
-            ],
-        )
+        connection.execute(_INSERT_EVENTS, self._rows(end, chain))
         for event, event_id in zip(self.events, self.ids, strict=True):
             project(connection, event, event_id)
         return {campaign: end + len(self.events)}
+
+    def _rows(self, end: int, chain: str) -> list[dict[str, object]]:
+        """Return the rows of the events, which continue a log that ends at position `end` with hash `chain`."""
+        rows: list[dict[str, object]] = []
+        for sequence, (event, key, body) in enumerate(zip(self.events, self.ids, self.bodies, strict=True), start=end + 1):
+            chain = link(chain, event.campaign, sequence, key, event.kind, event.at, body)
+            rows.append(
+                {
+                    "id": key,
+                    "campaign": event.campaign,
+                    "campaign_sequence": sequence,
+                    "kind": event.kind,
+                    "at": event.at,
+                    "body": body,
+                    "chain": chain,
+                }
+            )
+        return rows
 
     def find_applied(self, connection: Connection) -> Ends | None:
         """Look for the unit's last event."""

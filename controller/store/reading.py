@@ -383,7 +383,7 @@ class Reader:
         with self.snapshot():
             while page := self._dicts(
                 "event",
-                "campaign_sequence id kind at body",
+                "campaign_sequence id kind at body chain",
                 "WHERE campaign = ? AND campaign_sequence > ? ORDER BY campaign_sequence LIMIT ?",
                 campaign_id, last, _PAGE,
             ):  # fmt: skip

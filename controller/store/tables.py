@@ -80,6 +80,8 @@ class EventRow(Row, table=True):
     kind: str
     at: float
     body: str = _json()
+    chain: str = Field(sa_type=Text)
+    """Hash over this event and the one before it; see `chain.py`."""
 
 
 class ExperimentRow(Row, table=True):
@@ -103,6 +105,9 @@ class ExperimentRow(Row, table=True):
     """When it came to rest; empty again while a failed or unknown one goes on."""
     simulated: bool
     n_attempts: int
+    retracted_at: float | None
+    """When a person took its result out of what the model learns from."""
+    retracted_reason: str | None
 
 
 class ProposalRow(Row, table=True):
@@ -200,3 +205,35 @@ class RequestRow(Row, table=True):
     answered_at: float | None
     ok: bool | None
     answer: str | None
+
+
+class InstrumentRow(Row, table=True):
+    """Whether people let an instrument work; one without a row is enabled. Times are real, not lab time."""
+
+    __tablename__ = "instrument"
+
+    lab: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    enabled: bool
+    reason: str
+    changed_by: str
+    changed_at: float
+
+
+class AccessKeyRow(Row, table=True):
+    """A public key and who may speak with it; times are real, not lab time. Keys are revoked, never deleted."""
+
+    __tablename__ = "access_key"
+
+    id: str = Field(primary_key=True)
+    kind: str
+    """`driver`, `person` or `controller`."""
+    name: str
+    """Whose it is: for a driver, its instrument."""
+    public_key: str = Field(unique=True)
+    """In Z85 [40 characters]."""
+    role: str | None
+    """What a person may do: `look`, `operate` or `administer`."""
+    created_at: float
+    created_by: str
+    revoked_at: float | None

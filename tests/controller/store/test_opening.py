@@ -15,8 +15,11 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from controller.domain.event import Event
 from controller.errors import StoreError
 from controller.settings import folder_of
+from controller.store.audit import audit
+from controller.store.chain import BEGINNING, link
 from controller.store.opening import Store
 from controller.store.reading import open_reader
 from controller.store.schema import MIGRATIONS, make_engine, prepare
@@ -24,7 +27,7 @@ from controller.store.tables import Row
 from controller.store.version import SCHEMA_VERSION, VERSION_TABLE
 from tests.controller.store.conftest import fill, tamper
 from tests.controller.store.postgres import PASSWORD, PostgresServer
-from tests.controller.store.samples import Script
+from tests.controller.store.samples import Script, make_definition
 from tests.controller.store.starting import read_line, started
 
 
@@ -73,10 +76,10 @@ def test_schema_version_is_the_newest_migration() -> None:
 
 def test_newer_schema_is_refused(filled: Store) -> None:
     filled.close()
-    tamper(filled.url, f"UPDATE {VERSION_TABLE} SET version_num = '0002'")
-    with pytest.raises(StoreError, match=r"has schema 0002.*upgrade Labwright"):
+    tamper(filled.url, f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
+    with pytest.raises(StoreError, match=r"has schema 9999.*upgrade Labwright"):
         Store.open(filled.url)
-    with open_reader(filled.url) as reader, pytest.raises(StoreError, match="has schema 0002"):
+    with open_reader(filled.url) as reader, pytest.raises(StoreError, match="has schema 9999"):
         reader.campaigns()
 
 
@@ -136,52 +139,118 @@ def test_store_is_made_once_by_processes_that_open_it_together(store_url: str) -
 
 
 def test_older_schema_is_upgraded_after_a_copy(store_url: str, tmp_path: Path, script: Script) -> None:
-    older = _migrations(tmp_path / "older", ["0000"])
-    assert prepare(store_url, older) is None
-    assert _tables(store_url) == {VERSION_TABLE, "note"}
+    told = _fill_first_schema(store_url, tmp_path, script)
     with open_reader(store_url) as reader, pytest.raises(StoreError, match="labwright db upgrade"):
         reader.campaigns()
-    copy = prepare(store_url, _migrations(tmp_path / "newer", ["0000", "0001"]))
-    if store_url.startswith("sqlite"):
-        assert copy == tmp_path / "store.schema-0000.db"
-        assert _tables(f"sqlite:///{copy}") == {VERSION_TABLE, "note"}
-    else:
-        assert copy is None
     with Store.open(store_url) as store:
-        fill(store, script)
-        assert len(store.reader.experiments("sample")) == 5
+        if store_url.startswith("sqlite"):
+            assert store.upgraded_from == tmp_path / "store.schema-0001.db"
+            assert "chain" not in _columns(f"sqlite:///{store.upgraded_from}", "event")
+        else:
+            assert store.upgraded_from is None
+        assert [store.events(campaign.id) for campaign in store.campaigns()] == told
+        assert audit(store, "sample").differences == []
+        store.commit_now([script.alarm("after the upgrade")])
 
 
-def test_upgrade_that_fails_changes_nothing(store_url: str, tmp_path: Path) -> None:
-    prepare(store_url, _migrations(tmp_path / "older", ["0000"]))
-    broken = _migrations(tmp_path / "newer", ["0000", "0001"])
-    file = broken / "versions" / "v0001_first.py"
-    file.write_text(
-        file.read_text().replace("    _protect_the_log()\n\n\n", "    op.execute('DROP TABLE nothing')\n\n\n", 1)
-    )
+def test_upgraded_log_has_the_chain_that_would_have_been_written(
+    store_url: str, tmp_path: Path, script: Script
+) -> None:
+    _fill_first_schema(store_url, tmp_path, script)
+    with Store.open(store_url) as store:
+        store.commit_now([script.alarm("after the upgrade")])
+        for campaign in store.campaigns():
+            chain = BEGINNING
+            for row in store.reader.event_rows(campaign.id):
+                chain = link(
+                    chain, campaign.id, row["campaign_sequence"], row["id"], row["kind"], row["at"], row["body"]
+                )
+                assert row["chain"] == chain
+
+
+def test_upgraded_log_cannot_be_changed(store_url: str, tmp_path: Path, script: Script) -> None:
+    _fill_first_schema(store_url, tmp_path, script)
+    prepare(store_url)
+    for statement in ("UPDATE event SET at = 1", "DELETE FROM event"):
+        with pytest.raises(Exception, match="events are never changed or deleted"):
+            tamper(store_url, statement)
+
+
+def test_upgraded_tables_are_those_of_a_new_store(store_url: str, tmp_path: Path, script: Script) -> None:
+    _fill_first_schema(store_url, tmp_path, script)
+    prepare(store_url)
+    engine = make_engine(store_url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
+        assert compare_metadata(context, Row.metadata) == []
+        if store_url.startswith("sqlite"):
+            made = "SELECT sql FROM sqlite_master WHERE name = 'event'"
+            assert "AUTOINCREMENT" in connection.exec_driver_sql(made).scalar_one()
+    engine.dispose()
+
+
+def test_upgrade_that_fails_changes_nothing(store_url: str, tmp_path: Path, script: Script) -> None:
+    _fill_first_schema(store_url, tmp_path, script)
+    broken = _migrations(tmp_path / "broken", SCHEMA_VERSION)
+    (file,) = (broken / "versions").glob(f"v{SCHEMA_VERSION}_*.py")
+    file.write_text(file.read_text().replace("\n\n\ndef _", "\n    op.execute('DROP TABLE nothing')\n\n\ndef _", 1))
+    before = _everything(store_url)
     with pytest.raises(StoreError, match="nothing"):
         prepare(store_url, broken)
-    assert _tables(store_url) == {VERSION_TABLE, "note"}
+    assert _everything(store_url) == before
+    prepare(store_url)
+    assert _everything(store_url) != before
 
 
-def _migrations(folder: Path, versions: list[str]) -> Path:
-    """Return migrations that begin with a version 0000, which only makes a table `note`."""
+def _fill_first_schema(url: str, tmp_path: Path, script: Script) -> list[list[Event]]:
+    """Make a store as the first schema had it, with two campaigns, and return their logs."""
+    prepare(url, _migrations(tmp_path / "first", "0001"))
+    newest = f"sqlite:///{tmp_path / 'newest.db'}"
+    with Store.open(newest) as store:
+        fill(store, script)
+        fill(store, Script(make_definition("another")))
+        told = [store.events(campaign.id) for campaign in store.campaigns()]
+    # The database counts `sequence` by itself.
+    there = {t: [c for c in _columns(url, t.name) if c != "sequence"] for t in Row.metadata.sorted_tables}
+    source, target = make_engine(newest), make_engine(url, foreign_keys=False)
+    with source.connect() as reading, target.begin() as writing:
+        for table, columns in there.items():
+            if not columns:
+                continue
+            rows = reading.execute(sa.select(*(table.c[name] for name in columns))).mappings().all()
+            if rows:
+                writing.execute(sa.insert(sa.table(table.name, *(sa.column(name) for name in columns))), [*map(dict, rows)])
+    source.dispose()
+    target.dispose()
+    return told
+
+
+def _migrations(folder: Path, newest: str) -> Path:
+    """Return the migrations up to `newest`."""
     shutil.copytree(MIGRATIONS, folder)
-    first = folder / "versions" / "v0001_first.py"
-    text = first.read_text()
-    first.write_text(text.replace("down_revision = None", 'down_revision = "0000"'))
-    if "0001" not in versions:
-        first.unlink()
-    (folder / "versions" / "v0000_note.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\n\nrevision = '0000'\ndown_revision = None\n\n\n"
-        "def upgrade():\n    op.create_table('note', sa.Column('id', sa.Integer(), primary_key=True))\n"
-    )
+    for file in (folder / "versions").glob("v*.py"):
+        if file.name[1:5] > newest:
+            file.unlink()
     return folder
 
 
-def _tables(url: str) -> set[str]:
-    engine: Any = make_engine(url)
+def _columns(url: str, table: str) -> list[str]:
+    """Return the columns that a table has in the database; none where there is no such table."""
+    engine = make_engine(url)
     with engine.connect() as connection:
-        names = set(sa.inspect(connection).get_table_names())
+        inspector = sa.inspect(connection)
+        names = [c["name"] for c in inspector.get_columns(table)] if inspector.has_table(table) else []
     engine.dispose()
     return names
+
+
+def _everything(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Return each table's columns and rows."""
+    engine: Any = make_engine(url)
+    with engine.connect() as connection:
+        found = {}
+        for table in sa.inspect(connection).get_table_names():
+            rows = connection.execute(sa.text(f"SELECT * FROM {table}"))
+            found[table] = [tuple(rows.keys()), *map(tuple, rows)]
+    engine.dispose()
+    return found
