@@ -237,7 +237,7 @@ class DriverSession:
             case Inquire():
                 out = [Send(self._report(attempt)) for attempt in message.attempts]
             case Ping():
-                out = [Send(self._beat(now, echo=message.sent_at))]
+                out = [Send(self.beat(now, echo=message.sent_at))]
             case Stop():
                 out = self._on_stop(message, now)
             case Resume():
@@ -361,6 +361,14 @@ class DriverSession:
 
     # --- stop, resume, leave ----------------------------------------------------------------------------------------
 
+    def stop(self, message: Stop, now: float) -> list[DriverOutput]:
+        """Take a stop that came past the controller, from a person at the machine; it says nothing of the controller's life."""
+        return [*self._on_stop(message, now), *self._tell_state()]
+
+    def resume(self, message: Resume, now: float) -> list[DriverOutput]:
+        """Take a resume that came past the controller; as `stop`."""
+        return [*self._on_resume(message, now), *self._tell_state()]
+
     def _on_stop(self, message: Stop, now: float) -> list[DriverOutput]:
         if self._last_stopped is not None and self._last_stopped.request == message.request:
             return [Send(self._last_stopped)]
@@ -369,12 +377,14 @@ class DriverSession:
             return []
         self._stopping = message
         self._held = message.request
-        out: list[DriverOutput] = [WriteHold(message.request)]
+        out: list[DriverOutput] = []
+        if message.mode == "now" and not self._device_stopping:
+            # The device first: nothing that a slow disk delays may come before it.
+            self._device_stopping = "stop"
+            out.append(StopDevice(self.running))
+        out.append(WriteHold(message.request))
         out += self._drop_queued(self._queue, FaultCode.stopped, "the instrument was stopped before it started", now)
         if message.mode == "now":
-            if not self._device_stopping:
-                self._device_stopping = "stop"
-                out.append(StopDevice(self.running))
             return out
         return [*out, *self._stop_if_idle()]
 
@@ -560,7 +570,7 @@ class DriverSession:
         if self._linked:
             if now >= self._next_heartbeat:
                 self._next_heartbeat = now + self._heartbeat_s
-                out.append(Send(self._beat(now)))
+                out.append(Send(self.beat(now)))
         elif now >= self._next_hello:
             self._next_hello = now + self._hello_pause
             self._hello_pause = min(1.5 * self._hello_pause, self._timing.longest_hello_s)
@@ -624,7 +634,8 @@ class DriverSession:
                 out.append(Send(Started(attempt=attempt, at=started_at)))
         return out
 
-    def _beat(self, now: float, echo: float | None = None) -> Heartbeat:
+    def beat(self, now: float, echo: float | None = None) -> Heartbeat:
+        """Return the sign of life of this moment."""
         return Heartbeat(
             state=self.state,
             running=self.running,

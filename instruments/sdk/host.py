@@ -116,6 +116,23 @@ async def _await(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
 
 
+def _unless_ended(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `handler` behind a last look: a stop that came while its thread was being made finds the device untouched."""
+    if inspect.iscoroutinefunction(handler):
+
+        async def begin_async(context: ActionContext, **arguments: Any) -> Any:
+            context.check()
+            return await handler(context, **arguments)
+
+        return begin_async
+
+    def begin(context: ActionContext, **arguments: Any) -> Any:
+        context.check()
+        return handler(context, **arguments)
+
+    return begin
+
+
 @dataclass
 class _Going:
     context: ActionContext
@@ -275,13 +292,13 @@ class ActionHost:
             if answer.kind == "unknown":
                 return self._interrupted(context.started_at, answer.message or "its recover hook cannot tell")
             if answer.kind == "never_began":
-                returned = await self._calls.call(action.handler, context, **record.arguments)
+                returned = await self._calls.call(_unless_ended(action.handler), context, **record.arguments)
             elif answer.follow is not None:
                 returned = await self._calls.call(answer.follow)
             else:
                 returned = answer.values
         else:
-            returned = await self._calls.call(action.handler, context, **record.arguments)
+            returned = await self._calls.call(_unless_ended(action.handler), context, **record.arguments)
         values = check_returned(returned, described, action.name)
         return Succeeded(values=values, started_at=context.started_at, finished_at=self._clock.time())
 

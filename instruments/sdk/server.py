@@ -10,10 +10,20 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from instruments.clock import Clock, SystemClock
+from instruments.emergency import SOCKET
 from instruments.errors import JournalError, ProtocolError, RefusedError, TransportError
 from instruments.protocol.codec import decode_from_controller, encode
 from instruments.protocol.driver_session import DriverSession, DriverTiming
-from instruments.protocol.messages import Hello, InstrumentState, channel_of
+from instruments.protocol.messages import (
+    FromDriver,
+    Hello,
+    InstrumentState,
+    Ping,
+    Resume,
+    Stop,
+    Stopped,
+    channel_of,
+)
 from instruments.protocol.outputs import (
     DriverOutput,
     End,
@@ -33,6 +43,7 @@ from instruments.sdk.driver import Driver, describe_driver
 from instruments.sdk.host import ActionHost, DeviceCalls
 from instruments.sdk.journal import Journal
 from instruments.sdk.limits import Limits, narrow
+from instruments.sdk.stop_socket import StopSocket
 from instruments.transport.base import ClientTransport
 
 _TICK_S = 0.05
@@ -118,6 +129,8 @@ class DriverServer:
         self._background: set[asyncio.Task[None]] = set()
         self._left: asyncio.Future[Leave] | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._stop_socket = None if journal.path is None else StopSocket(journal.path.parent / SOCKET, self._answer)
+        self._asked_to_stop: list[asyncio.Future[Stopped]] = []
         self._quiet_log = RateLimitedLog(log, per_minute=10)
 
     @property
@@ -140,6 +153,8 @@ class DriverServer:
         """
         loop = asyncio.get_running_loop()
         left = self._left = loop.create_future()
+        if self._stop_socket is not None:
+            await self._stop_socket.open()
         tasks = [
             asyncio.create_task(self._receive(), name="driver receive"),
             asyncio.create_task(self._tick(), name="driver tick"),
@@ -148,13 +163,15 @@ class DriverServer:
         try:
             leave: Leave = await left
         finally:
+            if self._stop_socket is not None:
+                await self._stop_socket.close()
             everything = [*tasks, *self._background, *self._executions.values()]
             if self._connecting is not None:
                 everything.append(self._connecting)
             for task in everything:
                 task.cancel()
             await asyncio.gather(*everything, return_exceptions=True)
-            await self._bounded("teardown", self._driver.teardown)
+            await self._bounded("teardown", self._calls.call(self._driver.teardown))
             await self._calls.close()
             await self._transport.close()
             self._journal.close()
@@ -205,6 +222,8 @@ class DriverServer:
         for output in outputs:
             match output:
                 case Send():
+                    if isinstance(output.message, Stopped):
+                        self._tell_askers(output.message)
                     if getattr(output.message, "attempt", None) not in failed:
                         self._transport.send(channel_of(output.message), encode(output.message))
                 case Write():
@@ -218,9 +237,9 @@ class DriverServer:
                 case End():
                     self._host.end(output.attempt, output.reason)
                 case StopDevice():
-                    self._spawn(self._stop_device(output.attempts, self._driver.stop))
+                    self._stop_device(output.attempts, self._driver.stop)
                 case GoSafe():
-                    self._spawn(self._stop_device(output.attempts, self._driver.go_safe))
+                    self._stop_device(output.attempts, self._driver.go_safe)
                 case Reconnect():
                     if self._connecting is None or self._connecting.done():
                         self._connecting = asyncio.create_task(self._connect())
@@ -256,21 +275,25 @@ class DriverServer:
 
         self._executions[record.attempt] = asyncio.create_task(carry_out(), name=f"attempt {record.attempt}")
 
-    async def _stop_device(self, attempts: tuple[str, ...], method: Callable[[], Any]) -> None:
-        executions = [self._executions[attempt] for attempt in attempts if attempt in self._executions]
+    def _stop_device(self, attempts: tuple[str, ...], method: Callable[[], Any]) -> None:
+        # Begun here and now, before the next output is looked at: no slow disk may come between a stop and the device.
         for attempt in attempts:
             self._host.end(attempt, "stopped")
-        complaint, *_ = await asyncio.gather(
-            self._bounded(method.__name__, method), *executions, return_exceptions=True
-        )
+        self._spawn(self._stopped(attempts, method.__name__, self._calls.call(method)))
+
+    async def _stopped(self, attempts: tuple[str, ...], name: str, called: asyncio.Future[Any]) -> None:
+        executions = [self._executions[attempt] for attempt in attempts if attempt in self._executions]
+        for attempt in attempts:  # again: one that was just being begun could not hear it before
+            self._host.end(attempt, "stopped")
+        complaint, *_ = await asyncio.gather(self._bounded(name, called), *executions, return_exceptions=True)
         stuck = tuple(attempt for attempt in attempts if attempt in self._session.stuck)
         text = complaint if isinstance(complaint, str) else repr(complaint)
         self._perform(self._session.stop_done(stuck, text, time.monotonic()))
 
-    async def _bounded(self, name: str, method: Callable[[], Any]) -> str:
-        """Call a driver's method for at most `stop_bound_s`; return its complaint, or an empty text."""
+    async def _bounded(self, name: str, called: asyncio.Future[Any]) -> str:
+        """Wait at most `stop_bound_s` for a driver's method; return its complaint, or an empty text."""
         try:
-            await asyncio.wait_for(self._calls.call(method), self._stop_bound_s)
+            await asyncio.wait_for(called, self._stop_bound_s)
         except TimeoutError:
             complaint = f"the driver's {name} has not returned within {self._stop_bound_s:g} s"
         except Exception as error:  # a driver's fault must not keep the stop from being confirmed, nor us from leaving
@@ -280,6 +303,27 @@ class DriverServer:
         log.error("%s", complaint)
         return complaint
 
+    # --- people at the socket ---------------------------------------------------------------------------------------
+
+    async def _answer(self, message: Stop | Resume | Ping) -> FromDriver:
+        """Carry out what was asked at the stop socket."""
+        now = time.monotonic()
+        if isinstance(message, Stop):
+            asked: asyncio.Future[Stopped] = asyncio.get_running_loop().create_future()
+            self._asked_to_stop.append(asked)
+            self._perform(self._session.stop(message, now))
+            return await asked
+        if isinstance(message, Resume):
+            self._perform(self._session.resume(message, now))
+        return self._session.beat(now, echo=message.sent_at if isinstance(message, Ping) else None)
+
+    def _tell_askers(self, stopped: Stopped) -> None:
+        # Whoever waits is told of any stop: a newer one that took the place of theirs has made the device stand still too.
+        asked, self._asked_to_stop = self._asked_to_stop, []
+        for future in asked:
+            if not future.done():
+                future.set_result(stopped)
+
     def _overrun(self) -> None:
         # Past its deadline and deaf: make the device stand still. With several actions at once the others would be
         # stopped as well, which is the controller's decision.
@@ -287,7 +331,7 @@ class DriverServer:
             self._spawn(self._stop_only())
 
     async def _stop_only(self) -> None:
-        await self._bounded("stop", self._driver.stop)
+        await self._bounded("stop", self._calls.call(self._driver.stop))
 
     def _spawn(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)
