@@ -160,7 +160,7 @@ class InstrumentHub:
         self._streams: list[EventStream] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._garbage = 0
-        self._quiet_log = RateLimitedLog(log, per_minute=10)
+        self._quiet_log = RateLimitedLog(log)
         for instrument in self._expected or ():
             self._session_of(instrument)
 
@@ -303,15 +303,18 @@ class InstrumentHub:
     async def _receive(self) -> None:
         while True:
             peer, frame = await self._transport.receive()
+            welcome = False
             try:
-                self._take(peer, frame)
+                welcome = self._take(peer, frame)
             except Exception:  # one message must never end the loop that hears all instruments
                 self._quiet_log.exception("message of %s could not be handled", peer)
+            self._transport.judge(welcome=welcome)
 
-    def _take(self, peer: Peer | None, frame: bytes) -> None:
+    def _take(self, peer: Peer | None, frame: bytes) -> bool:
+        """Take a frame in; say whether it came from a driver that is taken on."""
         if peer is None:
             self._drop("a sender that is no driver", "")
-            return
+            return False
         try:
             message = decode_from_driver(frame)
         except ProtocolError as error:
@@ -320,19 +323,21 @@ class InstrumentHub:
                 text = f"protocol {version}; this controller speaks {PROTOCOL_VERSION}"
                 self._send(peer.instrument, peer.boot_id, Refuse(code="protocol", message=text))
             self._drop(f"{peer.instrument}/{peer.boot_id}", str(error))
-            return
+            return False
         if isinstance(message, Hello) and (message.instrument, message.boot_id) != peer[:2]:
             self._drop(f"{peer.instrument}/{peer.boot_id}", f"says that it is {message.instrument}/{message.boot_id}")
-            return
+            return False
         session = self._session_of(peer.instrument)
         if session is None:
             if isinstance(message, Hello):
                 text = f"no instrument {peer.instrument!r} is expected here; put it into the lab file"
                 self._send(peer.instrument, peer.boot_id, Refuse(code="unexpected", message=text))
-            return
+            return False
         self._perform(peer.instrument, session.handle(peer.boot_id, message, time.monotonic()))
-        if session.boot_id == peer.boot_id:
-            self._last_seen[peer.instrument] = self._clock.time()
+        if session.boot_id != peer.boot_id:
+            return False
+        self._last_seen[peer.instrument] = self._clock.time()
+        return True
 
     async def _tick(self) -> None:
         while True:

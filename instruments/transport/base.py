@@ -61,6 +61,16 @@ class ServerTransport(ABC):
     async def receive(self) -> tuple[Peer | None, bytes]:
         """Wait for a frame; the peer is None if the sender's name cannot be read."""
 
+    def judge(self, *, welcome: bool) -> None:
+        """Say what the frame that `receive` gave last was worth, so that those who send garbage can be cut off.
+
+        A transport that strangers cannot reach need not care.
+
+        Args:
+            welcome: Whether it came from a driver that is taken on.
+        """
+        del welcome
+
     @abstractmethod
     async def close(self) -> None:
         """Stop listening. Harmless when repeated."""

@@ -15,10 +15,15 @@ from instruments.errors import AddressError, TransportError
 from instruments.protocol.codec import MAX_FRAME
 from instruments.protocol.messages import Channel
 from instruments.transport.base import ClientTransport, Peer, ServerTransport
+from instruments.transport.guard import MOST_STRANGERS, ConnectionGuard
 from instruments.transport.rendezvous import read_rendezvous
 
 _LOOPBACK = ("127.0.0.1", "localhost")
 _QUEUED_FRAMES = 1000
+_RECEIVED_FRAMES = 64
+"""Frames of one driver that wait in the controller; more of them wait at their sender, which TCP holds back."""
+_BACKLOG = 1024
+_HANDSHAKE_MS = 5000
 _FAIR_SHARE = 64
 """Frames taken in a row before other tasks get a turn: receiving what is ready never yields by itself."""
 
@@ -77,13 +82,17 @@ class ZeroMQServer(ServerTransport):
 
     Args:
         address: Where to listen; port 0 lets the system choose.
+        most_strangers: Connections that may be open without having proved to be a driver's; see `ConnectionGuard`.
 
     Raises:
         AddressError: If the address is not on this machine.
     """
 
-    def __init__(self, address: str = "tcp://127.0.0.1:0") -> None:
+    def __init__(self, address: str = "tcp://127.0.0.1:0", *, most_strangers: int = MOST_STRANGERS) -> None:
         self._address = check_loopback(address)
+        self._most_strangers = most_strangers
+        self._guard: ConnectionGuard | None = None
+        self._source = -1
         self._context: zmq.asyncio.Context | None = None
         self._socket: zmq.asyncio.Socket | None = None
         self._taken = 0
@@ -95,13 +104,18 @@ class ZeroMQServer(ServerTransport):
         _prepare(socket)
         socket.set(zmq.ROUTER_MANDATORY, 1)  # so that a frame to nobody is reported instead of dropped in silence
         socket.set(zmq.ROUTER_HANDOVER, 1)  # a driver that reconnects replaces its own dead connection
+        socket.set(zmq.RCVHWM, _RECEIVED_FRAMES)
+        socket.set(zmq.BACKLOG, _BACKLOG)
+        socket.set(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
+        guard = ConnectionGuard(self._context, socket, most_strangers=self._most_strangers)
         try:
             socket.bind(self._address)
         except zmq.ZMQError as error:
+            await guard.close()
             socket.close()
             self._context.term()
             raise TransportError(f"cannot listen on {self._address}: {error}; is another controller there?") from error
-        self._socket = socket
+        self._socket, self._guard = socket, guard
         return str(socket.get_string(zmq.LAST_ENDPOINT)).rstrip("\0")
 
     def send(self, peer: Peer, frame: bytes) -> bool:
@@ -115,12 +129,22 @@ class ZeroMQServer(ServerTransport):
         self._taken += 1
         if self._taken % _FAIR_SHARE == 0:
             await asyncio.sleep(0)
-        parts = await self._socket.recv_multipart()
+        # Frames instead of bytes know their connection.
+        frames: Any = await self._socket.recv_multipart(copy=False)
+        self._source = frames[0].get(zmq.SRCFD)
         # A driver sends exactly one part after its routing id; anything else is garbage and decodes to none.
-        return (Peer.from_bytes(parts[0]), parts[1]) if len(parts) == 2 else (None, b"")
+        return (Peer.from_bytes(frames[0].bytes), frames[1].bytes) if len(frames) == 2 else (None, b"")
+
+    def judge(self, *, welcome: bool) -> None:
+        """Say what the frame that was received last was worth; its connection is cut when too many were worth nothing."""
+        if self._guard is not None:
+            self._guard.judge(self._source, welcome=welcome)
 
     async def close(self) -> None:
         """Stop listening."""
+        if self._guard is not None:
+            await self._guard.close()
+            self._guard = None
         if self._socket is not None and self._context is not None:
             self._socket.close(linger=200)
             self._socket = None

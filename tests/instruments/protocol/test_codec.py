@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instruments.errors import FrameTooLargeError, MalformedFrameError, ProtocolError
+from instruments.protocol.capabilities import ActionDescription, ArgumentDescription, Capabilities
 from instruments.protocol.codec import (
     MAX_FRAME,
     decode_from_controller,
@@ -20,6 +23,7 @@ from instruments.protocol.messages import (
     Command,
     Finished,
     Heartbeat,
+    Hello,
     Inquire,
     Ping,
     Progress,
@@ -134,7 +138,7 @@ def test_frame_above_the_limit_is_refused_both_ways() -> None:
         b'{"type":"cancel","attempt":"../../etc"}',
         b'{"type":"cancel","attempt":"a\\n"}',
         b'{"type":"finished","attempt":"a","outcome":{}}',
-        b"[" * 100_000,
+        b"[" * 10_000,
         b"",
     ],
     ids=lambda frame: frame[:40].decode(),
@@ -153,3 +157,61 @@ def test_long_and_broken_texts_are_made_to_fit() -> None:
     fitted = shorten("\udcff" + "x" * 5000)
     assert len(fitted) == 2000
     assert Rejected(attempt="a", code="busy", message=fitted).message.endswith("…")
+
+
+ONE_MIB_AT_MOST = MAX_FRAME - 200
+BOMBS = {
+    "lists": b'{"type":"hello","state":[' + b"[]," * (ONE_MIB_AT_MOST // 3) + b"[]]}",
+    "keys": b'{"type":"heartbeat",' + b",".join(b'"%d":1' % i for i in range(90_000)) + b"}",
+    "actions": b'{"type":"hello","capabilities":{"actions":{' + b",".join(b'"%d":1' % i for i in range(80_000)) + b"}}}",
+    "ids": b'{"type":"heartbeat","running":[' + b"1," * (ONE_MIB_AT_MOST // 2) + b"1]}",
+    "deep": b'{"type":"hello","x":' + b"[" * ONE_MIB_AT_MOST,
+    "digits": b'{"type":"hello","protocol":' + b"9" * ONE_MIB_AT_MOST + b"}",
+    "texts": b'{"type":"hello","state":[' + b'"",' * (ONE_MIB_AT_MOST // 3) + b'""]}',
+    "quotes": b'{"type":"farewell","reason":"' + b'\\"' * (ONE_MIB_AT_MOST // 2),
+    "text": b'{"type":"farewell","reason":"' + b"\\u00e9" * (ONE_MIB_AT_MOST // 6) + b'"}',
+    "tag": b'{"type":"' + b"a" * ONE_MIB_AT_MOST + b'"}',
+    "zeros": bytes(ONE_MIB_AT_MOST),
+    "commas": b'","' * (ONE_MIB_AT_MOST // 3),
+    "faults": b'{"type":"finished","attempt":"a","outcome":{"kind":"succeeded","values":{'
+    + b",".join(b'"%d":{}' % i for i in range(19_000 // 2)) + b"}}}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_frame_made_to_be_costly_is_refused_in_bounded_time_and_memory(name: str) -> None:
+    frame = BOMBS[name]
+    assert len(frame) <= MAX_FRAME
+    for decode in (decode_from_driver, decode_from_controller, protocol_of_hello):
+        tracemalloc.start()
+        begun = time.process_time()
+        told: object = None
+        try:
+            told = decode(frame)
+        except ProtocolError as error:
+            told = error if len(str(error)) > 300 else None
+        assert told is None
+        seconds, peak = time.process_time() - begun, tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        # An honest frame of a mebibyte takes some 20 ms; before entries were counted, these took up to 3 s.
+        assert seconds < 0.5
+        assert peak < 40 * MAX_FRAME
+
+
+def test_long_texts_full_of_commas_are_no_entries() -> None:
+    texts = {f"v{i}": MeasuredValue(value='",[{\\' * 300) for i in range(300)}
+    message = Finished(attempt="a", outcome=Succeeded(values=texts, started_at=0.0, finished_at=1.0))
+    assert decode_from_driver(encode(message)) == message
+
+
+def test_message_of_too_many_entries_is_refused_where_it_is_made() -> None:
+    argument = ArgumentDescription(kind="str", choices=tuple(map(str, range(1000))))
+    action = ActionDescription(
+        arguments={f"a{i}": argument for i in range(30)}, returns={}, duration_s=(0.0, 0.0), consequence="safe"
+    )
+    hello = Hello(
+        instrument="x", driver="x", version="1", boot_id="b", journal_id="j", simulated=True, lease_s=1.0,
+        capabilities=Capabilities(actions={"act": action}), state="ready",
+    )  # fmt: skip
+    with pytest.raises(FrameTooLargeError, match="hello: the wire takes 20000 entries"):
+        encode(hello)

@@ -1,0 +1,157 @@
+"""Bounds what strangers may cost a listening socket: how many connect, how much they send, how much of it is garbage.
+
+libzmq bounds queues by whole messages only. It has no limit for connections, and none for a message whose parts never end;
+each connection takes some 30 kB that the allocator does not give back. So the socket's monitor (zmq_socket_monitor(3)) tells
+of each connection, and one that costs more than it is worth is shut down, as if its other end had gone away. A driver that is
+cut off by mistake connects again by itself, and loses nothing: what matters is sent until it is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import zmq
+import zmq.asyncio
+from zmq.utils.monitor import parse_monitor_message
+
+MOST_STRANGERS = 128
+"""Connections that have not proved to be a driver's; one more, and the oldest is cut off."""
+_MOST_BYTES = 2 * 1024 * 1024
+"""What a stranger may send in all; its hello is one frame of at most a mebibyte."""
+_FRAMES_IN_A_ROW = 256
+_FRAMES_PER_S = 8.0
+"""Unwelcome frames (garbage, or of a driver that nobody knows) that a connection may send before it is cut off."""
+_SWEEP_S = 0.1
+_EVENTS_IN_A_ROW = 500
+_EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED
+# struct tcp_info of Linux: tcpi_bytes_received, 8 bytes (include/uapi/linux/tcp.h).
+_RECEIVED_AT, _TCP_INFO_SIZE = 128, 136
+
+
+@dataclass(slots=True)
+class _Connection:
+    left: float = float(_FRAMES_IN_A_ROW)
+    """Unwelcome frames that may still come."""
+    counted_at: float = 0.0
+
+
+class ConnectionGuard:
+    """Watches one listening socket. Used from one event loop.
+
+    Args:
+        context: The socket's.
+        watched: The socket, before it listens.
+        most_strangers: Connections that may be open without having proved to be a driver's.
+    """
+
+    def __init__(
+        self, context: zmq.asyncio.Context, watched: zmq.asyncio.Socket, *, most_strangers: int = MOST_STRANGERS
+    ) -> None:
+        self._most_strangers = most_strangers
+        self._strangers: OrderedDict[int, _Connection] = OrderedDict()
+        self._known: dict[int, _Connection] = {}
+        self.n_cut = 0
+        """Connections that were shut down."""
+        self._watched = watched
+        place = f"inproc://guard-{id(watched)}"
+        watched.monitor(place, _EVENTS)
+        self._events = context.socket(zmq.PAIR)
+        self._events.set(zmq.RCVHWM, 0)  # libzmq's own thread would wait for us at a limit
+        self._events.set(zmq.LINGER, 0)
+        self._events.connect(place)
+        self._tasks = [
+            asyncio.create_task(self._follow(), name="guard connections"),
+            asyncio.create_task(self._sweep(), name="guard bytes"),
+        ]
+
+    @property
+    def n_open(self) -> tuple[int, int]:
+        """How many connections of strangers and of drivers are open."""
+        return len(self._strangers), len(self._known)
+
+    def judge(self, connection: int, *, welcome: bool) -> None:
+        """Take note of what a frame was worth.
+
+        Args:
+            connection: Its file descriptor (`ZMQ_SRCFD` of the frame).
+            welcome: Whether it came from a driver that is taken on.
+        """
+        if welcome:
+            if connection in self._strangers:
+                self._known[connection] = self._strangers.pop(connection)
+            return
+        found = self._strangers.get(connection) or self._known.get(connection)
+        if found is None:
+            return
+        now = time.monotonic()
+        if found.counted_at:
+            found.left = min(_FRAMES_IN_A_ROW, found.left + (now - found.counted_at) * _FRAMES_PER_S)
+        found.counted_at = now
+        found.left -= 1.0
+        if found.left < 0.0:
+            self._cut(connection)
+
+    async def close(self) -> None:
+        """Stop watching. Harmless when repeated."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        if not self._watched.closed:
+            self._watched.disable_monitor()
+        self._events.close()
+
+    async def _follow(self) -> None:
+        while True:
+            # Taken in a row: connections come faster than this loop turns.
+            event = parse_monitor_message(await self._events.recv_multipart())
+            for _ in range(_EVENTS_IN_A_ROW):
+                self._note(event["event"], event["value"])
+                if not int(self._events.get(zmq.EVENTS)) & zmq.POLLIN:
+                    break
+                event = parse_monitor_message(await self._events.recv_multipart())
+            await asyncio.sleep(0)
+
+    def _note(self, event: int, connection: int) -> None:
+        self._strangers.pop(connection, None)
+        self._known.pop(connection, None)
+        if event == zmq.EVENT_ACCEPTED:
+            self._strangers[connection] = _Connection()
+            if len(self._strangers) > self._most_strangers:
+                self._cut(next(iter(self._strangers)))
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            for connection in list(self._strangers):
+                if _received(connection) > _MOST_BYTES:
+                    self._cut(connection)
+
+    def _cut(self, connection: int) -> None:
+        self._strangers.pop(connection, None)
+        self._known.pop(connection, None)
+        self.n_cut += 1
+        # Shut down, not closed: the descriptor is libzmq's, which finds the connection ended and cleans up.
+        with contextlib.suppress(OSError), _borrowed(connection) as borrowed:
+            borrowed.shutdown(socket.SHUT_RDWR)
+
+
+def _borrowed(connection: int) -> socket.socket:
+    return socket.socket(fileno=os.dup(connection))
+
+
+def _received(connection: int) -> int:
+    """Return how many bytes have come over a connection; 0 where the system does not tell."""
+    try:
+        with _borrowed(connection) as borrowed:
+            told = borrowed.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)
+    except (OSError, AttributeError):
+        return 0
+    return int(struct.unpack_from("=Q", told, _RECEIVED_AT)[0]) if len(told) >= _TCP_INFO_SIZE else 0
