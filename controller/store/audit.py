@@ -9,19 +9,22 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from controller.domain.campaign import Definition
-from controller.domain.event import AlarmRaised, Event, Measurement, event_adapter
+from controller.domain.event import AlarmRaised, Measurement, event_adapter
 from controller.domain.experiment import OPEN_ATTEMPTS, AttemptStatus, ExperimentStatus
 from controller.domain.proposal import Proposal
 from controller.domain.state import Attempt, CampaignState, Experiment
 from controller.errors import IllegalTransitionError
 from controller.store.reading import Reader, measured_value
 from controller.store.records import plain
+from controller.store.verifying import Verification
+from controller.store.verifying import verify as walk_chain
 
 if TYPE_CHECKING:
     from controller.store.opening import Store
@@ -39,6 +42,10 @@ class AuditReport:
     """Experiments per status, as the log tells it."""
     differences: list[str]
     """One line each; empty when balanced."""
+    verification: Verification | None = None
+    """What the hash chain says, where it was walked; what it found is among the differences."""
+    notes: list[str] = field(default_factory=list)
+    """What is no difference, but good to know, one line each."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,6 @@ class _Stored:
 
     campaign: Row
     definitions: Sequence[Row]
-    events: Sequence[Row]
     experiments: Sequence[Row]
     proposals: Sequence[Row]
     observations: Sequence[Row]
@@ -56,23 +62,41 @@ class _Stored:
     alarms: Sequence[Row]
 
 
-def audit(source: Store | Reader, campaign: str) -> AuditReport:
+@dataclass
+class _Told:
+    """What the log tells."""
+
+    state: CampaignState = field(default_factory=CampaignState)
+    alarms: Counter[tuple[object, ...]] = field(default_factory=Counter)
+    newest: float | None = None
+    """Time of the newest row, whatever it says."""
+    differences: list[str] = field(default_factory=list)
+    """What is wrong with the log itself."""
+
+
+def audit(
+    source: Store | Reader, campaign: str, *, verify: bool = False, head: str | None = None
+) -> AuditReport:
     """Compare the rows of a campaign (name or id) with its log.
+
+    Args:
+        source: The store.
+        campaign: Name or id.
+        verify: Walk the hash chain of the log too.
+        head: A head that was written down earlier (implies `verify`): the log must still contain it.
 
     Raises:
         UnknownNameError: If the store holds no such campaign.
+        ConflictError: If `head` is no hash.
         StoreError: If it cannot be read.
     """
-    stored = _read(source if isinstance(source, Reader) else source.reader, campaign)
-    events, differences = _parse(stored)
-    state = CampaignState()
-    for position, event in enumerate(events, start=1):
-        try:
-            state.apply(event)
-        except IllegalTransitionError as error:
-            differences.append(f"event {position} ({event.kind}) cannot follow what came before: {error}")
+    reader = source if isinstance(source, Reader) else source.reader
+    with reader.snapshot():
+        stored = _read(reader, campaign)
+        verification = walk_chain(reader, campaign, head) if verify or head is not None else None
+        told = _fold(reader, stored.campaign["id"])
+    state, differences = told.state, [*(verification.differences if verification else ()), *told.differences]
     for check in (
-        _campaign,
         _definition,
         _experiments,
         _proposals,
@@ -82,46 +106,51 @@ def audit(source: Store | Reader, campaign: str) -> AuditReport:
         _books,
     ):
         differences.extend(check(stored, state))
-    differences.extend(_alarms(stored, events))
-    return AuditReport(not differences, state.counts(), differences)
+    differences.extend(_campaign(stored, told))
+    differences.extend(_alarms(stored, told))
+    return AuditReport(not differences, state.counts(), differences, verification)
 
 
 def _read(reader: Reader, campaign: str) -> _Stored:
-    with reader.snapshot():
-        row = reader.campaign_row(campaign)
-        key = row["id"]
-        return _Stored(
-            campaign=row,
-            definitions=reader.definition_rows(key),
-            events=reader.event_rows(key),
-            experiments=reader.experiment_rows(key),
-            proposals=reader.proposal_rows(key),
-            observations=reader.observation_rows(key),
-            attempts=reader.attempt_rows(key),
-            measurements=reader.measurement_rows(key),
-            alarms=reader.alarm_rows(key),
-        )
+    row = reader.campaign_row(campaign)
+    key = row["id"]
+    return _Stored(
+        campaign=row,
+        definitions=reader.definition_rows(key),
+        experiments=reader.experiment_rows(key),
+        proposals=reader.proposal_rows(key),
+        observations=reader.observation_rows(key),
+        attempts=reader.attempt_rows(key),
+        measurements=reader.measurement_rows(key),
+        alarms=reader.alarm_rows(key),
+    )
 
 
-def _parse(stored: _Stored) -> tuple[list[Event], list[str]]:
-    """Return the events that can be read, and what is wrong with the log itself."""
-    events, differences = [], []
-    for expected, row in enumerate(stored.events, start=1):
-        where = f"event {row['campaign_sequence']}"
+def _fold(reader: Reader, campaign: str) -> _Told:
+    """Fold the log, page by page; what cannot be read or cannot follow is left out and told."""
+    told, expected = _Told(), 0
+    for row in chain.from_iterable(reader.event_pages(campaign)):
+        expected += 1
+        where, told.newest = f"event {row['campaign_sequence']}", row["at"]
         if row["campaign_sequence"] != expected:
-            differences.append(f"the log has a gap: {where} stands where event {expected} should")
+            told.differences.append(f"the log has a gap: {where} stands where event {expected} should")
         try:
             event = event_adapter.validate_json(row["body"])
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
-            differences.append(f"{where} ({row['kind']}) cannot be read: {place}: {first['msg']}")
+            told.differences.append(f"{where} ({row['kind']}) cannot be read: {place}: {first['msg']}")
             continue
-        if event.campaign != stored.campaign["id"]:
-            differences.append(f"{where} ({row['kind']}) tells of campaign {event.campaign}")
-        differences += _compare(where, row, {"kind": event.kind, "at": event.at})
-        events.append(event)
-    return events, differences
+        if event.campaign != campaign:
+            told.differences.append(f"{where} ({row['kind']}) tells of campaign {event.campaign}")
+        told.differences += _compare(where, row, {"kind": event.kind, "at": event.at})
+        if isinstance(event, AlarmRaised):
+            told.alarms[event.at, event.code, plain(event.message), event.experiment, event.attempt] += 1
+        try:
+            told.state.apply(event)
+        except IllegalTransitionError as error:
+            told.differences.append(f"{where} ({event.kind}) cannot follow what came before: {error}")
+    return told
 
 
 def _compare(what: str, row: Row, expected: Mapping[str, object]) -> list[str]:
@@ -143,8 +172,8 @@ def _paired(what: str, rows: Mapping[str, Row], expected: Mapping[str, object]) 
             yield f"{what} {key}: there is a row, the log does not tell of it"
 
 
-def _campaign(stored: _Stored, state: CampaignState) -> Iterable[str]:
-    newest = stored.events[-1]["at"] if stored.events else state.created_at
+def _campaign(stored: _Stored, told: _Told) -> Iterable[str]:
+    state = told.state
     expected = {
         "id": state.id,
         "name": state.name,
@@ -154,7 +183,7 @@ def _campaign(stored: _Stored, state: CampaignState) -> Iterable[str]:
         "seed": state.seed,
         "definition_fingerprint": state.definition_fingerprint,
         "created_at": state.created_at,
-        "updated_at": newest,
+        "updated_at": state.created_at if told.newest is None else told.newest,
     }
     return _compare(f"campaign {state.name}", stored.campaign, expected)
 
@@ -302,14 +331,13 @@ def _measurements(stored: _Stored, state: CampaignState) -> Iterator[str]:
             yield f"{_name(attempt, state)}, measured {measured.name}: value is {row['value']!r}, the log says {value!r}"
 
 
-def _alarms(stored: _Stored, events: Sequence[Event]) -> Iterator[str]:
-    told = Counter(
-        (e.at, e.code, plain(e.message), e.experiment, e.attempt) for e in events if isinstance(e, AlarmRaised)
+def _alarms(stored: _Stored, told: _Told) -> Iterator[str]:
+    rows: Counter[tuple[object, ...]] = Counter(
+        (r["at"], r["code"], r["message"], r["experiment"], r["attempt"]) for r in stored.alarms
     )
-    rows = Counter((r["at"], r["code"], r["message"], r["experiment"], r["attempt"]) for r in stored.alarms)
-    for alarm in told - rows:
+    for alarm in told.alarms - rows:
         yield f"alarm {alarm[1]} at {alarm[0]}: the log tells of it, its row is missing or differs"
-    for alarm in rows - told:
+    for alarm in rows - told.alarms:
         yield f"alarm {alarm[1]} at {alarm[0]}: there is a row, the log does not tell of it"
 
 
