@@ -8,7 +8,7 @@ TORCH := torch==2.13.0
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check chaos bench clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,10 @@ check: $(STAMP) ## lint, types and the directions of imports
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
+
+chaos: export OMP_NUM_THREADS = 1
+chaos: $(STAMP) ## campaigns under a storm of kills, on both stores, most of an hour (LABWRIGHT_KILLS=500)
+	nice -n 10 $(BIN)/python -m tests.chaos
 
 bench: export OMP_NUM_THREADS = 1
 bench: $(STAMP) ## closed loops over the measured tables (LABWRIGHT_SHARED names their folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, TextIO
 
 from controller.cli.render import clean, text_of
@@ -50,7 +51,9 @@ class LineDisplay:
         self._alarms = list(snapshot.alarms)
 
     def _print(self, text: str) -> None:
-        print(clean(text), file=self._out, flush=True)
+        # A full disk under the log, or a reader that has gone, is no reason to end a campaign: the store holds it all.
+        with contextlib.suppress(OSError):
+            print(clean(text), file=self._out, flush=True)
 
 
 def n_finished(snapshot: Snapshot) -> int:

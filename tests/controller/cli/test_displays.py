@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -93,3 +95,14 @@ def test_lines_tell_each_thing_once() -> None:
 )
 def test_duration_reads_as_people_say_it(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_lines_that_cannot_be_written_end_nothing() -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        lines = LineDisplay(make_definition(), "/tmp/x.db", full)
+        lines.update(SNAPSHOT)
+        lines.update(replace(SNAPSHOT, counts={"completed": 4}))
+        with pytest.raises(OSError, match="No space"):
+            full.flush()  # so it was the display that bore it
+        with contextlib.suppress(OSError):
+            full.close()
