@@ -20,6 +20,7 @@ from controller.store.locking import AdvisoryLocks, FileLocks, Lock, Locks
 from controller.store.reading import Reader
 from controller.store.records import CampaignRecord, Request
 from controller.store.schema import make_engine, prepare
+from controller.store.switches import Switch
 from controller.store.writing import Writer
 
 
@@ -177,6 +178,24 @@ class Store:
     def lock_daemon(self) -> Lock:
         """Return the lock on being this store's daemon, not yet taken."""
         return Lock(self._locks, "daemon", f"store {place(self._url)}")
+
+    # Instruments that are switched off
+
+    async def switch(self, switch: Switch) -> None:
+        """Enable or disable an instrument; durable when this returns."""
+        await self._written(switch)
+
+    def switch_now(self, switch: Switch) -> None:
+        """As `switch`, blocking; not for an event loop."""
+        self._writer.submit(switch).result()
+
+    def disabled(self, lab: str) -> dict[str, str]:
+        """Return the instruments of a lab that are switched off, each with who did it and why."""
+        return {
+            row["name"]: f"disabled by {row['changed_by']}" + (f": {row['reason']}" if row["reason"] else "")
+            for row in self.reader.instrument_rows()
+            if row["lab"] == lab and not row["enabled"]
+        }
 
     # Steering a running controller
 

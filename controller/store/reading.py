@@ -418,6 +418,12 @@ class Reader:
             return self._dicts("alarm", columns, "ORDER BY at, event")
         return self._dicts("alarm", columns, "WHERE campaign = ? ORDER BY at, event", campaign_id)
 
+    def instrument_rows(self) -> list[Row]:
+        """Return the instruments that were ever enabled or disabled: `lab, name, enabled, reason, changed_by, changed_at`."""
+        columns = "lab name enabled reason changed_by changed_at"
+        rows = self._dicts("instrument", columns, "ORDER BY lab, name")
+        return [{**row, "enabled": bool(row["enabled"])} for row in rows]
+
     def request_rows(self, pending: bool = False) -> list[Row]:
         """Return requests to the controller as they are stored, oldest first."""
         where = "WHERE answered_at IS NULL" if pending else ""
