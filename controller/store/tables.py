@@ -229,11 +229,14 @@ class AccessKeyRow(Row, table=True):
     kind: str
     """`driver`, `person` or `controller`."""
     name: str
-    """Whose it is: for a driver, its instrument."""
+    """Whose it is; a key that takes the place of another has the same."""
     public_key: str = Field(unique=True)
     """In Z85 [40 characters]."""
+    instruments: str = _json()
+    """A list: what a driver may serve, `INSTRUMENT` or `LAB/INSTRUMENT`."""
     role: str | None
     """What a person may do: `look`, `operate` or `administer`."""
     created_at: float
     created_by: str
     revoked_at: float | None
+    """When it ceases, or ceased, to be valid."""
