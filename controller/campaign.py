@@ -40,6 +40,7 @@ from controller.domain.ids import new_id
 from controller.domain.proposal import Prediction, Proposal
 from controller.domain.state import CampaignState, Experiment, fold
 from controller.engine.asking import request_for
+from controller.engine.retracting import retraction_event
 from controller.engine.snapshot import best_experiments
 from controller.engine.thinking import predict, propose
 from controller.errors import ConflictError
@@ -171,6 +172,28 @@ class Campaign:
             )
         )
         self._record(*events)
+
+    def retract(self, experiment: int, reason: str, *, undo: bool = False) -> list[int]:
+        """Take a wrong measurement out of what the model learns from; nothing is deleted, and it still counts as spent.
+
+        Args:
+            experiment: Number of a completed experiment.
+            reason: Why its result is wrong; kept beside it.
+            undo: Take an earlier retraction back instead.
+
+        Returns:
+            Numbers of the experiments that the model proposed after it knew the result.
+
+        Raises:
+            ConflictError: If the experiment has no result, or is (or is not) retracted already, or no reason is given.
+        """
+        found = next((e for e in self.state.experiments.values() if e.number == experiment), None)
+        argument = {"experiment": experiment, "reason": reason, "undo": undo}
+        self._record(retraction_event(self.state, found.id if found else None, argument, time.time()))
+        if found is None or found.ended_at is None:  # neither has a result
+            return []
+        later = (e for e in self.state.experiments.values() if e.proposal.source == "model")
+        return [e.number for e in later if e.proposed_at >= found.ended_at]
 
     def best(self) -> list[dict[str, Any]]:
         """Return the best experiment so far, or the Pareto front: `experiment`, `parameters`, `objectives`."""

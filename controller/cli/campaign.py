@@ -103,6 +103,7 @@ def show(campaign: CampaignName, store: Store = None, json: Json = False) -> Non
         best_title,
         flat,
         goals_text,
+        retracted_text,
         setting_columns,
         stand_ins_text,
     )
@@ -129,7 +130,7 @@ def show(campaign: CampaignName, store: Store = None, json: Json = False) -> Non
         {
             "status": row["status"], "reason": row["reason"], "data": "SIMULATED" if found.simulated else "real",
             "wanted": goals_text(definition), "experiments": {k: v for k, v in counts.items() if v} or "none yet",
-            "stood in": stand_ins_text(experiments), "budget": row["budget_experiments"],
+            "stood in": stand_ins_text(experiments), "retracted": retracted_text(experiments), "budget": row["budget_experiments"],
             "lab": definition["lab"]["lab"], "seed": row["seed"],
             "created": row["created_at"], "last event": row["updated_at"], "id": found.id, "store": show_url(found.url),
         },
@@ -177,6 +178,35 @@ def stop(campaign: CampaignName, store: Store = None, timeout: Timeout = 10.0, j
 def abort(campaign: CampaignName, store: Store = None, timeout: Timeout = 10.0, json: Json = False) -> None:
     """End the campaign now; actions that run are cancelled."""
     _steer("abort", campaign, store, timeout, json)
+
+
+@app.command()
+def retract(
+    campaign: CampaignName,
+    number: Annotated[
+        str, typer.Argument(metavar="EXPERIMENT", help="Number or id of a completed experiment.", show_default=False)
+    ],
+    reason: Annotated[str, typer.Option(help="Why its result is wrong; kept beside it.", show_default=False)],
+    undo: Annotated[bool, typer.Option("--undo", help="Take an earlier retraction back.")] = False,
+    store: Store = None,
+    timeout: Timeout = 10.0,
+    json: Json = False,
+) -> None:
+    """Take a wrong result out of what the model learns from; lists the proposals that rested on it."""
+    from controller.cli.requests import carry_out
+    from controller.cli.stores import find_experiment
+    from controller.engine.retracting import retraction_event, retraction_text
+
+    with find(store, campaign) as found:
+        experiment = find_experiment(found, number)
+        argument: dict[str, Any] = {"experiment": int(experiment["number"]), "reason": reason, "undo": undo}
+        rested = found.reader.rested_on(found.id, argument["experiment"])
+    carry_out(
+        found, "retract", argument,
+        here=lambda state, _, at: [retraction_event(state, experiment["id"], argument, at)],
+        text=retraction_text(argument["experiment"], undo, rested),
+        timeout_s=timeout, as_json=json, more={"rested_on": [] if undo else [e["number"] for e in rested]},
+    )  # fmt: skip
 
 
 @app.command()

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from controller.cli.options import CampaignName, Json, Store
 from controller.cli.render import Column, console, mark, print_facts, print_json, print_rows, table
 from controller.cli.stores import Found, find, find_experiment, show_url
-
-if TYPE_CHECKING:
-    from controller.store.opening import Store as WritingStore
 
 app = typer.Typer()
 
@@ -74,6 +71,7 @@ def list_experiments(
         Column("source"),
         Column("completed_at", "ended"),
         Column("reason"),
+        *([Column("retracted_reason", "retracted")] if any(row["retracted_at"] for row in rows) else []),
         Column("data"),
     ]
     print_rows(
@@ -88,10 +86,11 @@ def show(campaign: CampaignName, number: Number, store: Store = None, json: Json
     with find(store, campaign) as found:
         experiment = find_experiment(found, number)
         definition = found.reader.definition(found.id)
+        rested = found.reader.rested_on(found.id, experiment["number"]) if experiment["retracted_at"] else []
     if json:
-        print_json(experiment)
+        print_json({**experiment, "rested_on": [e["number"] for e in rested]} if experiment["retracted_at"] else experiment)
         return
-    _print_experiment(found, experiment, definition)
+    _print_experiment(found, experiment, definition, rested)
 
 
 @app.command()
@@ -109,21 +108,18 @@ def resolve(
     json: Json = False,
 ) -> None:
     """Say what became of an experiment whose status is unknown."""
-    from controller.cli.requests import Answer, ask, at_work, report, who
-    from controller.store.opening import Store as WritingStore
+    from controller.cli.requests import carry_out, who
+    from controller.engine.resolving import resolve_events
 
     argument: dict[str, Any] = {
         "status": verdict.value, "values": _values(value or []), "reason": reason or f"resolved by {who()}",
     }  # fmt: skip
     with find(store, campaign) as found:
         argument["experiment"] = int(find_experiment(found, number)["number"])
-    with WritingStore.open(found.url) as writing:
-        if at_work(writing, found.name):
-            answer = ask(writing, "resolve", found.id, argument, timeout_s=timeout)
-        else:
-            _resolve_here(writing, found, argument)
-            answer = Answer(f"experiment {argument['experiment']} is {verdict.value}")
-    report(found.name, found.url, answer, as_json=json)
+    carry_out(
+        found, "resolve", argument, here=lambda state, definition, at: resolve_events(state, definition, argument, at),
+        text=f"experiment {argument['experiment']} is {verdict.value}", timeout_s=timeout, as_json=json,
+    )  # fmt: skip
 
 
 @app.command()
@@ -173,27 +169,17 @@ def _values(texts: list[str]) -> dict[str, float]:
     return values
 
 
-def _resolve_here(store: WritingStore, found: Found, argument: dict[str, Any]) -> None:
-    """Commit a person's verdict while no controller holds the campaign."""
-    import time
-
-    from controller.domain.state import fold
-    from controller.engine.resolving import resolve_events
-
-    with store.lock_campaign(found.name):
-        events = store.events(found.id)
-        # A simulated lab's clock may be ahead of this one; the log must not go back in time.
-        at = max(time.time(), events[-1].at)
-        store.commit_now(resolve_events(fold(events), store.definition(found.id), argument, at))
-
-
-def _print_experiment(found: Found, experiment: dict[str, Any], definition: dict[str, Any]) -> None:
+def _print_experiment(
+    found: Found, experiment: dict[str, Any], definition: dict[str, Any], rested: list[dict[str, Any]]
+) -> None:
     proposal = experiment.get("proposal") or {}
     units = {n: p.get("unit") for n, p in definition["problem"]["parameters"].items()}
     out = console()
     print_facts(
         {
             "status": experiment["status"], "reason": experiment.get("reason"),
+            "retracted": experiment["retracted_reason"] and f"{experiment['retracted_reason']} ({experiment['retracted_at']})",
+            "rested on it": ", ".join(f"{e['number']} ({e['status']})" for e in rested),
             "data": "SIMULATED" if experiment["simulated"] else "real",
             "proposed": experiment["proposed_at"], "started": experiment.get("started_at"), "ended": experiment["completed_at"],
             "id": experiment["id"], "store": show_url(found.url),

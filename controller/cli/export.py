@@ -11,7 +11,7 @@ from typing import Any
 from controller.cli.stores import Found, show_url
 from controller.errors import UnknownNameError
 
-FACTS = ("status", "reason", "source", "attempts", "proposed_at", "completed_at", "simulated")
+FACTS = ("status", "reason", "source", "attempts", "proposed_at", "completed_at", "simulated", "retracted_at", "retracted_reason")
 
 
 def as_csv(found: Found) -> str:

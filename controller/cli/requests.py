@@ -6,6 +6,7 @@ import getpass
 import os
 import socket
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,12 @@ from controller.cli.stores import Found, show_url
 from controller.errors import CampaignLockedError, ConflictError
 
 if TYPE_CHECKING:
+    from controller.domain.campaign import Definition
+    from controller.domain.event import Event
+    from controller.domain.state import CampaignState
     from controller.store.opening import Store
+
+    Here = Callable[[CampaignState, Definition, float], Sequence[Event]]
 
 POLL_S = 0.1
 
@@ -88,11 +94,47 @@ def steer(found: Found, verb: str, argument: dict[str, Any], *, timeout_s: float
     report(found.name, found.url, answer, as_json=as_json)
 
 
-def report(campaign: str, url: str, answer: Answer, *, as_json: bool) -> None:
-    """Print what became of a request."""
+def carry_out(
+    found: Found, verb: str, argument: dict[str, Any], *, here: Here, text: str, timeout_s: float, as_json: bool,
+    more: dict[str, Any] | None = None,
+) -> None:  # fmt: skip
+    """Have a person's word on an experiment booked and print what became of it.
+
+    The controller that holds the campaign is asked; where none does, it is booked here, under the campaign's lock.
+
+    Args:
+        found: The campaign.
+        verb: What the controller is asked.
+        argument: Details.
+        here: Returns the events from the campaign's state, its definition and the time.
+        text: What to say when it was booked here.
+        timeout_s: Patience with the controller [s].
+        as_json: Print JSON.
+        more: Stands beside the answer in the JSON.
+
+    Raises:
+        ConflictError: If it cannot be.
+    """
+    from controller.domain.state import fold
+    from controller.store.opening import Store
+
+    with Store.open(found.url) as store:
+        if at_work(store, found.name):
+            answer = ask(store, verb, found.id, argument, timeout_s=timeout_s)
+        else:
+            with store.lock_campaign(found.name):
+                state = fold(store.iter_events(found.id))
+                # A simulated lab's clock may be ahead of this one; the log must not go back in time.
+                at = max(time.time(), state.last_at)
+                store.commit_now(here(state, store.definition(found.id), at))
+            answer = Answer(text)
+    report(found.name, found.url, answer, as_json=as_json, more=more)
+
+
+def report(campaign: str, url: str, answer: Answer, *, as_json: bool, more: dict[str, Any] | None = None) -> None:
+    """Print what became of a request; `more` stands beside it in the JSON."""
     if as_json:
-        print_json(
-            {"campaign": campaign, "answered": not answer.waiting, "answer": answer.text, "store": show_url(url)}
-        )
+        told = {"campaign": campaign, "answered": not answer.waiting, "answer": answer.text, "store": show_url(url)}
+        print_json({**told, **(more or {})})
     else:
         print(f"{campaign}: {answer.text}")

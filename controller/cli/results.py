@@ -29,13 +29,18 @@ def best_rows(definition: Mapping[str, Any], experiments: Sequence[Mapping[str, 
     from controller.domain.objective import Objective, best_of
 
     objectives = {name: Objective.model_validate(o) for name, o in definition["problem"]["objectives"].items()}
-    completed = [e for e in experiments if e["status"] == "completed" and objectives.keys() <= e["objectives"].keys()]
+    completed = [e for e in experiments if has_result(e) and objectives.keys() <= e["objectives"].keys()]
     chosen = [completed[i] for i in best_of(objectives, [e["objectives"] for e in completed])]
     first = next(iter(objectives))
     return [
         {"experiment": e["number"], "parameters": dict(e["parameters"]), "objectives": dict(e["objectives"])}
         for e in sorted(chosen, key=lambda e: e["objectives"][first])
     ]
+
+
+def has_result(experiment: Mapping[str, Any]) -> bool:
+    """Say whether an experiment has a result that stands: it is completed, and nobody has retracted it."""
+    return experiment["status"] == "completed" and experiment["retracted_at"] is None
 
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,6 +117,15 @@ def stand_ins_text(experiments: Sequence[Mapping[str, Any]]) -> str:
         f"{len(numbers)} space-filling point{'s' * (len(numbers) > 1)} in place of the model's; "
         f"`labwright experiment show` says why, the last was number {numbers[-1]}"
     )
+
+
+def retracted_text(experiments: Sequence[Mapping[str, Any]]) -> str:
+    """Return which results are retracted and where to read why; empty when none is."""
+    numbers = [str(e["number"]) for e in experiments if e["retracted_at"] is not None]
+    if not numbers:
+        return ""
+    count = f"{len(numbers)} result{'s' * (len(numbers) > 1)}"
+    return f"{count}, of experiment {', '.join(numbers)}; `labwright experiment show` says why"
 
 
 def _columns(prefix: str, described: Mapping[str, Mapping[str, Any]]) -> list[Column]:

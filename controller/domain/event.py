@@ -110,6 +110,24 @@ class ExperimentStatusChanged(_Event):
     """Objective name -> value; only with status completed."""
 
 
+class ExperimentRetracted(_Event):
+    """A person took a completed experiment's result out of what the model learns from; the experiment stays completed."""
+
+    kind: Literal["experiment.retracted"] = "experiment.retracted"
+    experiment: str
+    number: Annotated[int, Field(ge=1)]
+    reason: str
+
+
+class ExperimentReinstated(_Event):
+    """A person took a retraction back: the model learns from the result again."""
+
+    kind: Literal["experiment.reinstated"] = "experiment.reinstated"
+    experiment: str
+    number: Annotated[int, Field(ge=1)]
+    reason: str
+
+
 class AttemptCommitted(_Event):
     """It was decided to dispatch a step; written before the command leaves."""
 
@@ -155,6 +173,8 @@ Event = Annotated[
     | ControllerDetached
     | ExperimentProposed
     | ExperimentStatusChanged
+    | ExperimentRetracted
+    | ExperimentReinstated
     | AttemptCommitted
     | AttemptStatusChanged
     | AlarmRaised,

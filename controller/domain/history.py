@@ -1,4 +1,7 @@
-"""What ended experiments taught, in columns: a campaign of years keeps some fifty bytes for each in memory."""
+"""What ended experiments taught, in columns: a campaign of years keeps some fifty bytes for each in memory.
+
+A retracted result is kept beside the columns: nothing learns from it, and it can be reinstated.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import Any
 from controller.domain.base import Point, Value
 from controller.domain.event import Observation
 from controller.domain.request import Observations
+from controller.errors import IllegalTransitionError
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class History:
         self._points: dict[str, MutableSequence[Any]] = {}
         self._values: dict[str, MutableSequence[Any]] = {}
         self._sems: dict[str, MutableSequence[Any]] = {}
+        self._retracted: dict[int, tuple[Point, dict[str, Observation]]] = {}
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -40,7 +45,8 @@ class History:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, History):
             return NotImplemented
-        return self._numbers == other._numbers and self.observations() == other.observations()
+        same_columns = self._numbers == other._numbers and self.observations() == other.observations()
+        return same_columns and self.retracted == other.retracted
 
     __hash__ = None  # type: ignore[assignment]  # it changes
 
@@ -70,13 +76,51 @@ class History:
 
     def remove(self, number: int) -> None:
         """Take an experiment out that goes on after all; one that is not here changes nothing."""
-        at = bisect_left(self._numbers, number)
-        if at == len(self._numbers) or self._numbers[at] != number:
+        at = self._find(number)
+        if at is None:
             return
         del self._numbers[at], self._completed[at]
         for columns in (self._points, self._values, self._sems):
             for column in columns.values():
                 del column[at]
+
+    def get(self, number: int) -> Ended | None:
+        """Return the experiment with `number`; None where it has not ended, or is retracted."""
+        at = self._find(number)
+        return None if at is None else Ended(number, self._point(at), self._values_at(at) if self._completed[at] else None)
+
+    @property
+    def retracted(self) -> dict[int, Ended]:
+        """Experiments whose results are retracted, by number."""
+        return {
+            number: Ended(number, point, {name: seen.value for name, seen in observations.items()})
+            for number, (point, observations) in self._retracted.items()
+        }
+
+    def retract(self, number: int) -> None:
+        """Take a result out of what is learned from.
+
+        Raises:
+            IllegalTransitionError: If there is none of that number, or it is retracted already.
+        """
+        at = self._find(number)
+        if at is None or not self._completed[at]:
+            why = "is retracted already" if number in self._retracted else "has no result that could be retracted"
+            raise IllegalTransitionError(f"experiment {number} {why}")
+        sems = _cells(self._sems, at)
+        observations = {n: Observation(value=v, sem=sems.get(n)) for n, v in self._values_at(at).items()}
+        self._retracted[number] = (self._point(at), observations)
+        self.remove(number)
+
+    def reinstate(self, number: int) -> None:
+        """Take a retracted result in again.
+
+        Raises:
+            IllegalTransitionError: If it is not retracted.
+        """
+        if number not in self._retracted:
+            raise IllegalTransitionError(f"experiment {number} is not retracted")
+        self.put(number, *self._retracted.pop(number))
 
     def observations(self) -> Observations:
         """Return everything as a proposal rests on it."""
@@ -90,8 +134,17 @@ class History:
     def _point(self, i: int) -> Point:
         return {name: column[i] for name, column in self._points.items()}
 
+    def _find(self, number: int) -> int | None:
+        at = bisect_left(self._numbers, number)
+        return at if at < len(self._numbers) and self._numbers[at] == number else None
+
     def _values_at(self, i: int) -> dict[str, float]:
-        return {name: column[i] for name, column in self._values.items() if not math.isnan(column[i])}
+        return _cells(self._values, i)
+
+
+def _cells(columns: Mapping[str, MutableSequence[Any]], i: int) -> dict[str, float]:
+    """Return row `i` of columns of numbers, without what is missing there."""
+    return {name: column[i] for name, column in columns.items() if not math.isnan(column[i])}
 
 
 def _known(column: MutableSequence[Any]) -> list[float | None]:

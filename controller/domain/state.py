@@ -22,6 +22,8 @@ from controller.domain.event import (
     ControllerDetached,
     Event,
     ExperimentProposed,
+    ExperimentReinstated,
+    ExperimentRetracted,
     ExperimentStatusChanged,
     Fault,
     Measurement,
@@ -77,6 +79,8 @@ class Experiment:
     reason: str = ""
     started_at: float | None = None
     ended_at: float | None = None
+    retracted_at: float | None = None
+    retracted_reason: str | None = None
 
     @property
     def point(self) -> Point:
@@ -139,6 +143,8 @@ class CampaignState:
             self._propose(event)
         elif isinstance(event, ExperimentStatusChanged):
             self._move_experiment(event)
+        elif isinstance(event, (ExperimentRetracted, ExperimentReinstated)):
+            self._retract(event)
         elif isinstance(event, AttemptCommitted):
             self._commit_attempt(event)
         elif isinstance(event, AttemptStatusChanged):
@@ -177,6 +183,19 @@ class CampaignState:
             completed = event.status is ExperimentStatus.COMPLETED
             self.history.put(experiment.number, experiment.point, experiment.observations if completed else None)
         self._settle(experiment)
+
+    def _retract(self, event: ExperimentRetracted | ExperimentReinstated) -> None:
+        experiment = self.experiments.get(event.experiment)
+        if (experiment is None and not self.lean) or (experiment is not None and experiment.number != event.number):
+            raise IllegalTransitionError(f"experiment {event.experiment} is not experiment {event.number}")
+        retracted = isinstance(event, ExperimentRetracted)
+        if retracted:
+            self.history.retract(event.number)
+        else:
+            self.history.reinstate(event.number)
+        if experiment is not None:
+            experiment.retracted_at = event.at if retracted else None
+            experiment.retracted_reason = event.reason if retracted else None
 
     def _settle(self, experiment: Experiment) -> None:
         """Let go of an experiment of which nothing more can become, where that is wanted."""

@@ -10,6 +10,8 @@ from controller.domain.event import (
     AlarmRaised,
     CampaignStatusChanged,
     Event,
+    ExperimentReinstated,
+    ExperimentRetracted,
     ExperimentStatusChanged,
     Fault,
     Observation,
@@ -17,7 +19,7 @@ from controller.domain.event import (
 from controller.domain.experiment import ExperimentStatus
 from controller.domain.history import Ended
 from controller.domain.state import CampaignState, Experiment
-from controller.engine.snapshot import BestSoFar
+from controller.engine.snapshot import best_so_far
 from controller.errors import StoreError
 from instruments.clock import Clock
 
@@ -44,9 +46,7 @@ class Ledger:
         self.alarms: deque[str] = deque(maxlen=ALARMS_SHOWN)
         """The newest ones, for displays."""
         self._store = store
-        self._best = BestSoFar(definition.problem.objectives)
-        for ended in state.history:
-            self._best.add(ended)
+        self._best = best_so_far(definition, state)
 
     async def record(self, *events: Event) -> None:
         """Apply and commit `events` as one; when this returns they are durable.
@@ -69,6 +69,8 @@ class Ledger:
             self._best.add(Ended(experiment.number, experiment.point, values))
         else:
             self.state.apply(event)
+            if isinstance(event, (ExperimentRetracted, ExperimentReinstated)):
+                self._best = best_so_far(self.definition, self.state)
 
     @property
     def best(self) -> list[dict[str, Any]]:
@@ -81,6 +83,14 @@ class Ledger:
             return self._store.reader.instrument_of_ended(self.state.id, attempt)
         except StoreError:
             return None  # its driver will ask again
+
+    def experiment_id(self, number: int) -> str | None:
+        """Return the id of an experiment, also of one that the state has let go of; None if there is none. Raises `StoreError`."""
+        return self._store.reader.experiment_id(self.state.id, number)
+
+    def rested_on(self, number: int) -> list[dict[str, Any]]:
+        """Return number and status of the experiments whose proposals rested on a result. Raises `StoreError`."""
+        return self._store.reader.rested_on(self.state.id, number)
 
     def stamp(self) -> dict[str, Any]:
         """Return what every event carries: the campaign and the time."""

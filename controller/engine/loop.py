@@ -16,13 +16,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from controller.domain.campaign import CampaignStatus, Definition
-from controller.domain.event import AttemptStatusChanged
+from controller.domain.event import AttemptStatusChanged, ExperimentReinstated
 from controller.domain.experiment import ExperimentStatus
 from controller.domain.state import Attempt, CampaignState
 from controller.engine.dispatching import Dispatching
 from controller.engine.ledger import Ledger
 from controller.engine.proposing import Proposed, Proposing
 from controller.engine.resolving import find_experiment, resolve_events
+from controller.engine.retracting import retraction_event, retraction_text
 from controller.engine.snapshot import Snapshot, snapshot_of
 from controller.engine.thinker import Thinker
 from controller.errors import ConflictError
@@ -240,10 +241,12 @@ class CampaignLoop:
                 return "aborting: drivers were told to end what runs"
             case "resolve":
                 return await self._resolve(argument)
+            case "retract":
+                return await self._retract(argument)
             case "retry" | "abandon":
                 return await self._retry_or_abandon(verb, int(argument["experiment"]))
         raise ConflictError(
-            f"a campaign cannot {verb!r}; it can pause, resume, stop, abort, resolve, retry and abandon"
+            f"a campaign cannot {verb!r}; it can pause, resume, stop, abort, resolve, retract, retry and abandon"
         )
 
     async def _resolve(self, argument: dict[str, Any]) -> str:
@@ -253,6 +256,15 @@ class CampaignLoop:
         for attempt in resolved:
             self._session.acknowledge(attempt.instrument, attempt.id)
         return f"experiment {argument['experiment']} is {argument['status']}"
+
+    async def _retract(self, argument: dict[str, Any]) -> str:
+        number = int(argument["experiment"])
+        key = self._ledger.experiment_id(number)
+        event = retraction_event(self.state, key, argument, self._ledger.clock.time())
+        await self._ledger.record(event)
+        self._proposing.know_anew()
+        undo = isinstance(event, ExperimentReinstated)
+        return retraction_text(number, undo, self._ledger.rested_on(number))
 
     async def _retry_or_abandon(self, verb: str, number: int) -> str:
         status = _S.QUEUED if verb == "retry" else _S.ABANDONED

@@ -50,9 +50,14 @@ class Proposing:
         self._deliver = deliver
         self._thinking: asyncio.Task[None] | None = None
         self._wanted_since: float | None = None
-        state = ledger.state
-        self._known = {self._key(point) for point in state.history.points()}
-        self._known |= {self._key(e.point) for e in state.experiments.values()}
+        self._outdated = False
+        self._known = self._keys()
+
+    def _keys(self) -> set[int]:
+        state = self._ledger.state
+        return {self._key(point) for point in state.history.points()} | {
+            self._key(e.point) for e in state.experiments.values() if e.retracted_at is None
+        }
 
     def _key(self, point: Point) -> int:
         # Eight bytes for each setting; that two share them by chance would cost one proposal and nothing else.
@@ -97,6 +102,9 @@ class Proposing:
 
     async def accept(self, answer: Proposed) -> None:
         """Make experiments of an answer."""
+        if self._outdated:
+            self.decline()
+            return
         self._thinking = None
         if isinstance(answer.error, SpaceExhaustedError):
             self.exhausted = str(answer.error)
@@ -112,7 +120,17 @@ class Proposing:
     def decline(self) -> None:
         """Let an answer go that came when nothing was wanted any more; it will be asked for again."""
         self._thinking = None
+        self._outdated = False
         self._wanted_since = None
+
+    def know_anew(self) -> None:
+        """Take note that what is known was changed by hand: an answer under way rests on what no longer holds.
+
+        The point of a retracted result may be proposed again.
+        """
+        self._known = self._keys()
+        self.exhausted = ""
+        self._outdated = self.thinking
 
     def close(self) -> None:
         """Wait for no answer any more."""

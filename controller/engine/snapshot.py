@@ -71,12 +71,17 @@ class BestSoFar:
         )
 
 
-def best_experiments(definition: Definition, state: CampaignState) -> list[dict[str, Any]]:
-    """Return the best experiment, or the Pareto front; see `BestSoFar.experiments`."""
+def best_so_far(definition: Definition, state: CampaignState) -> BestSoFar:
+    """Return the best of all results that stand."""
     best = BestSoFar(definition.problem.objectives)
     for ended in state.history:
         best.add(ended)
-    return best.experiments()
+    return best
+
+
+def best_experiments(definition: Definition, state: CampaignState) -> list[dict[str, Any]]:
+    """Return the best experiment, or the Pareto front; see `BestSoFar.experiments`."""
+    return best_so_far(definition, state).experiments()
 
 
 def snapshot_of(definition: Definition, state: CampaignState, best: list[dict[str, Any]] | None = None) -> Snapshot:

@@ -242,6 +242,8 @@ def _experiment_columns(experiment: Experiment, state: CampaignState) -> dict[st
         "ended_at": experiment.ended_at,
         "simulated": state.simulated,
         "n_attempts": len(experiment.attempts),
+        "retracted_at": experiment.retracted_at,
+        "retracted_reason": None if experiment.retracted_reason is None else plain(experiment.retracted_reason),
     }
 
 

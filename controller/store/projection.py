@@ -23,6 +23,8 @@ from controller.domain.event import (
     CampaignStatusChanged,
     Event,
     ExperimentProposed,
+    ExperimentReinstated,
+    ExperimentRetracted,
     ExperimentStatusChanged,
     Fault,
 )
@@ -141,6 +143,11 @@ def project(connection: Connection, event: Event, event_id: str) -> None:
         _insert_experiment(connection, event)
     elif isinstance(event, ExperimentStatusChanged):
         _move_experiment(connection, event)
+    elif isinstance(event, ExperimentRetracted):
+        retraction = {"retracted_at": event.at, "retracted_reason": plain(event.reason)}
+        _update(connection, ExperimentRow, event.experiment, **retraction)
+    elif isinstance(event, ExperimentReinstated):
+        _update(connection, ExperimentRow, event.experiment, retracted_at=None, retracted_reason=None)
     elif isinstance(event, AttemptCommitted):
         _insert_attempt(connection, event)
     elif isinstance(event, AttemptStatusChanged):

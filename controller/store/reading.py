@@ -242,7 +242,7 @@ class Reader:
 
         Returns:
             id, number, status, parameters, objectives (name -> value), attempts (how many), proposed_at, started_at,
-            completed_at, simulated, reason, source of each.
+            completed_at, simulated, reason, source, retracted_at and retracted_reason (None unless retracted) of each.
         """
         with self.snapshot():
             key = self._id(campaign)
@@ -268,6 +268,8 @@ class Reader:
             "simulated": row["simulated"],
             "reason": row["reason"],
             "source": row["source"],
+            "retracted_at": iso(row["retracted_at"]),
+            "retracted_reason": row["retracted_reason"],
         }
 
     def experiment(self, campaign: str, number_or_id: int | str) -> Row:
@@ -304,6 +306,26 @@ class Reader:
         """Return the rows of all experiments of a campaign as they are stored, by number."""
         rows = self._dicts("experiment", _EXPERIMENT, "WHERE campaign = ? ORDER BY number", campaign_id)
         return [{**row, "simulated": bool(row["simulated"])} for row in rows]
+
+    def experiment_id(self, campaign_id: str, number: int) -> str | None:
+        """Return the id of an experiment, None where there is none of that number."""
+        rows = self._dicts("experiment", "id", "WHERE campaign = ? AND number = ?", campaign_id, number)
+        return str(rows[0]["id"]) if rows else None
+
+    def rested_on(self, campaign_id: str, number: int) -> list[Row]:
+        """Return number and status of the experiments that the model proposed when it knew the result of another.
+
+        Those are the ones it proposed after that one ended and, where its result is retracted, before that. One or the other
+        may have been computed just before the result came in.
+        """
+        return self._dicts(
+            "experiment", "number status",
+            "WHERE campaign = ? AND source = 'model'"
+            " AND proposed_at >= (SELECT ended_at FROM experiment WHERE campaign = ? AND number = ?)"
+            " AND NOT proposed_at >= COALESCE((SELECT retracted_at FROM experiment WHERE campaign = ? AND number = ?), 1e300)"
+            " ORDER BY number",
+            campaign_id, campaign_id, number, campaign_id, number,
+        )  # fmt: skip
 
     def observation_rows(self, campaign_id: str) -> list[Row]:
         """Return all observations of a campaign as they are stored."""
@@ -477,7 +499,7 @@ _PAGE = 2000
 _CAMPAIGN = "id name status reason simulated seed definition_fingerprint created_at updated_at budget_experiments"
 _EXPERIMENT = (
     "id campaign number status reason fault_code fault_message point source proposed_at started_at ended_at "
-    "simulated n_attempts"
+    "simulated n_attempts retracted_at retracted_reason"
 )
 _ATTEMPT = (
     "id campaign experiment step ordinal instrument action arguments units status reason fault_code fault_message "

@@ -18,6 +18,8 @@ from controller.domain.event import (
     ControllerDetached,
     Event,
     ExperimentProposed,
+    ExperimentReinstated,
+    ExperimentRetracted,
     ExperimentStatusChanged,
     Fault,
     Measurement,
@@ -88,6 +90,12 @@ _BY_CLASS: dict[type[Event], st.SearchStrategy[Event]] = {
     ExperimentStatusChanged: st.builds(
         ExperimentStatusChanged, **_stamp, experiment=ids, status=st.sampled_from(ExperimentStatus), reason=texts,
         fault=st.none() | faults, observations=st.dictionaries(identifiers, observations, max_size=2),
+    ),
+    ExperimentRetracted: st.builds(
+        ExperimentRetracted, **_stamp, experiment=ids, number=st.integers(1, 10**6), reason=texts
+    ),
+    ExperimentReinstated: st.builds(
+        ExperimentReinstated, **_stamp, experiment=ids, number=st.integers(1, 10**6), reason=texts
     ),
     AttemptCommitted: st.builds(
         AttemptCommitted, **_stamp, attempt=ids, experiment=ids, step=labels, ordinal=st.integers(1, 20),

@@ -19,6 +19,8 @@ from controller.domain.event import (
     ControllerDetached,
     Event,
     ExperimentProposed,
+    ExperimentReinstated,
+    ExperimentRetracted,
     ExperimentStatusChanged,
     Observation,
 )
@@ -83,6 +85,12 @@ def moved_attempt(state: CampaignState, attempt: str, status: AttemptStatus, **c
     return AttemptStatusChanged(**_stamp(state), attempt=attempt, experiment=experiment, status=status, **content)
 
 
+def retracted(state: CampaignState, experiment: str, number: int, *, undo: bool = False) -> Event:
+    """Return the retraction of a result, or its end; legal or not."""
+    kind = ExperimentReinstated if undo else ExperimentRetracted
+    return kind(**_stamp(state), experiment=experiment, number=number, reason="walk")
+
+
 def draw_next(draw: _Draw, state: CampaignState) -> Event:
     """Draw one event that may follow `state`; experiments move more often than anything else."""
     if not state.id:
@@ -100,6 +108,10 @@ def draw_next(draw: _Draw, state: CampaignState) -> Event:
     attempts = [a.id for a in state.attempts.values() if ATTEMPT_TRANSITIONS[a.status]]
     if attempts:
         moves += 2 * [lambda: _attempt_move(draw, state, draw(st.sampled_from(attempts)))]
+    completed = [e for e in state.experiments.values() if e.status is ExperimentStatus.COMPLETED]
+    if completed:
+        chosen = draw(st.sampled_from(completed))
+        moves.append(lambda: retracted(state, chosen.id, chosen.number, undo=chosen.retracted_at is not None))
     # What leads furthest comes first: that is where a draw likes to be.
     return draw(st.sampled_from(moves[::-1]))()  # type: ignore[no-any-return]  # a drawn value has no type
 
@@ -119,6 +131,7 @@ def draw_illegal(draw: _Draw, state: CampaignState) -> Event:
         lambda: proposed(state).model_copy(update={"number": len(state.experiments) + draw(st.sampled_from([0, 2, 5]))}),
         lambda: moved_experiment(state, "experiment-never", draw(st.sampled_from(ExperimentStatus))),
         lambda: committed(state, "experiment-never"),
+        lambda: retracted(state, "experiment-never", 1, undo=draw(st.booleans())),
         lambda: AttemptStatusChanged(
             **_stamp(state), attempt="attempt-never", experiment="experiment-1",
             status=draw(st.sampled_from(AttemptStatus)),
@@ -131,6 +144,12 @@ def draw_illegal(draw: _Draw, state: CampaignState) -> Event:
         choices.append(lambda: proposed(state).model_copy(update={"experiment": experiment.id}))
         if experiment.status is not ExperimentStatus.RUNNING:
             choices.append(lambda: committed(state, experiment.id))
+        again = experiment.retracted_at is not None
+        if again or experiment.status is not ExperimentStatus.COMPLETED:
+            choices.append(lambda: retracted(state, experiment.id, experiment.number))
+        if not again:
+            choices.append(lambda: retracted(state, experiment.id, experiment.number, undo=True))
+        choices.append(lambda: retracted(state, experiment.id, experiment.number + 1, undo=again))
     if state.attempts:
         attempt = draw(st.sampled_from(list(state.attempts.values())))
         kept = sorted(set(AttemptStatus) - ATTEMPT_TRANSITIONS[attempt.status])

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from controller.cli.results import best_rows
+from controller.cli.results import best_rows, has_result
 from controller.errors import MissingExtraError
 
 INK, GREY, FRONT, SHADE = "#222222", "#9a9a9a", "#0b6e4f", "#d8ede5"
@@ -35,7 +35,7 @@ def draw(definition: Mapping[str, Any], experiments: Sequence[Mapping[str, Any]]
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtraError("matplotlib", "plot", "the picture") from None
-    done = [e for e in experiments if e["status"] == "completed"]
+    done = [e for e in experiments if has_result(e)]
     (x_name, x_spec), (y_name, y_spec) = definition["problem"]["objectives"].items()
     figure = Figure(figsize=(11, 4.8), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)

@@ -6,6 +6,7 @@ import copy
 import sys
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from controller.domain.base import Value
 from controller.domain.event import Observation
 from controller.domain.history import Ended, History
 from controller.domain.request import Observations, Observed
+from controller.errors import IllegalTransitionError
 
 _settings: st.SearchStrategy[Value] = st.sampled_from([0.5, 1.0, -0.0, 2, 300, True, "DMAc", "1"])
 _rows = st.tuples(
@@ -75,3 +77,43 @@ def test_an_experiment_of_numbers_takes_some_fifty_bytes() -> None:
     for columns in (history._points, history._values, history._sems):
         held += columns.values()
     assert sum(sys.getsizeof(column) for column in held) < 50 * 5000
+
+
+@given(st.dictionaries(st.integers(1, 40), _rows, min_size=1), st.data())
+def test_retracted_results_are_as_if_they_had_not_come_until_they_are_reinstated(
+    rows: dict[int, Any], data: st.DataObject
+) -> None:
+    history, before, without = History(), History(), History()
+    with_result = [number for number, (_, told) in rows.items() if told is not None]
+    gone = data.draw(st.sets(st.sampled_from(with_result))) if with_result else set()
+    for number, (point, told) in rows.items():
+        history.put(number, point, _observations(told))
+        before.put(number, point, _observations(told))
+        if number not in gone:
+            without.put(number, point, _observations(told))
+    for number in gone:
+        history.retract(number)
+    assert [ended.number for ended in history] == [ended.number for ended in without]
+    assert history.observations().rows() == without.observations().rows()
+    assert {n: e.values for n, e in history.retracted.items()} == {
+        n: {name: value for name, (value, _) in rows[n][1].items()} for n in gone
+    }
+    for number in sorted(gone):
+        assert history.get(number) is None
+        history.reinstate(number)
+    assert history.observations().rows() == before.observations().rows()
+    assert history.retracted == {}
+
+
+def test_what_has_no_result_cannot_be_retracted_nor_what_is_not_retracted_reinstated() -> None:
+    history = History()
+    history.put(1, {"a": 1.0}, {"y": Observation(value=2.0)})
+    history.put(2, {"a": 2.0}, None)
+    for number in (2, 3):
+        with pytest.raises(IllegalTransitionError, match=f"experiment {number} has no result that could be retracted"):
+            history.retract(number)
+    history.retract(1)
+    with pytest.raises(IllegalTransitionError, match="experiment 1 is retracted already"):
+        history.retract(1)
+    with pytest.raises(IllegalTransitionError, match="experiment 2 is not retracted"):
+        history.reinstate(2)

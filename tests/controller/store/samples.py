@@ -14,6 +14,8 @@ from controller.domain.event import (
     ControllerDetached,
     Event,
     ExperimentProposed,
+    ExperimentReinstated,
+    ExperimentRetracted,
     ExperimentStatusChanged,
     Fault,
     Measurement,
@@ -171,6 +173,15 @@ class Script:
             observations={"yield": Observation(value=61.25, unit="percent", sem=0.5), "cost": Observation(value=3.0)},
         )
 
+    def retracted(self, experiment: str, number: int, reason: str = "the vial was empty\0") -> Event:
+        campaign, at = self._stamp()
+        return ExperimentRetracted(campaign=campaign, at=at, experiment=experiment, number=number, reason=reason)
+
+    def reinstated(self, experiment: str, number: int) -> Event:
+        campaign, at = self._stamp()
+        reason = "the vial was full"
+        return ExperimentReinstated(campaign=campaign, at=at, experiment=experiment, number=number, reason=reason)
+
     def alarm(self, message: str = "stalled") -> Event:
         campaign, at = self._stamp()
         return AlarmRaised(campaign=campaign, at=at, code="stall", message=message)
@@ -216,6 +227,8 @@ class Script:
     def everything(self) -> list[list[Event]]:
         """Return the units of a campaign that holds every kind of event."""
         units = [self.created(), *self.one_completed(), *self.one_failed_then_retried()]
+        completed = units[1][0].experiment  # type: ignore[union-attr]  # it is proposed there
+        units += [[self.retracted(completed, 1)], [self.reinstated(completed, 1)]]
         unknown, proposed = self.proposed()
         attempt, committed = self.committed(unknown)
         units += [

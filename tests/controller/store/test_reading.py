@@ -102,7 +102,7 @@ def test_everything_that_is_read_is_ready_for_json(filled: Store) -> None:
 def test_campaign_shows_counts_and_definition(filled: Store, script: Script) -> None:
     (listed,) = filled.reader.campaigns()
     shown = filled.reader.campaign("sample")
-    assert {**listed, "n_events": 37, "definition": json.loads(script.definition.model_dump_json())} == shown
+    assert {**listed, "n_events": 39, "definition": json.loads(script.definition.model_dump_json())} == shown
     assert shown["spent"] == 4
     assert shown["budget_experiments"] == 10
     assert shown["counts"]["cancelled"] == 1
@@ -110,10 +110,10 @@ def test_campaign_shows_counts_and_definition(filled: Store, script: Script) -> 
 
 def test_events_carry_position_kind_and_body(filled: Store, script: Script) -> None:
     events = filled.reader.events("sample")
-    assert [e["sequence"] for e in events] == list(range(1, 38))
+    assert [e["sequence"] for e in events] == list(range(1, 40))
     assert events[0]["kind"] == "campaign.created"
     assert events[0]["body"]["name"] == "sample"
-    assert len({e["id"] for e in events}) == 37
+    assert len({e["id"] for e in events}) == 39
 
 
 def test_unknown_names_are_told_with_close_ones(filled: Store) -> None:
