@@ -8,6 +8,7 @@ LabwrightError
 ├── ConflictError           the store holds something else than the command assumes
 ├── CampaignLockedError     another controller works on this campaign
 ├── StoreError              the store is unreachable, damaged or of another version
+├── SettingError            an environment variable has a value that cannot be used (ValueError)
 ├── ProposalError           no point could be proposed
 │   └── SpaceExhaustedError every allowed setting has been proposed
 └── MissingExtraError       an optional package is not installed (ImportError)
@@ -62,6 +63,12 @@ class StoreError(LabwrightError):
     """The store cannot be reached, read or written."""
 
     exit_code = 5
+
+
+class SettingError(LabwrightError, ValueError):
+    """An environment variable has a value that cannot be used."""
+
+    exit_code = 2
 
 
 class ProposalError(LabwrightError):

@@ -8,10 +8,15 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from controller.errors import StoreError
+from controller.errors import SettingError, StoreError
 
 HOME_VARIABLE = "LABWRIGHT_HOME"
 """Environment variable that moves the state folder."""
+FLIGHT_VARIABLE = "LABWRIGHT_FLIGHT_MB"
+"""Environment variable that sets how much of each lab's wire is kept for looking back [MB]; 0 keeps none."""
+FLIGHT_MB = 64.0
+"""The same, where the variable is not set: some hours of a lab of ten instruments."""
+_LEAST_FLIGHT_MB = 1.0
 
 _SQLITE = "sqlite:///"
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
@@ -26,6 +31,25 @@ def state_folder() -> Path:
     import platformdirs  # 20 ms that a command with --store need not spend
 
     return platformdirs.user_state_path("labwright")
+
+
+def flight_bytes() -> int:
+    """Return how large a lab's flight recording may grow [bytes]; 0 for none.
+
+    Raises:
+        SettingError: If `$LABWRIGHT_FLIGHT_MB` is neither 0 nor a number from 1 on.
+    """
+    text = os.environ.get(FLIGHT_VARIABLE, "").strip()
+    try:
+        wanted = float(text) if text else FLIGHT_MB
+        if wanted == 0.0 or _LEAST_FLIGHT_MB <= wanted <= 1e6:
+            return int(wanted * 1e6)
+    except ValueError:
+        pass
+    raise SettingError(
+        f"{FLIGHT_VARIABLE}={text!r}: the size of a lab's recording must be 0 (none) or a number of MB from "
+        f"{_LEAST_FLIGHT_MB:g} to 1e6; unset it for {FLIGHT_MB:g}"
+    )
 
 
 def default_store_url(simulated: bool) -> str:

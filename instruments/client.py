@@ -9,7 +9,7 @@ import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 from instruments.clock import Clock, SystemClock
 from instruments.errors import NotConnectedError, ProtocolError
@@ -38,6 +38,7 @@ from instruments.protocol.messages import (
     channel_of,
 )
 from instruments.protocol.outputs import ControllerOutput, Emit
+from instruments.protocol.recording import Chapter, Step, What, state_of
 from instruments.ratelimit import RateLimitedLog
 from instruments.transport.base import Peer, ServerTransport
 
@@ -57,6 +58,7 @@ __all__ = [
     "Link",
     "LinkDown",
     "LinkUp",
+    "Recorder",
     "StopConfirmed",
 ]
 
@@ -125,6 +127,14 @@ class EventStream:
         self._news.set()
 
 
+class Recorder(Protocol):
+    """Is told of everything that a hub's sessions take and answer. It must return at once, and never raise."""
+
+    def took(self, step: Step) -> None:
+        """Take a step down."""
+        ...
+
+
 class InstrumentHub:
     """Speaks with every driver of a lab. Every request returns at once; answers come as events.
 
@@ -137,6 +147,7 @@ class InstrumentHub:
         heartbeat_s: Pause between signs of life [real s].
         lease_s: Silence after which a driver counts as gone [real s].
         resend_s: First pause before a request without an answer is sent again [real s].
+        recorder: Is told of everything that the sessions take and answer.
     """
 
     def __init__(
@@ -148,6 +159,7 @@ class InstrumentHub:
         heartbeat_s: float = 1.0,
         lease_s: float = 10.0,
         resend_s: float = 1.0,
+        recorder: Recorder | None = None,
     ) -> None:
         self.session = uuid.uuid4().hex
         """The id of this hub, written into the rendezvous file and told to drivers."""
@@ -155,6 +167,7 @@ class InstrumentHub:
         self._expected = None if expected is None else dict(expected)
         self._clock = clock or SystemClock()
         self._heartbeat_s, self._lease_s, self._resend_s = heartbeat_s, lease_s, resend_s
+        self._recorder = recorder
         self._sessions: dict[str, ControllerSession] = {}
         self._last_seen: dict[str, float] = {}
         self._streams: list[EventStream] = []
@@ -234,19 +247,23 @@ class InstrumentHub:
             FrameTooLargeError: If the command does not fit into a frame.
         """
         encode(command)  # refused here and now, not dropped later
-        self._perform(instrument, self._known(instrument).command(command, time.monotonic()))
+        now = time.monotonic()
+        self._took(instrument, "command", command, now, self._known(instrument).command(command, now))
 
     def acknowledge(self, instrument: str, attempt: str) -> None:
         """Tell the driver that an outcome is durable here. Raises `NotConnectedError`."""
-        self._perform(instrument, self._known(instrument).acknowledge(attempt))
+        now = time.monotonic()
+        self._took(instrument, "acknowledge", {"attempt": attempt}, now, self._known(instrument).acknowledge(attempt))
 
     def inquire(self, instrument: str, attempts: Iterable[str]) -> None:
         """Ask what became of attempts; each is answered by an `AttemptReported`. Raises `NotConnectedError`."""
-        self._perform(instrument, self._known(instrument).inquire(attempts, time.monotonic()))
+        wanted, now = tuple(attempts), time.monotonic()
+        self._took(instrument, "inquire", {"attempts": wanted}, now, self._known(instrument).inquire(wanted, now))
 
     def cancel(self, instrument: str, attempt: str) -> None:
         """End one attempt; its outcome, or its rejection, is the answer. Raises `NotConnectedError`."""
-        self._perform(instrument, self._known(instrument).cancel(attempt, time.monotonic()))
+        now = time.monotonic()
+        self._took(instrument, "cancel", {"attempt": attempt}, now, self._known(instrument).cancel(attempt, now))
 
     def stop(self, instrument: str, mode: Literal["finish", "now"] = "now") -> str:
         """Stop the instrument; it takes no command until `resume`, not even after a restart of its driver.
@@ -261,17 +278,25 @@ class InstrumentHub:
         Raises:
             NotConnectedError: If no driver is linked.
         """
-        request = uuid.uuid4().hex
-        self._perform(instrument, self._known(instrument).stop(request, mode, time.monotonic()))
+        request, now = uuid.uuid4().hex, time.monotonic()
+        outputs = self._known(instrument).stop(request, mode, now)
+        self._took(instrument, "stop", {"request": request, "mode": mode}, now, outputs)
         return request
 
     def resume(self, instrument: str) -> None:
         """Lift the stop in force, if there is one (`Link.held`). Raises `NotConnectedError`."""
-        self._perform(instrument, self._known(instrument).resume(time.monotonic()))
+        now = time.monotonic()
+        self._took(instrument, "resume", {}, now, self._known(instrument).resume(now))
 
     def shutdown(self, instrument: str, mode: Literal["now", "when_idle"] = "when_idle") -> None:
         """Ask the driver's process to leave. Raises `NotConnectedError`."""
-        self._perform(instrument, self._known(instrument).shutdown(mode))
+        self._took(instrument, "shutdown", {"mode": mode}, time.monotonic(), self._known(instrument).shutdown(mode))
+
+    def chapter(self) -> Chapter:
+        """Return the state of every session, from which a recording can be replayed."""
+        timing = {"heartbeat_s": self._heartbeat_s, "lease_s": self._lease_s, "resend_s": self._resend_s}
+        instruments = {name: state_of(session) for name, session in self._sessions.items()}
+        return Chapter(time.time(), self.session, timing, instruments)
 
     def _known(self, instrument: str) -> ControllerSession:
         session = self._sessions.get(instrument)
@@ -333,7 +358,8 @@ class InstrumentHub:
                 text = f"no instrument {peer.instrument!r} is expected here; put it into the lab file"
                 self._send(peer.instrument, peer.boot_id, Refuse(code="unexpected", message=text))
             return False
-        self._perform(peer.instrument, session.handle(peer.boot_id, message, time.monotonic()))
+        now = time.monotonic()
+        self._took(peer.instrument, "heard", frame, now, session.handle(peer.boot_id, message, now), peer.boot_id)
         if session.boot_id != peer.boot_id:
             return False
         self._last_seen[peer.instrument] = self._clock.time()
@@ -345,11 +371,16 @@ class InstrumentHub:
             now = time.monotonic()
             for instrument, session in list(self._sessions.items()):
                 try:
-                    self._perform(instrument, session.tick(now))
+                    self._took(instrument, "tick", None, now, session.tick(now))
                 except Exception:  # as in `_receive`
                     self._quiet_log.exception("tick of %s failed", instrument)
 
-    def _perform(self, instrument: str, outputs: Iterable[ControllerOutput]) -> None:
+    def _took(
+        self, instrument: str, what: What, given: object, now: float, outputs: list[ControllerOutput], boot_id: str = ""
+    ) -> None:
+        """Tell the recorder what a session took and answered, then carry the answer out."""
+        if self._recorder is not None and (outputs or what != "tick"):  # a tick without an answer changed nothing
+            self._recorder.took(Step(time.time(), now, instrument, what, given, outputs, boot_id))
         for output in outputs:
             if isinstance(output, Emit):
                 self._streams = [stream for stream in self._streams if not stream.closed]

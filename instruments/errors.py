@@ -8,6 +8,7 @@ InstrumentError
 ├── TransportError            (ConnectionError)
 │   ├── AddressError          (ValueError)       an address that is refused or cannot be read
 │   └── NotConnectedError                        no driver speaks for that instrument now
+├── RecordingError            (ValueError)       a flight recording that cannot be read or replayed
 ├── JournalError
 │   ├── JournalLockedError                       another process holds the journal
 │   └── JournalCorruptError                      the file is no journal, or damaged
@@ -71,6 +72,10 @@ class AddressError(TransportError, ValueError):
 
 class NotConnectedError(TransportError):
     """No driver is connected for that instrument."""
+
+
+class RecordingError(InstrumentError, ValueError):
+    """A flight recording cannot be read or replayed."""
 
 
 class JournalError(InstrumentError):

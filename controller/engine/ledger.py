@@ -24,6 +24,7 @@ from controller.errors import StoreError
 from instruments.clock import Clock
 
 if TYPE_CHECKING:
+    from controller.engine.recorder import FlightRecorder
     from controller.store.opening import Store
 
 ALARMS_SHOWN = 20
@@ -37,15 +38,20 @@ class Ledger:
         state: What has happened so far.
         store: Where every decision is committed.
         clock: Lab time.
+        recorder: Is told of every event before it is committed.
     """
 
-    def __init__(self, definition: Definition, state: CampaignState, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, definition: Definition, state: CampaignState, store: Store, clock: Clock,
+        recorder: FlightRecorder | None = None,
+    ) -> None:  # fmt: skip
         self.definition = definition
         self.state = state
         self.clock = clock
         self.alarms: deque[str] = deque(maxlen=ALARMS_SHOWN)
         """The newest ones, for displays."""
         self._store = store
+        self._recorder = recorder
         self._best = best_so_far(definition, state)
 
     async def record(self, *events: Event) -> None:
@@ -56,6 +62,8 @@ class Ledger:
         """
         if not events:
             return
+        if self._recorder is not None:
+            self._recorder.decided(self.state.name, events)
         for event in events:
             self._apply(event)
         await self._store.commit(events)

@@ -83,7 +83,7 @@ class CampaignLoop:
         self.crashed = False
         """Set when an unexpected error ended the loop."""
         self._session = session
-        self._ledger = Ledger(definition, state, store, session.clock)
+        self._ledger = Ledger(definition, state, store, session.clock, session.recorder)
         self._proposing = Proposing(self._ledger, thinker, device, self._put)
         self._dispatching = Dispatching(self._ledger, session)
         self._inbox: deque[_Message] = deque()

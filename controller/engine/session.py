@@ -17,8 +17,11 @@ from typing import IO, Any, Protocol
 from controller.domain.lab import EXTERNAL, LabSpec
 from controller.domain.state import Attempt
 from controller.engine.drivers import DriverProcess
+from controller.engine.recorder import FOLDER as FLIGHT
+from controller.engine.recorder import FlightRecorder
 from controller.errors import CampaignLockedError, ConflictError
 from controller.measure.allocation import Allocation
+from controller.settings import flight_bytes
 from instruments.client import Expected, HubEvent, InstrumentHub, Link, LinkUp
 from instruments.clock import Clock, ScaledClock, SystemClock, clock_from_text
 from instruments.protocol.capabilities import ActionDescription
@@ -77,9 +80,12 @@ class LabSession:
             name: Expected(simulated=True if spec.simulated else False if i.driver == EXTERNAL else None)
             for name, i in spec.instruments.items()
         }
+        kept = flight_bytes() if processes else 0
+        self.recorder = FlightRecorder(folder / FLIGHT, kept) if kept else None
         self._hub = InstrumentHub(
-            transport or ZeroMQServer(), expected=expected, clock=self.clock, heartbeat_s=HEARTBEAT_S, lease_s=LEASE_S
-        )
+            transport or ZeroMQServer(), expected=expected, clock=self.clock, heartbeat_s=HEARTBEAT_S, lease_s=LEASE_S,
+            recorder=self.recorder,
+        )  # fmt: skip
         self._reports = self._hub.events()
         self._drivers = {
             name: DriverProcess(
@@ -99,6 +105,8 @@ class LabSession:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(self.folder / "controller.lock", self.spec.lab)
+        if self.recorder is not None:
+            self.recorder.start(self._hub.chapter)
         address = await self._hub.start()
         write_rendezvous(self.folder / "rendezvous.json", address, self._hub.session)
         self._tasks = [
@@ -118,6 +126,8 @@ class LabSession:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._hub.close()
+        if self.recorder is not None:
+            self.recorder.close()
         (self.folder / "status.json").unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from instruments.errors import NotConnectedError
+from instruments.protocol.codec import decode_from_controller
 from instruments.protocol.events import (
     AttemptAccepted,
     AttemptFinished,
@@ -301,6 +303,46 @@ class ControllerSession:
     def _settled(self, *keys: str) -> None:
         for key in keys:
             self._resends.pop(key, None)
+
+    # --- recordings -------------------------------------------------------------------------------------------------
+
+    @property
+    def expected(self) -> Expected:
+        """What the lab file says of the instrument."""
+        return self._expected
+
+    def state_now(self) -> dict[str, Any]:
+        """Return everything that `restore` needs, for a recording: values that never change, or copies.
+
+        Without the outcomes that were acknowledged, which may be thousands: see `restore_acknowledged`.
+        """
+        return {
+            "hello": self.hello, "state": self.state, "running": self.running, "held": self.held, "boot_id": self._boot_id,
+            "last_heard": self._last_heard, "next_ping": self._next_ping,
+            "resends": {key: (resend.message, resend.due, resend.pause) for key, resend in self._resends.items()},
+        }  # fmt: skip
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Take the state of a recording.
+
+        Args:
+            kept: What `state_now` returned, by way of JSON.
+
+        Raises:
+            ValueError: If it is of another form.
+        """
+        self.hello = None if kept["hello"] is None else Hello.model_validate_json(json.dumps(kept["hello"]))
+        self.state, self.running, self.held = kept["state"], tuple(kept["running"]), kept["held"]
+        self._boot_id = kept["boot_id"]
+        self._last_heard, self._next_ping = float(kept["last_heard"]), float(kept["next_ping"])
+        self._resends = {
+            key: _Resend(decode_from_controller(json.dumps(message).encode()), float(due), float(pause))
+            for key, (message, due, pause) in kept["resends"].items()
+        }
+
+    def restore_acknowledged(self, attempt: str) -> None:
+        """Take an outcome as acknowledged earlier."""
+        self._acknowledged[attempt] = None
 
     # --- time -------------------------------------------------------------------------------------------------------
 
