@@ -11,10 +11,11 @@ import sys
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from instruments.clock import clock_from_text
 from instruments.errors import InstrumentError, JournalLockedError, RefusedError
+from instruments.protocol.driver_session import LostPolicy
 from instruments.sdk.journal import Journal
 from instruments.sdk.options import build_driver
 from instruments.sdk.registry import load_driver
@@ -65,6 +66,7 @@ async def _serve(asked: argparse.Namespace) -> None:
         clock=clock_from_text(asked.clock),
         limits=asked.limits,
         tag=asked.driver,
+        on_lost_controller=asked.on_lost_controller,
         exit_when_orphaned=asked.exit_when_orphaned,
     )
     loop = asyncio.get_running_loop()
@@ -96,6 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--options-file", type=_json_file, default={}, metavar="FILE", help="the same, in a JSON file")
     serve.add_argument("--limits", type=_json, default={}, metavar="JSON", help="the lab file's limits")
     serve.add_argument("--clock", default="system", metavar="SPEED[@REAL@LAB]", help="lab time; system by default")
+    serve.add_argument(
+        "--on-lost-controller", choices=get_args(LostPolicy), help="when the controller is silent; the driver's own by default"
+    )
     serve.add_argument("--exit-when-orphaned", action="store_true", help="leave once idle with no controller")
     serve.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser

@@ -1,57 +1,153 @@
-"""`labwright instrument`: what the instruments of labs at work are doing."""
+"""`labwright instrument`: what the instruments of labs at work are doing, and taking them out of work."""
 
 from __future__ import annotations
 
-from typing import Any
+from enum import StrEnum
+from typing import Annotated, Any
 
 import typer
 
 from controller.cli.options import Json, Store
-from controller.cli.render import Column, mark, print_rows
+from controller.cli.render import Column, mark, print_json, print_rows
 from controller.cli.stores import readers
 
 app = typer.Typer()
 
+Lab = Annotated[str | None, typer.Option("--lab", metavar="LAB", help="The lab, where the name alone is not enough.")]
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="[INSTRUMENT]…", help="Names of instruments.", show_default=False)
+]
+OneName = Annotated[str, typer.Argument(metavar="INSTRUMENT", help="Name of an instrument.", show_default=False)]
+Every = Annotated[bool, typer.Option("--all", help="Every instrument that is at work.")]
+Timeout = Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait for each driver.")]
+
+
+class StopMode(StrEnum):
+    """What becomes of the action that runs."""
+
+    NOW = "now"
+    FINISH = "finish"
+
 
 @app.command("list")
 def list_instruments(store: Store = None, json: Json = False) -> None:
-    """List instruments: driver, limits, and the state they are in when a controller is at work."""
+    """List instruments: driver, limits, the state they are in when a controller is at work, and why nothing is sent to them."""
+    from controller.cli.laboratories import status_of
+
+    interlocks: list[dict[str, Any]] = []
     with readers(store) as opened:
         rows: dict[tuple[str, str, str], dict[str, Any]] = {}
         for url, reader in opened:
+            disabled = {
+                (row["lab"], row["name"]): f"disabled by {row['changed_by']}: {row['reason']}"
+                for row in reader.instrument_rows() if not row["enabled"]
+            }  # fmt: skip
+            labs: dict[str, dict[str, Any]] = {}
             for campaign in reader.campaigns():
                 lab = reader.definition(campaign["id"])["lab"]
-                states = _states(url, lab["lab"])
+                status = labs.setdefault(lab["lab"], status_of(url, lab["lab"]))
+                states = {i["instrument"]: i for i in status.get("instruments", ())}
                 for name, spec in lab["instruments"].items():
-                    row = rows.setdefault((url, lab["lab"], name), _row(lab, name, spec, states))
+                    held = disabled.get((lab["lab"], name), "")
+                    row = rows.setdefault((url, lab["lab"], name), _row(lab, name, spec, states.get(name, {}), held))
                     row["campaigns"].append(campaign["name"])
-    columns = [Column(k) for k in ("instrument", "lab", "driver", "state", "limits", "capacity", "campaigns", "data")]
+            interlocks += [{"lab": lab, **lock} for lab, status in labs.items() for lock in status.get("interlocks", ())]
+    columns = [
+        Column(k) for k in ("instrument", "lab", "driver", "state", "held", "limits", "capacity", "campaigns", "data")
+    ]
     print_rows(
         list(rows.values()), columns, as_json=json, title="Instruments",
         empty="No instruments yet: they appear with the first campaign.",
     )  # fmt: skip
+    if interlocks and not json:
+        columns = [Column(k) for k in ("interlock", "lab", "state", "reading", "require", "hold", "reason")]
+        print_rows(interlocks, columns, as_json=False, title="Interlocks")
 
 
-def _row(lab: dict[str, Any], name: str, spec: dict[str, Any], states: dict[str, str]) -> dict[str, Any]:
+@app.command()
+def stop(
+    names: Names = None,
+    every: Every = False,
+    lab: Lab = None,
+    mode: Annotated[
+        StopMode, typer.Option("--mode", help="now: end what runs. finish: let it finish, then hold.")
+    ] = StopMode.NOW,
+    timeout: Timeout = 5.0,
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Stop instruments at once and hold them until they are resumed; needs no controller, and goes past one that hangs.
+
+    Each driver confirms for itself. Exit code 1 when one has not: go and look.
+    """
+    from controller.cli.laboratories import chosen, stop_all
+
+    patience = timeout if mode is StopMode.NOW or timeout != 5.0 else 3600.0
+    places = chosen(store, names or [], every=every, lab=lab)
+    _show("stopped", stop_all(places, mode=mode.value, timeout_s=patience), as_json=json)
+
+
+@app.command()
+def resume(
+    names: Names = None, every: Every = False, lab: Lab = None, timeout: Timeout = 5.0, store: Store = None, json: Json = False
+) -> None:
+    """Lift the stop that holds instruments; what waits for them goes on."""
+    from controller.cli.laboratories import chosen, resume_all
+
+    places = chosen(store, names or [], every=every, lab=lab, one_each=True)
+    _show("resumed", resume_all(places, timeout_s=timeout), as_json=json)
+
+
+@app.command()
+def disable(
+    name: OneName,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; everybody will see it.")],
+    lab: Lab = None,
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Dispatch nothing more to an instrument, in any campaign, until it is enabled; what runs there is finished."""
+    _switch(name, lab, store, enabled=False, reason=reason, as_json=json)
+
+
+@app.command()
+def enable(
+    name: OneName,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for whoever looks later.")] = "",
+    lab: Lab = None,
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Let an instrument work again that a person, or a latched interlock, has disabled."""
+    _switch(name, lab, store, enabled=True, reason=reason, as_json=json)
+
+
+def _switch(name: str, lab: str | None, store: str | None, *, enabled: bool, reason: str, as_json: bool) -> None:
+    from controller.cli.laboratories import switch
+
+    where, text = switch(store, name, lab, enabled=enabled, reason=reason)
+    word = "enabled" if enabled else "disabled"
+    if as_json:
+        print_json({"instrument": name, "lab": where, "enabled": enabled, "reason": reason, "answer": text})
+    else:
+        print(f"{name} in {where} is {word}: {text}")
+
+
+def _show(word: str, rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    shown = [{**row, word: row["confirmed"], "ms": round(1000.0 * row["took_s"])} for row in rows]
+    columns = [Column("instrument"), Column("lab"), Column(word), Column("ms"), Column("stuck"), Column("message")]
+    print_rows(rows if as_json else shown, columns, as_json=as_json, empty="Nothing is at work: no driver, no controller.")
+    if not all(row["confirmed"] for row in rows):
+        raise typer.Exit(1)
+
+
+def _row(
+    lab: dict[str, Any], name: str, spec: dict[str, Any], status: dict[str, Any], disabled: str
+) -> dict[str, Any]:
     return {
-        "instrument": name, "lab": lab["lab"], "driver": spec["driver"], "state": states.get(name, "not at work"),
+        "instrument": name, "lab": lab["lab"], "driver": spec["driver"], "state": status.get("state", "not at work"),
+        "held": status.get("held") or disabled, "enabled": not disabled,
         "limits": {k: f"{low:g}…{high:g}" for k, (low, high) in spec.get("limits", {}).items()},
         "capacity": spec.get("capacity", 1), "campaigns": [], "data": mark(lab["simulated"]),
         "simulated": bool(lab["simulated"]),
     }  # fmt: skip
-
-
-def _states(url: str, lab: str) -> dict[str, str]:
-    """Return the states that a controller at work published, by instrument; none when no controller is."""
-    import json
-    import os
-
-    from controller.settings import folder_of
-
-    path = folder_of(url) / "labs" / lab / "status.json"
-    try:
-        status = json.loads(path.read_text(encoding="utf-8"))
-        os.kill(int(status["pid"]), 0)  # a controller that was killed left its last word behind
-    except (OSError, ValueError):
-        return {}
-    return {i["instrument"]: str(i["state"]) for i in status["instruments"]}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from controller.domain.base import Label, Model, Name, Value
+from controller.domain.constraint import parse_constraint
 
 EXTERNAL = "external"
 """The driver tag of an instrument whose driver process is started by somebody else."""
@@ -23,6 +24,9 @@ class InstrumentSpec(Model):
     """Narrower bounds by argument name, enforced in the driver's process."""
     capacity: Annotated[int, Field(ge=1, le=1000)] = 1
     """Actions that may run at the same time."""
+    on_lost_controller: Literal["carry_on", "finish_and_hold", "go_safe"] | None = None
+    """What the driver does when the controller has been silent for the lease: begin what waits as well, finish what runs and begin
+    nothing, or end what runs and make the device safe. By default what the driver itself declares."""
     twin: InstrumentSpec | None = None
     """What stands in under `--simulate`."""
 
@@ -47,6 +51,39 @@ class StepSpec(Model):
     model_config = {**Model.model_config, "populate_by_name": True}
 
 
+class InterlockSpec(Model):
+    """A reading that must be as required before anything is dispatched to some instruments; without a reading nothing is."""
+
+    interlock: Label
+    """The interlock's name, its own in this lab."""
+    instrument: Label
+    """The instrument that is read; one that no step of the protocol uses, so that a reading never waits behind an action."""
+    action: Name
+    """The action that reads it; its consequence is `safe`."""
+    arguments: dict[str, Value] = Field(default={}, alias="with")
+    """Argument name -> value."""
+    require: Annotated[tuple[str, ...], Field(min_length=1, max_length=50)]
+    """Linear comparisons of the values that the action returns, in its units, with `<=`, `>=` or `==`; all must hold. A truth value
+    counts as 1 or 0."""
+    hold: Annotated[tuple[Label, ...], Field(min_length=1)]
+    """The instruments to which nothing is dispatched meanwhile; what runs there goes on."""
+    every: Annotated[float, Field(gt=0, le=3600)] = 5.0
+    """Pause between two readings [lab s]."""
+    patience: Annotated[float, Field(gt=0, le=86400)] | None = None
+    """A reading older than this holds as a bad one does [lab s]; by default three times `every`."""
+    latch: bool = False
+    """Whether a bad reading disables the instruments until a person enables them; otherwise the next good one releases them."""
+
+    model_config = {**Model.model_config, "populate_by_name": True}
+
+    @field_validator("require")
+    @classmethod
+    def _check_require(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            parse_constraint(text)
+        return texts
+
+
 class LabSpec(Model):
     """The lab file, resolved: every instrument and every step."""
 
@@ -57,6 +94,8 @@ class LabSpec(Model):
     """True when every instrument is a simulated one."""
     speed: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     """Lab seconds per real second; anything but 1 only where every instrument is simulated."""
+    interlocks: tuple[InterlockSpec, ...] = ()
+    """Readings that hold dispatch."""
 
     @model_validator(mode="after")
     def _check_protocol(self) -> LabSpec:

@@ -57,6 +57,7 @@ class Dispatching:
         self._expected: dict[str, tuple[float, float]] = {}
         self._fractions: dict[str, float] = {}
         self._stalled: set[str] = set()
+        self._held: dict[str, str] = {}
 
     # --- out --------------------------------------------------------------------------------------------------------
 
@@ -325,6 +326,21 @@ class Dispatching:
                     attempt.experiment,
                     attempt.id,
                 )
+
+    async def look_for_holds(self) -> None:
+        """Raise an alarm, once for each reason, when something keeps an instrument of the protocol from being given work."""
+        for name in dict.fromkeys(step.instrument for step in self._ledger.definition.lab.protocol):
+            hold = self._session.hold(name)
+            if hold is None:
+                self._held.pop(name, None)
+            elif hold.alarming and name not in self._held:
+                self._held[name] = hold.reason
+                await self._ledger.alarm("held", f"nothing is dispatched to {name}: {hold.reason}")
+
+    def held(self) -> dict[str, str]:
+        """Return why nothing is dispatched to instruments of the protocol, by instrument."""
+        names = dict.fromkeys(step.instrument for step in self._ledger.definition.lab.protocol)
+        return {name: hold.reason for name in names if (hold := self._session.hold(name)) is not None}
 
     def room_for_another(self) -> bool:
         """Say whether the instruments of the first steps stand free."""

@@ -84,6 +84,7 @@ class DriverProcess:
                 "--options-file", str(options),
                 "--limits", json.dumps(self._spec.limits),
                 "--clock", self._clock,
+                *(["--on-lost-controller", lost] if (lost := self._spec.on_lost_controller) else []),
                 "--exit-when-orphaned"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 # Its own session: neither Ctrl-C nor the controller's death may take it down in the middle of an action.

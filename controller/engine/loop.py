@@ -191,6 +191,7 @@ class CampaignLoop:
         if self.state.status in _LIVE and self._aborting_since is None:
             await self._dispatching.dispatch(begin_new=self._searching)
             await self._dispatching.look_for_stalls()
+            await self._dispatching.look_for_holds()
         if self.state.status not in _LIVE or (self.state.status is _C.PAUSED and not self.busy):
             self.finished.set()
         else:
@@ -294,6 +295,8 @@ class CampaignLoop:
             loading = self._proposing.loading
             return "loading the models" if loading else f"choosing experiment {self.state.n_experiments + 1}"
         away = [i["instrument"] for i in self._session.instruments() if not i["connected"]]
+        if held := self._dispatching.held():
+            return "; ".join(f"{name} is held: {why}" for name, why in held.items())
         if away and not self.busy:
             return f"waiting for {', '.join(away)}"
         return "measuring" if self.busy else "waiting for a free instrument"

@@ -11,19 +11,24 @@ import contextlib
 import fcntl
 import json
 import os
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from controller.domain.lab import EXTERNAL, LabSpec
+from controller.domain.lab import EXTERNAL, InterlockSpec, LabSpec
 from controller.domain.state import Attempt
 from controller.engine.drivers import DriverProcess
+from controller.engine.interlocks import Interlocks
 from controller.engine.recorder import FOLDER as FLIGHT
 from controller.engine.recorder import FlightRecorder
+from controller.engine.stopping import resume_instruments, stop_instruments
 from controller.errors import CampaignLockedError, ConflictError
 from controller.measure.allocation import Allocation
+from controller.measure.holds import Hold, Holds
 from controller.settings import flight_bytes
-from instruments.client import Expected, HubEvent, InstrumentHub, Link, LinkUp
+from instruments.client import Expected, HubEvent, InstrumentHub, InstrumentStateChanged, Link, LinkUp
 from instruments.clock import Clock, ScaledClock, SystemClock, clock_from_text
+from instruments.emergency import Confirmation, Mode
 from instruments.protocol.capabilities import ActionDescription
 from instruments.protocol.messages import Command
 from instruments.transport.base import ServerTransport
@@ -35,6 +40,12 @@ LEASE_S = 10.0
 """Silence after which a driver counts the controller as lost, and the other way round [real s]."""
 STATUS_S = 2.0
 """How often `status.json` is renewed for those who only look [real s]."""
+LEAST_STATUS_S = 0.1
+"""Pause after it was renewed, however much changes [real s]."""
+
+
+_STANDING = ("stopping", "stopped")
+"""States of an instrument that somebody has stopped."""
 
 
 class Owner(Protocol):
@@ -94,6 +105,13 @@ class LabSession:
             )
             for name, instrument in (spec.instruments.items() if processes else ())
         }  # fmt: skip
+        self.on_latch: Callable[[str, str, str], None] = lambda instrument, interlock, reason: None
+        """Told when a latched interlock disables an instrument: it must be written down."""
+        self._holds = Holds()
+        self._disabled: dict[str, str] = {}
+        self._interlocks = Interlocks(spec.interlocks, self._hub, spec.speed, self._put_holds, self._latch)
+        self._stood_still: set[str] = set()
+        self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._lock: IO[str] | None = None
 
@@ -112,6 +130,7 @@ class LabSession:
         self._tasks = [
             asyncio.create_task(self._route(), name=f"lab {self.spec.lab}: reports"),
             asyncio.create_task(self._publish(), name=f"lab {self.spec.lab}: status"),
+            asyncio.create_task(self._interlocks.watch(), name=f"lab {self.spec.lab}: interlocks"),
         ]
         for driver in self._drivers.values():
             driver.start()
@@ -166,17 +185,18 @@ class LabSession:
         """Say whether a command may be sent to `instrument` now."""
         link = self.link(instrument)
         return (
-            link is not None and link.connected and link.state in ("ready", "busy") and self.allocation.free(instrument)
-        )
+            link is not None and link.connected and link.state in ("ready", "busy") and self.hold(instrument) is None
+            and self.allocation.free(instrument)
+        )  # fmt: skip
 
     def send(self, attempt: Attempt, *, deadline_factor: float) -> None:
-        """Send the command of an attempt that is committed; if the driver is away, it is sent when it is back and asked.
+        """Send the command of an attempt that is committed; if the driver is away or held, when it is back or free and asked.
 
         Args:
             attempt: The attempt.
             deadline_factor: The driver ends the action after so many times its declared longest duration.
         """
-        if not self.connected(attempt.instrument):
+        if not self.connected(attempt.instrument) or self.hold(attempt.instrument) is not None:
             return
         description = self.action(attempt.instrument, attempt.action)
         longest = description.duration_s[1] if description else 0.0
@@ -206,15 +226,59 @@ class LabSession:
             self._hub.cancel(attempt.instrument, attempt.id)
 
     def instruments(self) -> list[dict[str, Any]]:
-        """Return the state of every instrument, for displays."""
+        """Return the state of every instrument, for displays; `held` says why nothing is dispatched to it."""
         found = []
         for name in self.spec.instruments:
-            link = self.link(name)
+            link, hold = self.link(name), self.hold(name)
             connected = link is not None and link.connected
+            state = link.state if link and connected else "away"
             found.append(
-                {"instrument": name, "connected": connected, "state": link.state if link and connected else "away"}
+                {"instrument": name, "connected": connected, "state": state, "held": hold.reason if hold else ""}
             )
         return found
+
+    # --- holds ------------------------------------------------------------------------------------------------------
+
+    def hold(self, instrument: str) -> Hold | None:
+        """Return why nothing may be dispatched to `instrument` although it may be free, None if nothing speaks against it."""
+        link = self.link(instrument)
+        if link is not None and link.state in _STANDING:
+            return Hold(f"stopped; labwright instrument resume {instrument} --lab {self.spec.lab}")
+        return self._holds.of(instrument)
+
+    def disable(self, disabled: Mapping[str, str]) -> None:
+        """Dispatch nothing to these instruments, for the reasons given, and to no others for such a reason any longer."""
+        self._disabled = {name: why for name, why in disabled.items() if name in self.spec.instruments}
+        self._put_holds("people", {name: Hold(why) for name, why in self._disabled.items()})
+
+    async def stop(self, instruments: Iterable[str], *, mode: Mode, timeout_s: float) -> list[Confirmation]:
+        """Stop instruments over their control channels; see `stop_instruments`."""
+        return await stop_instruments(self._hub, instruments, mode=mode, timeout_s=timeout_s)
+
+    async def resume(self, instruments: Iterable[str], *, timeout_s: float) -> list[Confirmation]:
+        """Lift the stops of instruments; see `resume_instruments`."""
+        return await resume_instruments(self._hub, instruments, timeout_s=timeout_s)
+
+    def _latch(self, spec: InterlockSpec, reason: str) -> None:
+        # In force at once; the store may take its time.
+        self.disable(self._disabled | dict.fromkeys(spec.hold, f"disabled by interlock {spec.interlock}: {reason}"))
+        for name in spec.hold:
+            self.on_latch(name, spec.interlock, reason)
+
+    def _put_holds(self, source: str, holds: dict[str, Hold]) -> None:
+        before = {name: self._holds.of(name) for name in self.spec.instruments}
+        self._holds.put(source, holds)
+        changed = [name for name, hold in before.items() if hold != self._holds.of(name)]
+        for name in changed:
+            self._freed_or_held(name)
+
+    def _freed_or_held(self, instrument: str) -> None:
+        """Tell everybody that an instrument is held, or is free again: what was not sent meanwhile is asked for and sent then."""
+        self._news.set()
+        for owner in self._owners:
+            if self.hold(instrument) is None and self.connected(instrument):
+                self._inquire(instrument, owner)
+            owner.wake()
 
     def _inquire(self, instrument: str, owner: Owner) -> None:
         attempts = [a.id for a in owner.open_attempts(instrument)]
@@ -223,9 +287,16 @@ class LabSession:
 
     async def _route(self) -> None:
         async for event in self._reports:
+            if self._interlocks.take(event):
+                continue
             if isinstance(event, LinkUp):
                 for owner in self._owners:
                     self._inquire(event.instrument, owner)
+            elif isinstance(event, InstrumentStateChanged) and (
+                event.state in _STANDING or event.instrument in self._stood_still
+            ):
+                (self._stood_still.add if event.state in _STANDING else self._stood_still.discard)(event.instrument)
+                self._freed_or_held(event.instrument)
             for owner in self._concerned(event):
                 owner.post(event)
 
@@ -243,11 +314,16 @@ class LabSession:
                 "lab": self.spec.lab,
                 "at": self.clock.time(),
                 "instruments": self.instruments(),
+                "interlocks": self._interlocks.report(),
             }
             with contextlib.suppress(OSError):  # a full disk must not end the session; the file is only for looking
                 draft.write_text(json.dumps(content), encoding="utf-8")
                 draft.replace(path)
-            await asyncio.sleep(STATUS_S)
+            self._news.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STATUS_S):
+                    await self._news.wait()
+            await asyncio.sleep(LEAST_STATUS_S)
 
 
 def lab_clock(folder: Path, speed: float) -> Clock:
@@ -273,12 +349,13 @@ def check_same_lab(running: LabSpec, wanted: LabSpec) -> None:
     """Raise unless two campaigns mean the same lab by one name.
 
     Raises:
-        ConflictError: If instruments or speed differ.
+        ConflictError: If instruments, interlocks or speed differ.
     """
-    if running.instruments != wanted.instruments or running.speed != wanted.speed:
+    ours, theirs = ((lab.instruments, lab.interlocks, lab.speed) for lab in (running, wanted))
+    if ours != theirs:
         raise ConflictError(
-            f"lab {wanted.lab!r} is at work with other instruments or another speed; give one of the labs another name, "
-            "or stop the campaigns that use it first"
+            f"lab {wanted.lab!r} is at work with other instruments, interlocks or another speed; give one of the labs "
+            "another name, or stop the campaigns that use it first"
         )
 
 

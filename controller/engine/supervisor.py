@@ -28,6 +28,8 @@ from controller.engine.session import LabSession, check_same_lab
 from controller.engine.snapshot import Snapshot, snapshot_of
 from controller.engine.thinker import Thinker
 from controller.errors import ConflictError, LabwrightError, StoreError
+from controller.store.switches import Switch
+from instruments.emergency import Mode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
 REQUESTS_S = 0.2
 """How often requests of people are looked for in the store [real s]."""
+INSTRUMENT_VERBS = frozenset({"instrument.stop", "instrument.resume", "instrument.switched"})
+"""Requests about instruments of a lab, which no campaign has to be asked for."""
 SHUTDOWN_S = 5.0
 """How long idle drivers are waited for when the controller leaves [real s]."""
 _AMENDABLE = ("description", "budget", "batch", "failures", "lab")
@@ -74,6 +78,9 @@ class Supervisor:
         self._labs: dict[str, LabSession] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._locks: dict[str, Lock] = {}
+        self._latching: dict[str, dict[str, str]] = {}
+        """What interlocks have disabled but the store does not hold yet: lab -> instrument -> why."""
+        self._latches: set[asyncio.Task[None]] = set()
         self._warm_up: asyncio.Task[None] | None = None
         self._left = False
         self._deadline = 0.0
@@ -142,6 +149,8 @@ class Supervisor:
             check_same_lab(self._labs[spec.lab].spec, spec)
             return self._labs[spec.lab]
         session = self._open_lab(spec, self.store.folder / "labs" / spec.lab)
+        session.on_latch = lambda instrument, interlock, reason: self._write_latch(spec.lab, instrument, interlock, reason)
+        session.disable(self.store.disabled(spec.lab))
         await session.start()
         self._labs[spec.lab] = session
         return session
@@ -169,22 +178,53 @@ class Supervisor:
                     log.warning("campaign %s was not taken up: %s", record.name, error)
 
     async def serve_requests(self) -> None:
-        """Carry out what people ask through the store, for ever."""
+        """Carry out what people ask through the store, for ever; what concerns an instrument never waits for anything else."""
+        queue: asyncio.Queue[AskedRequest] = asyncio.Queue()
+        taken: set[str] = set()  # for good: a slow look into the store may show a request after it was answered
+        tasks = {asyncio.create_task(self._answer_in_turn(queue), name="requests")}
+        try:
+            while True:
+                # While the store is away nobody can ask; the loops hold by themselves until it is back.
+                with contextlib.suppress(StoreError):
+                    for request in await asyncio.to_thread(self.store.pending_requests):
+                        if request.id in taken or not self._is_ours(request):
+                            continue
+                        taken.add(request.id)
+                        if request.verb in INSTRUMENT_VERBS:
+                            task = asyncio.create_task(self._answer(request), name=f"request {request.verb}")
+                            tasks.add(task)
+                            task.add_done_callback(tasks.discard)
+                        else:
+                            queue.put_nowait(request)
+                    await self._look_for_switches()
+                await asyncio.sleep(REQUESTS_S)
+        finally:
+            for task in list(tasks):
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _is_ours(self, request: AskedRequest) -> bool:
+        if request.verb in INSTRUMENT_VERBS:
+            return request.argument.get("lab") in self._labs
+        return request.verb == "start" or request.campaign in self.loops
+
+    async def _answer_in_turn(self, queue: asyncio.Queue[AskedRequest]) -> None:
         while True:
-            # While the store is away nobody can ask; the loops hold by themselves until it is back.
-            with contextlib.suppress(StoreError):
-                for request in await asyncio.to_thread(self.store.pending_requests):
-                    if request.verb == "start" or request.campaign in self.loops:
-                        await self._answer(request)
-            await asyncio.sleep(REQUESTS_S)
+            await self._answer(await queue.get())
 
     async def _answer(self, request: AskedRequest) -> None:
         ok, text = True, ""
         try:
-            text = await self._carry_out(request.verb, request.campaign, request.argument)
+            if request.verb in INSTRUMENT_VERBS:
+                text = await self._carry_out_on_instruments(request)
+            else:
+                text = await self._carry_out(request.verb, request.campaign, request.argument)
         except (LabwrightError, ValidationError) as error:
             ok, text = False, str(error)
-        await self.store.answer(request.id, text, ok)
+        try:
+            await self.store.answer(request.id, text, ok)
+        except LabwrightError as error:  # answered by somebody else, or the store is being closed: no reason to end the queue
+            log.warning("request %s (%s) could not be answered: %s", request.id, request.verb, error)
 
     async def _carry_out(self, verb: str, campaign: str | None, argument: dict[str, Any]) -> str:
         if verb == "start":
@@ -193,6 +233,47 @@ class Supervisor:
         if campaign is None:
             raise ConflictError(f"{verb} needs a campaign")
         return await self.loops[campaign].ask(verb, argument)
+
+    async def _carry_out_on_instruments(self, request: AskedRequest) -> str:
+        """Stop, resume, or take note of switches; the answer is JSON: one confirmation for each instrument."""
+        session, argument = self._labs[request.argument["lab"]], request.argument
+        names = [name for name in argument.get("instruments", ()) if name in session.spec.instruments]
+        timeout_s = float(argument.get("timeout_s", 5.0))
+        match request.verb:
+            case "instrument.stop":
+                mode: Mode = "finish" if argument.get("mode") == "finish" else "now"
+                answers = await session.stop(names, mode=mode, timeout_s=timeout_s)
+            case "instrument.resume":
+                if time.time() - request.asked_at > timeout_s:  # a stop is never too late, but this is
+                    raise ConflictError("the request to resume came too late to be carried out; look again, then ask again")
+                answers = await session.resume(names, timeout_s=timeout_s)
+            case _:
+                await self._look_for_switches()
+                answers = []
+        return json.dumps([vars(answer) for answer in answers])
+
+    async def _look_for_switches(self) -> None:
+        """Honour which instruments people have switched off."""
+        for lab, session in list(self._labs.items()):
+            before = dict(self._latching.get(lab, {}))  # may be written down, and gone from here, while we read
+            found = await asyncio.to_thread(self.store.disabled, lab)
+            session.disable(found | before | self._latching.get(lab, {}))
+
+    def _write_latch(self, lab: str, instrument: str, interlock: str, reason: str) -> None:
+        by = f"interlock {interlock}"
+        self._latching.setdefault(lab, {})[instrument] = f"disabled by {by}: {reason}"
+
+        async def write() -> None:
+            try:
+                await self.store.switch(Switch(lab, instrument, False, reason, by, time.time()))
+            except LabwrightError:
+                log.exception("that %s disabled %s could not be written down; it holds until this controller ends", by, instrument)
+                return
+            del self._latching[lab][instrument]
+
+        task = asyncio.create_task(write(), name=f"{by} disables {instrument}")
+        self._latches.add(task)
+        task.add_done_callback(self._latches.discard)
 
     async def leave(self, *, grace_s: float, reason: str) -> None:
         """End in good order: begin nothing new, give what runs `grace_s` [real s] to finish, record what does not.

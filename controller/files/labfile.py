@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from controller.domain.base import Label, Model
-from controller.domain.lab import InstrumentSpec, StepSpec
+from controller.domain.lab import InstrumentSpec, InterlockSpec, StepSpec
 
 
 class LabFile(Model):
@@ -21,3 +21,5 @@ class LabFile(Model):
     """The steps that one experiment takes; a step begins when those that it follows, or takes values of, have succeeded."""
     speed: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     """Lab seconds per real second; anything but 1 only where every instrument is simulated."""
+    interlocks: tuple[InterlockSpec, ...] = ()
+    """Readings that must be as required before anything is dispatched to some of the instruments."""

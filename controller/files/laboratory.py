@@ -16,6 +16,7 @@ from controller.domain.lab import EXTERNAL, InstrumentSpec, LabSpec
 from controller.errors import FileFaultsError
 from controller.files.drivers import GENERIC_TWIN, Offer, UnfitDriverError, located, look_up, twin_of
 from controller.files.faults import Faults, Keys, nearest, one_line
+from controller.files.interlocks import check_interlocks
 from controller.files.labfile import LabFile
 from controller.files.reading import Document, read_document
 from controller.files.translating import validated
@@ -178,6 +179,7 @@ def _resolved(lab: LabFile, document: Document, wishes: Wishes, faults: Faults, 
                 faults, (*keys, "twin"), f"the driver {spec.driver if spec else ''} is not simulated; name one that is"
             )
     _check_steps(lab, document, faults)
+    check_interlocks(lab, offers, document, faults)
     simulated = len(offers) == len(lab.instruments) and all(offer.simulated for offer in offers.values())
     speed = wishes.speed if wishes.speed is not None else lab.speed
     if not 0 < speed <= MAX_SPEED:
@@ -188,7 +190,10 @@ def _resolved(lab: LabFile, document: Document, wishes: Wishes, faults: Faults, 
         document.fault(faults, ("speed",), message, value=False)
     if len(faults) > n_before:
         return None
-    spec_ = LabSpec(lab=lab.lab, instruments=instruments, protocol=lab.protocol, simulated=simulated, speed=speed)
+    spec_ = LabSpec(
+        lab=lab.lab, instruments=instruments, protocol=lab.protocol, simulated=simulated, speed=speed,
+        interlocks=lab.interlocks,
+    )  # fmt: skip
     return Laboratory(spec_, offers, document)
 
 

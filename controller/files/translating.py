@@ -33,6 +33,9 @@ _EXAMPLES: Mapping[str, str] = {
     "step": "step: react",
     "instrument": "instrument: reactor",
     "action": "action: run",
+    "interlock": "interlock: hood-closed",
+    "require": "require: [sash_open <= 5]",
+    "hold": "hold: [reactor]",
 }
 _KINDS: Mapping[str, str] = {
     "string": "text (between quotes where it looks like a number or true/false)",

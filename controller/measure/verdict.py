@@ -16,7 +16,7 @@ Verdict = Literal["again", "failed", "unknown", "cancelled"]
 REPEATABLE = frozenset({"safe", "repeatable"})
 """Consequences of actions that may be carried out twice."""
 
-_PASSING_REJECTIONS = frozenset({"rejected.busy", "rejected.not_ready", "rejected.stopped", "rejected.driver_error"})
+_PASSING_REJECTIONS = frozenset({"rejected.busy", "rejected.not_ready", "rejected.driver_error"})
 
 
 def judge(fault: Fault, consequence: str | None, attempts: int, most: int) -> Verdict:
@@ -32,6 +32,8 @@ def judge(fault: Fault, consequence: str | None, attempts: int, most: int) -> Ve
     if fault.code.startswith("rejected."):
         if fault.code == "rejected.cancelled":
             return "cancelled"
+        if fault.code == "rejected.stopped":
+            return "again"  # nothing else is sent there before a person resumes it, so this never goes round
         return again if fault.code in _PASSING_REJECTIONS else "failed"
     if fault.code == "cancelled":
         return "cancelled"

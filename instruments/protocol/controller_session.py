@@ -231,6 +231,8 @@ class ControllerSession:
 
     def _on_state(self, state: InstrumentState, message: str) -> list[ControllerOutput]:
         self.state = state
+        if state in ("ready", "busy", "holding"):
+            self.held = None  # its heartbeat will say so too, but only in a while
         return [Emit(InstrumentStateChanged(self.instrument, state, message))]
 
     # --- requests ---------------------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ AttemptId = Annotated[str, StringConstraints(min_length=1, max_length=64, patter
 """Made by the controller, unique for ever."""
 Token = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 """Sessions, boots, journals and requests."""
+READING = "reading-"
+"""How attempts begin that are the controller's own readings: safe actions of no campaign, forgotten once acknowledged."""
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 Unit = Annotated[str, StringConstraints(max_length=64)]
 Seconds = Annotated[float, Field(ge=0.0, le=1e9)]

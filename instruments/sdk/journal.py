@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from instruments.errors import JournalCorruptError, JournalError, JournalLockedError
 from instruments.protocol.records import AttemptRecord
-from instruments.protocol.values import Outcome
+from instruments.protocol.values import READING, Outcome
 
 _APPLICATION_ID = 0x4C41424A  # "LABJ": tells this file from any other SQLite file
 _SCHEMA_VERSION = 1
@@ -112,6 +112,10 @@ class Journal:
         Raises:
             JournalError: If it could not be written.
         """
+        if record.acknowledged_at is not None and record.attempt.startswith(READING):
+            # One every few seconds, for weeks: nobody will ask for it again.
+            self._execute("DELETE FROM attempts WHERE attempt = ?", (record.attempt,))
+            return
         values = (
             record.attempt,
             record.action,

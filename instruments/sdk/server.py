@@ -13,7 +13,7 @@ from instruments.clock import Clock, SystemClock
 from instruments.emergency import SOCKET
 from instruments.errors import JournalError, ProtocolError, RefusedError, TransportError
 from instruments.protocol.codec import decode_from_controller, encode
-from instruments.protocol.driver_session import DriverSession, DriverTiming
+from instruments.protocol.driver_session import DriverSession, DriverTiming, LostPolicy
 from instruments.protocol.messages import (
     FromDriver,
     Hello,
@@ -60,6 +60,7 @@ class DriverServer:
         clock: Lab time.
         limits: The lab file's.
         tag: The driver's tag, told to the controller; the class's name when left out.
+        on_lost_controller: What to do when the controller is silent; what the driver declares when left out.
         exit_when_orphaned: Leave once idle with the lease run out.
         timing: Wire timing before the controller's welcome.
         grace_s: How long an action may take to end once it was asked to [real s].
@@ -81,6 +82,7 @@ class DriverServer:
         clock: Clock | None = None,
         limits: Limits | None = None,
         tag: str | None = None,
+        on_lost_controller: LostPolicy | None = None,
         exit_when_orphaned: bool = False,
         timing: DriverTiming | None = None,
         grace_s: float = 0.5,
@@ -119,7 +121,7 @@ class DriverServer:
             lab_time=self._clock.time,
             records=journal.unacknowledged(),
             held=journal.held,
-            policy=driver.on_lost_controller,
+            policy=on_lost_controller or driver.on_lost_controller,
             capacity=driver.capacity,
             exit_when_orphaned=exit_when_orphaned,
             timing=self._timing,

@@ -53,8 +53,12 @@ def test_no_step_is_dispatched_more_often_than_allowed(
 ) -> None:
     verdict = judge(fault, consequence, attempts, most)
     assert verdict in get_args(Verdict)
-    if attempts >= most:
+    if attempts >= most and fault.code != "rejected.stopped":
         assert verdict != "again"
+
+
+def test_command_that_met_a_stop_costs_no_dispatch() -> None:
+    assert judge(Fault(code="rejected.stopped", message="held"), "irreversible", 3, 3) == "again"
 
 
 @pytest.mark.parametrize("consequence", ["safe", "repeatable"])
