@@ -25,6 +25,7 @@ NOUNS = {
     "experiment": ("Experiments: list, look at, settle.", STEER),
     "instrument": ("Instruments of the campaigns in the store.", STEER),
     "daemon": ("The controller in the background.", STEER),
+    "recording": ("What instruments and controller said and decided in the last hours: list, show, replay.", STEER),
     "driver": ("Drivers of instruments: write a new one, check it, serve it.", EXTEND),
     "simulator": ("Labs that are not there: list, serve.", EXTEND),
     "db": ("Stores: upgrade, check.", KEEP),

@@ -183,13 +183,24 @@ def read_flight(folder: Path, *, since: float = 0.0, until: float = float("inf")
         since: First moment [s since the Unix epoch].
         until: Last moment.
     """
-    held: list[dict[str, Any]] = []
+    return window(_records(folder), since, until)
+
+
+def _records(folder: Path) -> Iterator[dict[str, Any]]:
     for line in read_lines(folder):
         try:
             record = json.loads(line)
-            at = float(record["at"])
+            float(record["at"]), record["what"]
         except (ValueError, KeyError, TypeError):
             continue  # torn by a power cut
+        yield record
+
+
+def window(records: Iterable[dict[str, Any]], since: float, until: float) -> Iterator[dict[str, Any]]:
+    """Return the records between two moments [s since the Unix epoch], and those before that a replay needs; see `read_flight`."""
+    held: list[dict[str, Any]] = []
+    for record in records:
+        at = float(record["at"])
         if record["what"] == "chapter":
             held = []
         if at < since:

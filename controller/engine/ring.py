@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,6 +94,19 @@ class Ring:
 def segments(folder: Path) -> list[Path]:
     """Return the files of a ring, oldest first."""
     return sorted((p for p in folder.glob(f"*{_SUFFIX}") if p.stem.isdecimal()), key=lambda path: int(path.stem))
+
+
+def bounds(folder: Path) -> tuple[float | None, float | None]:
+    """Return the moments [s since the Unix epoch] of a ring's first line and of its last writing, None where it is empty."""
+    found = [path for path in segments(folder) if path.stat().st_size]
+    if not found:
+        return None, None
+    with found[0].open("rb") as file:
+        try:
+            first: float | None = float(json.loads(file.readline())["at"])
+        except (ValueError, KeyError, TypeError):
+            first = None
+    return first, found[-1].stat().st_mtime
 
 
 def read_lines(folder: Path) -> Iterator[bytes]:

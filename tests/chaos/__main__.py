@@ -9,6 +9,7 @@ import argparse
 import itertools
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -24,6 +25,7 @@ from tests.controller.store.postgres import PostgresServer, find_binaries
 def main() -> int:
     """Run campaigns; 0 when nothing was lost, repeated or wrong."""
     asked = _parser().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing is left behind
     stores = asked.stores.split(",")
     server: PostgresServer | None = None
     if "postgresql" in stores:

@@ -22,6 +22,7 @@ class StormyProxy:
         self._place = place
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._half_closed: set[int] = set()
         self._delay_s = 0.0
         self._swallowing = False
         self.n_connections = 0
@@ -67,6 +68,7 @@ class StormyProxy:
         def end() -> None:
             for number, writer in enumerate(list(self._writers)):
                 if number % 2 == 0 and writer.can_write_eof() and not writer.is_closing():
+                    self._half_closed.add(id(writer))
                     with contextlib.suppress(OSError):
                         writer.write_eof()
 
@@ -117,6 +119,7 @@ class StormyProxy:
             for each in (writer, back):
                 each.transport.abort()
                 self._writers.discard(each)
+                self._half_closed.discard(id(each))
 
     async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         path = self._place()
@@ -133,6 +136,8 @@ class StormyProxy:
                 if self._swallowing:
                     self.n_swallowed += len(data)
                     continue
+                if id(writer) in self._half_closed:
+                    continue  # this direction has ended; its sender does not know
                 writer.write(data)
                 await writer.drain()
             if writer.can_write_eof() and not writer.is_closing():
