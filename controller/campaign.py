@@ -38,6 +38,7 @@ from controller.domain.event import (
 from controller.domain.experiment import ExperimentStatus
 from controller.domain.ids import new_id
 from controller.domain.proposal import Prediction, Proposal
+from controller.domain.request import Request
 from controller.domain.state import CampaignState, Experiment, fold
 from controller.engine.asking import request_for
 from controller.engine.retracting import retraction_event
@@ -124,7 +125,7 @@ class Campaign:
         """
         if n < 1:
             raise ValueError(f"ask for one experiment or more, got {n=}")
-        proposals = propose(request_for(self.definition, self.state, n, self._device))
+        proposals = propose(self._request(n))
         return [self._enter(proposal) for proposal in proposals]
 
     def tell(
@@ -210,9 +211,13 @@ class Campaign:
             if point.keys() != parameters.keys():
                 raise ValueError(f"a point sets each of {', '.join(parameters)}; got {', '.join(point)}")
         return predict(
-            self.definition.problem, self.definition.proposals, self.state.history.observations().rows(),
+            self.definition.problem, self.definition.proposals, self._request(1).observed.rows(),
             [dict(p) for p in points], self.state.seed, self._device,
         )  # fmt: skip
+
+    def _request(self, n: int) -> Request:
+        best = [found["experiment"] for found in self.best()]
+        return request_for(self.definition, self.state, best, n, self._device)
 
     def close(self) -> None:
         """Give the store back."""

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
-from controller.cli import demo, doctor, files, run
+from controller.cli import demo, doctor, drill, files, run
 from controller.cli.render import complain
 from controller.errors import LabwrightError
 from instruments.errors import InstrumentError
@@ -95,3 +95,4 @@ app.command(rich_help_panel=BEGIN)(run.run)
 app.command(rich_help_panel=BEGIN)(demo.demo)
 app.command(rich_help_panel=BEGIN)(doctor.doctor)
 app.command(rich_help_panel=BEGIN)(files.schema)
+app.command(rich_help_panel=KEEP)(drill.drill)

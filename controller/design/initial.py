@@ -14,7 +14,7 @@ from controller.domain.base import Point
 from controller.domain.campaign import ProposalPolicy
 from controller.domain.parameter import CategoricalParameter
 from controller.domain.proposal import Proposal
-from controller.domain.request import Request
+from controller.domain.request import Request, settings_of
 from controller.domain.space import Problem, fingerprint
 from controller.encoding.space import SearchSpace
 from controller.errors import SpaceExhaustedError
@@ -46,7 +46,13 @@ def first_points(problem: Problem, policy: ProposalPolicy) -> int:
 
 
 def space_filling(
-    problem: Problem, policy: ProposalPolicy, seen: Sequence[Point], n: int, seed: int, space: SearchSpace | None = None
+    problem: Problem,
+    policy: ProposalPolicy,
+    seen: Sequence[Point],
+    n: int,
+    seed: int,
+    space: SearchSpace | None = None,
+    place: int | None = None,
 ) -> list[Point]:
     """Return `n` allowed points that fill the space beside those seen, and repeat none of them unless replicates are allowed.
 
@@ -60,6 +66,7 @@ def space_filling(
         n: How many are wanted.
         seed: Of the campaign.
         space: The search space of `problem`, if it is at hand.
+        place: How many were proposed before; the number of `seen` when left out.
 
     Raises:
         SpaceExhaustedError: If fewer than `n` settings are left.
@@ -67,11 +74,12 @@ def space_filling(
     space = space or SearchSpace.of(problem)
     points = list(seen)
     candidates = listing(space)
-    for _ in range(n):
+    first = len(seen) if place is None else place
+    for number in range(first, first + n):
         if candidates is not None:
             points.append(_from_list(space, candidates, points, first_points(problem, policy), seed))
         else:
-            points.append(_from_space(space, points, seed))
+            points.append(_from_space(space, points, number, seed))
     return points[len(seen) :]
 
 
@@ -90,13 +98,13 @@ def _from_list(space: SearchSpace, candidates: Listing, points: Sequence[Point],
     return candidates.point(int(compared[gaps.argmax()]))
 
 
-def _from_space(space: SearchSpace, points: Sequence[Point], seed: int) -> Point:
+def _from_space(space: SearchSpace, points: Sequence[Point], place: int, seed: int) -> Point:
     problem = space.problem
     taken = set() if problem.allow_replicates else keys(problem, points)
     if space.polytope.empty:
         # The next of one sequence: together the first points fill the space more evenly than separate draws.
-        n = len(points)
-        while n < len(points) + _MOST_TRIED:
+        n = place
+        while n < place + _MOST_TRIED:
             sequence = to_axes(space, sobol(space.p, max(2 * n, 16), seed))
             for row in sequence[n:]:
                 point = space.point(row)
@@ -105,7 +113,7 @@ def _from_space(space: SearchSpace, points: Sequence[Point], seed: int) -> Point
             n = len(sequence)
     done = space.coordinates(points)
     for attempt in range(4):
-        drawn = draw(space, _DRAWN, int(np.random.default_rng([seed, len(points), attempt]).integers(2**62)))
+        drawn = draw(space, _DRAWN, int(np.random.default_rng([seed, place, attempt]).integers(2**62)))
         order = (
             np.arange(len(drawn)) if not points else np.argsort(-distances(space, drawn, done).min(1), kind="stable")
         )
@@ -128,7 +136,7 @@ def data_fingerprint(request: Request, extra: Sequence[Point] = ()) -> str:
 
 def seen_points(request: Request) -> list[Point]:
     """Return every point proposed so far, failed and pending ones included."""
-    return request.observed.settings() + list(request.pending)
+    return [*request.observed.settings(), *settings_of(request.others), *request.pending]
 
 
 def stand_in(request: Request, note: str = "the model was not ready in time") -> list[Proposal]:
@@ -154,7 +162,13 @@ def without_model(
         earlier = [p.point for p in proposals]
         try:
             point = space_filling(
-                request.problem, request.policy, [*seen_points(request), *earlier], 1, request.seed, space
+                request.problem,
+                request.policy,
+                [*seen_points(request), *earlier],
+                1,
+                request.seed,
+                space,
+                request.number - 1 + len(earlier),
             )[0]
         except SpaceExhaustedError:
             if proposals:

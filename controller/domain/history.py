@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, MutableSequence
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,14 +122,30 @@ class History:
             raise IllegalTransitionError(f"experiment {number} is not retracted")
         self.put(number, *self._retracted.pop(number))
 
-    def observations(self) -> Observations:
-        """Return everything as a proposal rests on it."""
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The experiments' numbers, ascending."""
+        return self._numbers
+
+    @property
+    def values(self) -> Mapping[str, Sequence[float]]:
+        """Objective name -> values [the objective's unit]; not a number where an experiment failed."""
+        return self._values
+
+    def observations(self, positions: Sequence[int] | None = None) -> Observations:
+        """Return experiments as a proposal rests on them: those at `positions`, or all."""
+        at = range(len(self)) if positions is None else positions
         return Observations(
-            completed=[bool(c) for c in self._completed],
-            points={name: list(column) for name, column in self._points.items()},
-            values={name: _known(column) for name, column in self._values.items()},
-            sem={name: _known(column) for name, column in self._sems.items()},
+            completed=[bool(self._completed[i]) for i in at],
+            points=self.settings(at),
+            values={name: [_known(column[i]) for i in at] for name, column in self._values.items()},
+            sem={name: [_known(column[i]) for i in at] for name, column in self._sems.items()},
         )
+
+    def settings(self, positions: Iterable[int]) -> dict[str, list[Value]]:
+        """Return the settings at `positions` as columns."""
+        at = list(positions)
+        return {name: [column[i] for i in at] for name, column in self._points.items()}
 
     def _point(self, i: int) -> Point:
         return {name: column[i] for name, column in self._points.items()}
@@ -147,8 +163,8 @@ def _cells(columns: Mapping[str, MutableSequence[Any]], i: int) -> dict[str, flo
     return {name: column[i] for name, column in columns.items() if not math.isnan(column[i])}
 
 
-def _known(column: MutableSequence[Any]) -> list[float | None]:
-    return [None if math.isnan(value) else value for value in column]
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _insert(

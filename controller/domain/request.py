@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from controller.domain.base import Model, Point, Value
 from controller.domain.campaign import ProposalPolicy
@@ -57,7 +57,12 @@ class Observations(Model):
 
     def settings(self) -> list[Point]:
         """Return the point of each experiment."""
-        return [{name: column[i] for name, column in self.points.items()} for i in range(len(self))]
+        return settings_of(self.points)
+
+
+def settings_of(columns: Mapping[str, Sequence[Value]]) -> list[Point]:
+    """Return columns of settings as points."""
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def _row(columns: dict[str, list[float | None]], i: int) -> dict[str, float]:
@@ -70,6 +75,11 @@ class Request(Model):
     problem: Problem
     policy: ProposalPolicy
     observed: Observations
+    """What the models learn from: all that has ended, or the most telling part of very much."""
+    left_out: int = 0
+    """How many more have ended."""
+    others: dict[str, list[Value]] = {}
+    """Their settings, in columns, where settings can be counted and might be proposed again."""
     pending: tuple[Point, ...]
     n: int = 1
     number: int

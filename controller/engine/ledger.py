@@ -18,7 +18,9 @@ from controller.domain.event import (
 )
 from controller.domain.experiment import ExperimentStatus
 from controller.domain.history import Ended
+from controller.domain.request import Request
 from controller.domain.state import CampaignState, Experiment
+from controller.engine.asking import request_for
 from controller.engine.snapshot import best_so_far
 from controller.errors import StoreError
 from instruments.clock import Clock
@@ -84,6 +86,10 @@ class Ledger:
     def best(self) -> list[dict[str, Any]]:
         """The best experiment so far, or the Pareto front: see `BestSoFar.experiments`."""
         return self._best.experiments()
+
+    def request(self, n: int, device: str) -> Request:
+        """Return what the proposer is asked for the next `n` proposals, on `device`."""
+        return request_for(self.definition, self.state, self._best.numbers(), n, device)
 
     def instrument_of_ended(self, attempt: str) -> str | None:
         """Return the instrument of an attempt of this campaign whose end is in the store; None if there is none, or no telling."""

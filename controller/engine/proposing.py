@@ -14,7 +14,6 @@ from controller.domain.experiment import ExperimentStatus
 from controller.domain.ids import new_id
 from controller.domain.proposal import Proposal
 from controller.domain.request import Request
-from controller.engine.asking import request_for
 from controller.engine.ledger import Ledger
 from controller.engine.thinker import Thinker
 from controller.errors import ProposalError, SpaceExhaustedError
@@ -94,7 +93,7 @@ class Proposing:
             return
         if self._thinking is None:
             self._wanted_since = self._wanted_since or time.monotonic()
-            self._thinking = asyncio.create_task(self._ask(self._request(wanted)))
+            self._thinking = asyncio.create_task(self._ask(self._ledger.request(wanted, self._device)))
         patience = self._ledger.definition.proposals.patience
         if self.lacking and self._wanted_since is not None and time.monotonic() - self._wanted_since > patience:
             self._wanted_since = time.monotonic()
@@ -137,9 +136,6 @@ class Proposing:
         if self._thinking is not None:
             self._thinking.cancel()
 
-    def _request(self, n: int) -> Request:
-        return request_for(self._ledger.definition, self._ledger.state, n, self._device)
-
     async def _ask(self, request: Request) -> None:
         try:
             answer = Proposed(await self._thinker.propose(request))
@@ -151,7 +147,7 @@ class Proposing:
         if n == 0:
             return
         try:
-            await self._enter(stand_in(self._request(n), why))
+            await self._enter(stand_in(self._ledger.request(n, self._device), why))
         except SpaceExhaustedError as error:
             self.exhausted = str(error)
 

@@ -59,6 +59,10 @@ class BestSoFar:
         elif not any(dominates(held, scores) for held, _ in self._front):
             self._front = [(held, e) for held, e in self._front if not dominates(scores, held)] + [(scores, ended)]
 
+    def numbers(self) -> list[int]:
+        """Return their numbers."""
+        return [ended.number for _, ended in self._front]
+
     def experiments(self) -> list[dict[str, Any]]:
         """Return `{"experiment": number, "parameters": {...}, "objectives": {...}}` ordered by the first objective."""
         first = next(iter(self._objectives))

@@ -19,7 +19,7 @@ from controller.design.search import Choice, best_anywhere, best_listed
 from controller.domain.base import Point
 from controller.domain.campaign import ProposalPolicy
 from controller.domain.proposal import Alternative, Prediction, Proposal
-from controller.domain.request import Observed, Request
+from controller.domain.request import Observed, Request, settings_of
 from controller.domain.space import Problem
 from controller.encoding.columns import Encoder
 from controller.errors import MissingExtraError, SpaceExhaustedError
@@ -27,7 +27,6 @@ from controller.learn.calibration import CalibrationReport, calibration
 from controller.learn.dataset import sign, training_data
 from controller.learn.feasibility import Feasibility, fit_feasibility
 from controller.learn.fit import fit
-from controller.learn.selection import selected
 from surrogates.base import Surrogate
 from surrogates.data import TrainingData
 
@@ -112,8 +111,7 @@ def _propose(request: Request) -> list[Proposal]:
         )
     if len(proposals) < request.n and complete:
         try:
-            kept = selected(request.problem, observed)
-            proposals += _with_model(request, ground, kept, proposals)
+            proposals += _with_model(request, ground, observed, proposals)
         except SpaceExhaustedError:
             if not proposals:
                 raise
@@ -142,7 +140,7 @@ def predict(
     """
     with _one_thread():
         ground = _ground(problem)
-        knowledge = _learn(problem, policy, ground, selected(problem, observed), seed, device)
+        knowledge = _learn(problem, policy, ground, observed, seed, device)
         return _predictions(problem, knowledge, ground.encoder.encode(points))
 
 
@@ -151,7 +149,7 @@ def calibrations(
 ) -> dict[str, CalibrationReport]:
     """Return per objective how well its model predicts each observation from the others; too few give no report."""
     with _one_thread():
-        knowledge = _learn(problem, policy, _ground(problem), selected(problem, observed), seed, device)
+        knowledge = _learn(problem, policy, _ground(problem), observed, seed, device)
     reports = {name: calibration(s, knowledge.data[name]) for name, s in knowledge.surrogates.items()}
     return {name: report for name, report in reports.items() if report is not None}
 
@@ -188,8 +186,8 @@ def _with_model(
     begin = time.perf_counter()
     problem, encoder = request.problem, ground.encoder
     complete = [o for o in observed if _is_complete(o, problem)]
-    left_out = len(request.observed) - len(observed)
-    notes = [f"learned from {len(observed)} of {len(request.observed)} experiments"] if left_out else []
+    ended = len(observed) + request.left_out
+    notes = [f"learned from {len(observed)} of {ended} experiments"] if request.left_out else []
     seed = int(np.random.default_rng([request.seed, request.number + len(earlier)]).integers(2**31))
     knowledge = _learn(problem, request.policy, ground, observed, seed, request.device)
     measured = {
@@ -254,7 +252,7 @@ def _search(
     seed: int,
 ) -> list[Choice]:
     problem, space = request.problem, ground.encoder.space
-    seen = request.observed.settings() + list(pending)
+    seen = [*request.observed.settings(), *settings_of(request.others), *pending]
     if ground.listing is not None:
         return best_listed(ground.listing, ground.X, score, space.coordinates(seen), problem.allow_replicates)
     ranked = sorted(complete, key=lambda c: -_rank(c, problem))[:_INCUMBENTS]

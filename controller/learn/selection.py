@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
-from controller.domain.objective import best_of
-from controller.domain.request import Observed
-from controller.domain.space import Problem
+from controller.domain.objective import Objective
 
 MOST_LEARNED = 1000
 """A proposal from so many takes some seconds; from six times as many, minutes and gigabytes (`benchmarks`, soak)."""
 
 
-def selected(problem: Problem, observed: Sequence[Observed], most: int = MOST_LEARNED) -> list[Observed]:
-    """Return at most `most` of the experiments that have ended, in the same order; all of them where they are no more.
+def selected(
+    objectives: Mapping[str, Objective],
+    values: Mapping[str, Sequence[float]],
+    n: int,
+    front: Iterable[int],
+    most: int = MOST_LEARNED,
+) -> list[int]:
+    """Return the positions of at most `most` of `n` experiments that have ended, in order; all where they are no more.
 
-    The best, because the search is about to improve on them; the newest, because they show where it is; and of the others,
-    failed ones included, every k-th, which keeps their distribution over the space.
+    The best, because the search is about to improve on them: the front, and those that are best in one objective. The newest,
+    because they show where the search is. And of the others, failed ones included, every k-th, which keeps their distribution
+    over the space.
 
     Args:
-        problem: Whose objectives say what is best.
-        observed: All of them, in the order of their numbers.
+        objectives: By name; they say what is best.
+        values: Per objective n values, oldest first [the objective's unit]; not a number where an experiment failed.
+        n: How many there are.
+        front: Positions of the best one, or of the Pareto front.
         most: How many are wanted, four at least.
     """
-    if len(observed) <= most:
-        return list(observed)
-    kept = set(_best(problem, observed)[-(most // 4) :]) | set(range(len(observed) - most // 4, len(observed)))
-    others = [i for i in range(len(observed)) if i not in kept]
+    if n <= most:
+        return list(range(n))
+    quarter = most // 4
+    best = set(sorted(front)[-quarter:])
+    share = (quarter - len(best)) // len(objectives)
+    for name, objective in objectives.items():
+        best |= set(_best_of(objective, values.get(name, ()), share))
+    kept = best | set(range(n - quarter, n))
+    others = [i for i in range(n) if i not in kept]
     wanted = most - len(kept)
     kept |= {others[k * len(others) // wanted] for k in range(wanted)}
-    return [observed[i] for i in sorted(kept)]
+    return sorted(kept)
 
 
-def _best(problem: Problem, observed: Sequence[Observed]) -> list[int]:
-    """Return the positions of the best experiment by each objective and of the Pareto front, oldest first."""
-    objectives = problem.objectives
-    complete = [
-        (i, o.values) for i, o in enumerate(observed) if o.values is not None and objectives.keys() <= o.values.keys()
-    ]
-    if len(objectives) > 1:
-        return sorted(complete[i][0] for i in best_of(objectives, [values for _, values in complete]))
-    ((name, objective),) = objectives.items()
-    ranked = sorted(complete, key=lambda c: (objective.score(c[1][name]), c[0]))
-    return [i for i, _ in ranked]
+def _best_of(objective: Objective, values: Sequence[float], most: int) -> list[int]:
+    known = (i for i, value in enumerate(values) if not math.isnan(value))
+    return heapq.nlargest(most, known, key=lambda i: objective.score(values[i]))

@@ -34,7 +34,7 @@ class Store:
         upgraded_from: The copy that was made of an older SQLite file before it was upgraded by this opening, or None.
     """
 
-    def __init__(self, url: str, upgraded_from: Path | None, writer: type[Writer] = Writer) -> None:
+    def __init__(self, url: str, upgraded_from: Path | None, writer: Callable[..., Writer] = Writer) -> None:
         self._url = url
         self.folder = folder_of(url)
         self.kind: Literal["sqlite", "postgresql"] = "postgresql" if sqlite_file(url) is None else "sqlite"
@@ -45,7 +45,7 @@ class Store:
         self._writer = writer(self._engine, place(url), self._locks.renew)
 
     @classmethod
-    def open(cls, url: str, writer: type[Writer] = Writer) -> Store:
+    def open(cls, url: str, writer: Callable[..., Writer] = Writer) -> Store:
         """Open the store at `url`; make it where it is missing, upgrade it where it is older.
 
         Args:

@@ -2,49 +2,47 @@
 
 from __future__ import annotations
 
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.domain.request import Observed
+from controller.domain.objective import Objective
 from controller.learn.selection import selected
-from tests.controller.spaces import continuous, problem
 
-ONE = problem(continuous("a"))
-TWO = problem(continuous("a"), {"y": {"goal": "maximize"}, "z": {"goal": "minimize"}})
-
-
-def _observed(values: list[float | None]) -> list[Observed]:
-    return [
-        Observed(point={"a": i / 1000}, values=None if v is None else {"y": v, "z": (v - 0.3) ** 2})
-        for i, v in enumerate(values)
-    ]
+UP = Objective(goal="maximize")
+DOWN = Objective(goal="minimize")
 
 
-@given(st.lists(st.none() | st.floats(-1, 1), max_size=60), st.integers(4, 40), st.booleans())
-def test_selection_keeps_the_wanted_number_in_order_with_the_best_and_the_newest(
-    values: list[float | None], most: int, several: bool
+@given(st.lists(st.just(math.nan) | st.floats(-1, 1), max_size=80), st.integers(4, 40), st.booleans(), st.data())
+def test_selection_keeps_the_wanted_number_in_order_with_the_front_and_the_newest(
+    values: list[float], most: int, several: bool, data: st.DataObject
 ) -> None:
-    rows = _observed(values)
-    kept = selected(TWO if several else ONE, rows, most)
-    assert len(kept) == min(most, len(rows))
-    places = [row.point["a"] for row in kept]
-    assert places == sorted(set(places))
-    assert all(row in kept for row in rows[len(rows) - most // 4 :])
-    complete = [row for row in rows if row.values is not None]
-    if complete and not several:
-        sign = 1 if ONE.objectives["y"].goal == "maximize" else -1
-        best = max(sign * row.values["y"] for row in complete if row.values)
-        assert any(row.values and sign * row.values["y"] == best for row in kept)
+    n = len(values)
+    objectives = {"y": UP, "z": DOWN} if several else {"y": UP}
+    columns = {"y": values, "z": [v * v for v in values]}
+    front = data.draw(st.lists(st.integers(0, n - 1), unique=True, max_size=most // 4)) if n else []
+    kept = selected(objectives, columns, n, front, most)
+    assert len(kept) == min(most, n)
+    assert kept == sorted(set(kept))
+    assert set(range(max(0, n - most // 4), n)) <= set(kept)
+    assert set(front) <= set(kept)
+
+
+def test_best_of_each_objective_are_kept() -> None:
+    values = [math.sin(i * 0.37) for i in range(4000)]
+    kept = set(selected({"y": UP, "z": DOWN}, {"y": values, "z": values}, 4000, [], 400))
+    ranked = sorted(range(4000), key=values.__getitem__)
+    assert set(ranked[-40:]) <= kept
+    assert set(ranked[:40]) <= kept
 
 
 def test_selection_of_the_rest_is_spread_evenly() -> None:
-    kept = selected(ONE, _observed([0.5] * 10_000), 1000)
-    middle = [row for row in kept if 1.0 <= float(row.point["a"]) < 8.0]
-    assert 400 <= len(middle) <= 600
+    kept = selected({"y": UP}, {"y": [math.nan] * 10_000}, 10_000, [], 1000)
+    assert 500 <= sum(1000 <= i < 8000 for i in kept) <= 600
 
 
-def test_whole_front_is_kept() -> None:
-    rows = _observed([i / 100 for i in range(100)])  # beyond 0.3 each trades one objective for the other
-    kept = selected(TWO, rows, 96)
-    front = [row for row in rows if row.values and row.values["y"] >= 0.9]
-    assert all(row in kept for row in front)
+def test_front_that_is_too_long_is_kept_in_its_newest_part() -> None:
+    kept = selected({"y": UP}, {"y": [0.0] * 1000}, 1000, range(500), 40)
+    assert len(kept) == 40
+    assert set(range(490, 500)) <= set(kept)

@@ -1,0 +1,1 @@
+"""Rehearsals find what was planted, and nothing where nothing was."""
