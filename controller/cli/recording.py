@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_text
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,7 +35,7 @@ Since = Annotated[
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="The same, for the end.", show_default=False)]
 File = Annotated[
     Path | None,
-    typer.Option("--file", metavar="FILE", help="Lines that `show --json` printed, instead of a lab's.", show_default=False),
+    typer.Option("--file", metavar="FILE", help="What `show --output` wrote, instead of a lab's.", show_default=False),
 ]
 
 
@@ -66,16 +66,27 @@ def show_recording(
     until: Until = None,
     instrument: Annotated[str | None, typer.Option(help="Only of this one.", show_default=False)] = None,
     every: Annotated[bool, typer.Option("--all", help="With signs of life and progress.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Write the window into a file.", show_default=False)
+    ] = None,
     file: File = None,
     store: Store = None,
     json: Json = False,
 ) -> None:
-    """Show every message and decision of a window, the last 10 minutes by default; with --json one object a line, for `replay`."""
-    lines = _lines(lab, file, store, since or (None if file else "10 min"), until)
+    """Show every message and decision of a window, the last 10 minutes by default.
+
+    --json prints one object a line, --output writes the same into a file: `recording replay --file` takes it.
+    """
+    wanted = (
+        line
+        for line in _lines(lab, file, store, since or (None if file else "10 min"), until)
+        if instrument is None or line.get("instrument", instrument) == instrument
+    )
+    if output is not None:
+        print(f"{_write(output, wanted)} lines written to {output}")
+        return
     empty = True
-    for line in lines:
-        if instrument is not None and line.get("instrument", instrument) != instrument:
-            continue
+    for line in wanted:
         empty = False
         if json:
             print_json(line, one_line=True)
@@ -144,6 +155,19 @@ def _lines(lab: str | None, file: Path | None, store: str | None, since: str | N
     if file is not None:
         return window(_read(file), begin, end)
     return read_flight(_chosen(lab, store).folder, since=begin, until=end)
+
+
+def _write(file: Path, lines: Iterable[dict[str, Any]]) -> int:
+    """Write a window and return how many lines it has."""
+    n = 0
+    try:
+        with file.open("w", encoding="utf-8") as out:
+            for line in lines:
+                out.write(json_text.dumps(line, ensure_ascii=False) + "\n")
+                n += 1
+    except OSError as error:
+        raise ConflictError(f"{file}: cannot be written ({error.strerror})") from None
+    return n
 
 
 def _read(file: Path) -> Iterator[dict[str, Any]]:

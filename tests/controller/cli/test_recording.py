@@ -45,8 +45,10 @@ def test_no_recording_is_said_so(call: Call, store_file: Path) -> None:
 
 def test_show_tells_what_was_said_and_decided(call: Call, store_file: Path, recording: Path) -> None:
     shown = call("recording", "show", "--store", store_file).out
-    for expected in ("chapter of", "bench  <- hello", "=> LinkUp", "-> welcome", "bench  command attempt=", "acknowledge", "<- stopped",
-                     "sample  decided campaign.created name=sample"):  # fmt: skip
+    for expected in (
+        "chapter of", "bench  <- hello", "=> LinkUp", "-> welcome", "bench  command attempt=", "acknowledge", "<- stopped",
+        "sample  decided campaign.created name=sample",
+    ):  # fmt: skip
         assert expected in shown
     assert "heartbeat" not in shown.replace("heartbeat_s", "")
     assert "<- heartbeat" in call("recording", "show", "bench", "--all", "--store", store_file).out
@@ -67,7 +69,9 @@ def test_exported_window_replays_and_its_first_difference_is_shown(
     assert "went as they were recorded" in call("recording", "replay", "--store", store_file).out
     lines = call("recording", "show", "bench", "--store", store_file, "--json").out
     file = tmp_path / "window.jsonl"
-    file.write_text(lines)
+    written = call("recording", "show", "bench", "--output", file, "--store", store_file).out
+    assert written == f"{len(lines.splitlines())} lines written to {file}\n"
+    assert [json.loads(line) for line in file.read_text().splitlines()] == [json.loads(line) for line in lines.splitlines()]
     shutil.rmtree(recording)
     good = call("recording", "replay", "--file", file, "--json")
     assert good.code == 0
