@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import soak, tables
+from benchmarks import estop, soak, tables
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -14,8 +14,9 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     tables.add_arguments(commands.add_parser("tables", help="closed loops over measured tables, against other tools"))
     soak.add_arguments(commands.add_parser("soak", help="a simulated lab with failures, for as long as asked"))
+    estop.add_arguments(commands.add_parser("estop", help="an emergency stop of many busy instruments"))
     chosen = parser.parse_args(arguments)
-    return {"tables": tables.run, "soak": soak.run}[chosen.command](chosen)
+    return {"tables": tables.run, "soak": soak.run, "estop": estop.run}[chosen.command](chosen)
 
 
 if __name__ == "__main__":
