@@ -210,21 +210,51 @@ def retract(
 
 
 @app.command()
-def audit(campaign: CampaignName, store: Store = None, json: Json = False) -> None:
-    """Prove that the books balance: fold the log again and compare it with every row; exit code 1 when they differ."""
+def audit(
+    campaign: CampaignName,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Walk the hash chain of the log too, and print its head.")
+    ] = False,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HASH", help="A head written down earlier: the log must still contain it.", show_default=False
+        ),
+    ] = None,
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Prove that the books balance: fold the log again, compare it with every row and with the drivers' journals.
+
+    Exit code 1 when anything differs.
+    """
+    from controller.settings import folder_of
     from controller.store.audit import audit as audit_campaign
 
     with find(store, campaign) as found:
-        report = audit_campaign(found.reader, found.id)
+        report = audit_campaign(found.reader, found.id, verify=verify, head=head, labs=folder_of(found.url) / "labs")
+    journals, chain = report.journals, report.verification
+    notes = journals.notes if journals else []
     if json:
-        print_json({"balanced": report.balanced, "counts": report.counts, "differences": list(report.differences)})
+        told: dict[str, Any] = {
+            "balanced": report.balanced, "counts": report.counts, "differences": report.differences, "notes": notes,
+            "compared_with_journals": journals.n_compared if journals else 0,
+        }  # fmt: skip
+        if chain is not None:
+            told |= {"head": chain.head, "n_events": chain.n_events, "given_head_at": chain.given_at}
+        print_json(told)
     else:
         total = sum(report.counts.values())
         parts = " + ".join(f"{n} {status}" for status, n in report.counts.items() if n) or "none yet"
-        print(f"{found.name} ({mark(found.simulated)} data): {total} proposed = {parts}")
-        print(
-            "\n".join(report.differences) if report.differences else "The log and the tables agree: the books balance."
-        )
+        lines = [f"{found.name} ({mark(found.simulated)} data): {total} proposed = {parts}"]
+        lines += report.differences or ["The log and the tables agree: the books balance."]
+        if journals is not None and journals.n_compared and not journals.differences:
+            lines.append(f"The journals of the drivers agree, for {journals.n_compared} attempts.")
+        lines += notes
+        if chain is not None and not chain.differences:
+            lines.append(f"The hash chain holds over {chain.n_events} events; its head, to be written down elsewhere: {chain.head}")
+            lines += [f"The head given is that of event {chain.given_at}."] if chain.given_at is not None else []
+        print("\n".join(lines))
     if not report.balanced:
         raise typer.Exit(1)
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -21,6 +22,8 @@ from controller.domain.experiment import OPEN_ATTEMPTS, AttemptStatus, Experimen
 from controller.domain.proposal import Proposal
 from controller.domain.state import Attempt, CampaignState, Experiment
 from controller.errors import IllegalTransitionError
+from controller.store.journals import Comparison
+from controller.store.journals import compare as compare_journals
 from controller.store.reading import Reader, measured_value
 from controller.store.records import plain
 from controller.store.verifying import Verification
@@ -44,8 +47,8 @@ class AuditReport:
     """One line each; empty when balanced."""
     verification: Verification | None = None
     """What the hash chain says, where it was walked; what it found is among the differences."""
-    notes: list[str] = field(default_factory=list)
-    """What is no difference, but good to know, one line each."""
+    journals: Comparison | None = None
+    """What the drivers' journals say, where they were compared; what differs is among the differences."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,12 @@ class _Told:
 
 
 def audit(
-    source: Store | Reader, campaign: str, *, verify: bool = False, head: str | None = None
+    source: Store | Reader,
+    campaign: str,
+    *,
+    verify: bool = False,
+    head: str | None = None,
+    labs: Path | None = None,
 ) -> AuditReport:
     """Compare the rows of a campaign (name or id) with its log.
 
@@ -84,6 +92,7 @@ def audit(
         campaign: Name or id.
         verify: Walk the hash chain of the log too.
         head: A head that was written down earlier (implies `verify`): the log must still contain it.
+        labs: The folder of the store's labs: compare the journals of the instruments too.
 
     Raises:
         UnknownNameError: If the store holds no such campaign.
@@ -108,7 +117,9 @@ def audit(
         differences.extend(check(stored, state))
     differences.extend(_campaign(stored, told))
     differences.extend(_alarms(stored, told))
-    return AuditReport(not differences, state.counts(), differences, verification)
+    journals = compare_journals(reader, stored.campaign["id"], labs) if labs is not None else None
+    differences.extend(journals.differences if journals else ())
+    return AuditReport(not differences, state.counts(), differences, verification, journals)
 
 
 def _read(reader: Reader, campaign: str) -> _Stored:

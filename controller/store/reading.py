@@ -376,6 +376,15 @@ class Reader:
         )  # fmt: skip
         return rows[0]["instrument"] if rows else None
 
+    def known_attempts(self, attempts: Sequence[str]) -> set[str]:
+        """Return those of `attempts` (ids) that any campaign of the store holds."""
+        known: set[str] = set()
+        for i in range(0, len(attempts), _IDS):
+            some = attempts[i : i + _IDS]
+            rows = self._dicts("attempt", "id", f"WHERE id IN ({', '.join('?' * len(some))})", *some)
+            known.update(row["id"] for row in rows)
+        return known
+
     def attempt_rows(self, campaign_id: str) -> list[Row]:
         """Return all attempts of a campaign as they are stored, oldest first."""
         rows = self._dicts("attempt", _ATTEMPT, "WHERE campaign = ? ORDER BY committed_at, id", campaign_id)
@@ -496,6 +505,7 @@ def open_reader(url: str) -> Reader:
 
 
 _PAGE = 2000
+_IDS = 500
 _CAMPAIGN = "id name status reason simulated seed definition_fingerprint created_at updated_at budget_experiments"
 _EXPERIMENT = (
     "id campaign number status reason fault_code fault_message point source proposed_at started_at ended_at "

@@ -11,8 +11,10 @@ import json
 import os
 import sqlite3
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
+from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -138,7 +140,7 @@ class Journal:
     def get(self, attempt: str) -> AttemptRecord | None:
         """Return the record of an attempt, or None if it was never heard of. Raises `JournalError`."""
         rows = self._execute(f"SELECT {_COLUMNS} FROM attempts WHERE attempt = ?", (attempt,))
-        return self._record(rows[0]) if rows else None
+        return _record(self.path, rows[0]) if rows else None
 
     def unacknowledged(self) -> list[AttemptRecord]:
         """Return every record that is neither acknowledged nor rejected, oldest first. Raises `JournalError`."""
@@ -147,7 +149,7 @@ class Journal:
             "ORDER BY accepted_at, rowid",
             (),
         )
-        return [self._record(row) for row in rows]
+        return [_record(self.path, row) for row in rows]
 
     def close(self) -> None:
         """Close the file and let it go. Harmless when repeated."""
@@ -173,32 +175,95 @@ class Journal:
         elif owner != instrument:
             raise JournalCorruptError(f"journal {self.path} belongs to instrument {owner!r}, not to {instrument!r}")
 
-    def _record(self, row: tuple[Any, ...]) -> AttemptRecord:
-        try:
-            code, message = json.loads(row[13]) if row[13] is not None else (None, "")
-            return AttemptRecord(
-                attempt=row[0],
-                action=row[1],
-                arguments=json.loads(row[2]),
-                received=json.loads(row[3]),
-                units=json.loads(row[4]),
-                conversions=json.loads(row[5]),
-                duration_s=(row[6], row[7]),
-                deadline_s=row[8],
-                accepted_at=row[9],
-                started_at=row[10],
-                finished_at=row[11],
-                outcome=None if row[12] is None else _OUTCOME.validate_json(row[12]),
-                rejected=None if code is None else (code, message),
-                acknowledged_at=row[14],
-            )
-        except (ValueError, TypeError, ValidationError) as error:
-            raise JournalCorruptError(_corrupt(self.path, f"attempt {row[0]}: {error}")) from error
-
     def _unlock(self) -> None:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+class JournalReader:
+    """Reads a journal, also while its driver is at work, and changes nothing; close it when done.
+
+    Args:
+        path: The file.
+
+    Raises:
+        JournalCorruptError: If the file is damaged or no journal.
+        JournalError: If it is not there, or cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            address = f"file:{quote(str(path))}?mode=ro"
+            self._database = sqlite3.connect(address, uri=True, isolation_level=None, timeout=2.0)
+        except sqlite3.Error as error:
+            raise JournalError(f"journal {path} cannot be opened: {error}") from error
+        try:
+            _check_kind(path, self._database)
+            rows = self._execute("SELECT value FROM meta WHERE key = 'instrument'").fetchall()
+        except BaseException:
+            self._database.close()
+            raise
+        self.instrument = str(rows[0][0]) if rows else ""
+        """Whose journal it is; empty where no driver has claimed it yet."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def records(self) -> Iterator[AttemptRecord]:
+        """Return every record, oldest first, as they stand at this moment. Raises `JournalError`."""
+        # One statement sees one moment; the rows are fetched as they are wanted.
+        rows = self._execute(f"SELECT {_COLUMNS} FROM attempts ORDER BY accepted_at, rowid")
+        while page := self._fetch(rows):
+            yield from (_record(self.path, row) for row in page)
+
+    def get(self, attempt: str) -> AttemptRecord | None:
+        """Return the record of an attempt, or None if it was never heard of. Raises `JournalError`."""
+        rows = self._fetch(self._execute(f"SELECT {_COLUMNS} FROM attempts WHERE attempt = ?", attempt))
+        return _record(self.path, rows[0]) if rows else None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def _execute(self, statement: str, *values: str) -> sqlite3.Cursor:
+        try:
+            return self._database.execute(statement, values)
+        except sqlite3.Error as error:
+            raise JournalError(f"journal {self.path} cannot be read: {error}") from error
+
+    def _fetch(self, rows: sqlite3.Cursor) -> list[Any]:
+        try:
+            return rows.fetchmany(1000)
+        except sqlite3.Error as error:
+            raise JournalError(f"journal {self.path} cannot be read: {error}") from error
+
+
+def _record(path: Path | None, row: tuple[Any, ...]) -> AttemptRecord:
+    try:
+        code, message = json.loads(row[13]) if row[13] is not None else (None, "")
+        return AttemptRecord(
+            attempt=row[0],
+            action=row[1],
+            arguments=json.loads(row[2]),
+            received=json.loads(row[3]),
+            units=json.loads(row[4]),
+            conversions=json.loads(row[5]),
+            duration_s=(row[6], row[7]),
+            deadline_s=row[8],
+            accepted_at=row[9],
+            started_at=row[10],
+            finished_at=row[11],
+            outcome=None if row[12] is None else _OUTCOME.validate_json(row[12]),
+            rejected=None if code is None else (code, message),
+            acknowledged_at=row[14],
+        )
+    except (ValueError, TypeError, ValidationError) as error:
+        raise JournalCorruptError(_corrupt(path, f"attempt {row[0]}: {error}")) from error
 
 
 def _corrupt(path: Path | None, why: str) -> str:
@@ -243,16 +308,27 @@ def _create(path: Path) -> None:
         os.close(folder)
 
 
+def _check_kind(path: Path, database: sqlite3.Connection) -> None:
+    try:
+        (kind,) = database.execute("PRAGMA application_id").fetchone()
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        # What is no database, and what cannot be opened at all, are told by the first statement.
+        if isinstance(error, sqlite3.OperationalError):
+            raise JournalError(f"journal {path} cannot be opened: {error}") from error
+        raise JournalCorruptError(_corrupt(path, str(error))) from error
+    if kind != _APPLICATION_ID:
+        raise JournalCorruptError(_corrupt(path, "it is another SQLite file"))
+    if version != _SCHEMA_VERSION:
+        raise JournalError(f"journal {path} has schema {version}, this version reads {_SCHEMA_VERSION}")
+
+
 def _open(path: Path) -> sqlite3.Connection:
     if path.stat().st_size == 0:
         raise JournalCorruptError(_corrupt(path, "the file is empty"))
     database = sqlite3.connect(path, isolation_level=None, timeout=2.0)
     try:
-        if database.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
-            raise JournalCorruptError(_corrupt(path, "it is another SQLite file"))
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-        if version != _SCHEMA_VERSION:
-            raise JournalError(f"journal {path} has schema {version}, this driver reads {_SCHEMA_VERSION}")
+        _check_kind(path, database)
         verdict = database.execute("PRAGMA quick_check").fetchone()[0]
         if verdict != "ok":
             raise JournalCorruptError(_corrupt(path, str(verdict)))
