@@ -20,6 +20,7 @@ from instruments.sdk.journal import Journal
 from instruments.sdk.options import build_driver
 from instruments.sdk.registry import load_driver
 from instruments.sdk.server import DriverServer
+from instruments.transport.keys import read_public_key
 from instruments.transport.zeromq import ZeroMQClient
 
 EXIT_OK, EXIT_WRONG, EXIT_LOCKED, EXIT_REFUSED = 0, 2, 3, 4
@@ -57,7 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _serve(asked: argparse.Namespace) -> None:
     options = asked.options_file | asked.options
     driver = build_driver(load_driver(asked.driver), options)
-    transport = ZeroMQClient(asked.controller, instrument=asked.instrument, boot_id=uuid.uuid4().hex)
+    transport = ZeroMQClient(
+        asked.controller, instrument=asked.instrument, boot_id=uuid.uuid4().hex, key=asked.key,
+        server_key=None if asked.server_key is None else read_public_key(asked.server_key),
+    )  # fmt: skip
     journal = Journal(asked.journal, instrument=asked.instrument)
     server = DriverServer(
         driver,
@@ -91,8 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--driver", required=True, metavar="TAG", help="tag, module:Class or file.py:Class")
     serve.add_argument("--instrument", required=True, metavar="NAME", help="the instrument's name in the lab file")
     serve.add_argument(
-        "--controller", required=True, metavar="URL|FILE", help="tcp://127.0.0.1:PORT, or the rendezvous file"
+        "--controller", required=True, metavar="URL|FILE", help="tcp://HOST:PORT, or the rendezvous file"
     )
+    serve.add_argument("--key", type=Path, metavar="FILE", help="the driver's key pair, where the controller asks for keys")
+    serve.add_argument("--server-key", metavar="KEY|FILE", help="the controller's public key; a rendezvous file holds it too")
     serve.add_argument("--journal", required=True, type=Path, metavar="FILE", help="the instrument's journal")
     serve.add_argument("--options", type=_json, default={}, metavar="JSON", help="the driver's options")
     serve.add_argument("--options-file", type=_json_file, default={}, metavar="FILE", help="the same, in a JSON file")

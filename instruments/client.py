@@ -214,19 +214,24 @@ class InstrumentHub:
 
     def links(self) -> dict[str, Link]:
         """Return what is known of every instrument, expected ones included though they never connected."""
-        return {
-            name: Link(
-                instrument=name,
-                connected=session.connected,
-                hello=session.hello,
-                state=session.state,
-                running=session.running,
-                held=session.held,
-                last_seen=self._last_seen.get(name),
-                round_trip_s=session.round_trip_s,
-            )
-            for name, session in self._sessions.items()
-        }
+        return {name: self._link_of(session) for name, session in self._sessions.items()}
+
+    def link(self, instrument: str) -> Link | None:
+        """Return what is known of one instrument; None before the first contact with one that nobody expects."""
+        session = self._sessions.get(instrument)
+        return None if session is None else self._link_of(session)
+
+    def _link_of(self, session: ControllerSession) -> Link:
+        return Link(
+            instrument=session.instrument,
+            connected=session.connected,
+            hello=session.hello,
+            state=session.state,
+            running=session.running,
+            held=session.held,
+            last_seen=self._last_seen.get(session.instrument),
+            round_trip_s=session.round_trip_s,
+        )
 
     @property
     def garbage_frames(self) -> int:
@@ -371,7 +376,11 @@ class InstrumentHub:
             now = time.monotonic()
             for instrument, session in list(self._sessions.items()):
                 try:
-                    self._took(instrument, "tick", None, now, session.tick(now))
+                    why = session.boot_id and self._transport.objection(Peer(instrument, session.boot_id, "data"))
+                    if why:
+                        self._took(instrument, "cut", {"reason": why}, now, session.cut(why))
+                    else:
+                        self._took(instrument, "tick", None, now, session.tick(now))
                 except Exception:  # as in `_receive`
                     self._quiet_log.exception("tick of %s failed", instrument)
 

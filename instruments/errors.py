@@ -7,6 +7,7 @@ InstrumentError
 │   └── MalformedFrameError                      bytes that are no message
 ├── TransportError            (ConnectionError)
 │   ├── AddressError          (ValueError)       an address that is refused or cannot be read
+│   ├── KeyFileError          (ValueError)       a key, or a file of keys, that cannot be used
 │   └── NotConnectedError                        no driver speaks for that instrument now
 ├── RecordingError            (ValueError)       a flight recording that cannot be read or replayed
 ├── JournalError
@@ -66,6 +67,12 @@ class TransportError(InstrumentError, ConnectionError):
 
 class AddressError(TransportError, ValueError):
     """An address is refused or cannot be read."""
+
+    retryable = False
+
+
+class KeyFileError(TransportError, ValueError):
+    """A key is missing, cannot be read or written, or is none."""
 
     retryable = False
 

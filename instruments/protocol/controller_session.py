@@ -373,6 +373,10 @@ class ControllerSession:
                 out.append(SendTo(self._boot_id, resend.message))
         return out
 
+    def cut(self, reason: str) -> list[ControllerOutput]:
+        """Take the link down: whoever is at its other end may no longer speak."""
+        return [] if self._boot_id is None else self._down(reason)
+
     def _down(self, reason: str) -> list[ControllerOutput]:
         self._boot_id = None
         self.state = None

@@ -71,6 +71,11 @@ class ServerTransport(ABC):
         """
         del welcome
 
+    def objection(self, peer: Peer) -> str | None:
+        """Say why `peer` may no longer be spoken with, None while it may; a transport without keys has nothing against anybody."""
+        del peer
+        return None
+
     @abstractmethod
     async def close(self) -> None:
         """Stop listening. Harmless when repeated."""

@@ -96,7 +96,7 @@ class ConnectionGuard:
         found.counted_at = now
         found.left -= 1.0
         if found.left < 0.0:
-            self._cut(connection)
+            self.cut(connection)
 
     async def close(self) -> None:
         """Stop watching. Harmless when repeated."""
@@ -125,18 +125,19 @@ class ConnectionGuard:
         if event == zmq.EVENT_ACCEPTED:
             self._strangers[connection] = _Connection()
             if len(self._strangers) > self._most_strangers:
-                self._cut(next(iter(self._strangers)))
+                self.cut(next(iter(self._strangers)))
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_S)
             for connection in list(self._strangers):
                 if _received(connection) > _MOST_BYTES:
-                    self._cut(connection)
+                    self.cut(connection)
 
-    def _cut(self, connection: int) -> None:
-        self._strangers.pop(connection, None)
-        self._known.pop(connection, None)
+    def cut(self, connection: int) -> None:
+        """Shut a connection (its file descriptor) down, as if its other end had gone away."""
+        if self._strangers.pop(connection, None) is None and self._known.pop(connection, None) is None:
+            return  # gone by itself, and its number may be another's by now
         self.n_cut += 1
         # Shut down, not closed: the descriptor is libzmq's, which finds the connection ended and cleans up.
         with contextlib.suppress(OSError), _borrowed(connection) as borrowed:

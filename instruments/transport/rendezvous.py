@@ -15,19 +15,23 @@ class Rendezvous(NamedTuple):
 
     address: str
     session: str
+    server_key: str = ""
+    """The controller's public key, in Z85; empty where it speaks in the clear."""
 
 
-def write_rendezvous(path: Path, address: str, session: str = "") -> None:
+def write_rendezvous(path: Path, address: str, session: str = "", server_key: str = "") -> None:
     """Write the file atomically: a reader sees the old content or the new, never half.
 
     Args:
         path: The file; its folder is made if it is missing.
         address: Where the controller listens, `tcp://127.0.0.1:PORT`.
         session: The id of the controller's process.
+        server_key: The controller's public key; empty where it speaks in the clear.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps({"address": address, "session": session}) + "\n", encoding="utf-8")
+    content = {"address": address, "session": session} | ({"server_key": server_key} if server_key else {})
+    draft.write_text(json.dumps(content) + "\n", encoding="utf-8")
     draft.replace(path)
 
 
@@ -51,7 +55,9 @@ def read_rendezvous(path: Path) -> Rendezvous | None:
         raise AddressError(f"rendezvous file {path} cannot be read: {error}") from error
     try:
         content = json.loads(text)
-        return Rendezvous(address=str(content["address"]), session=str(content.get("session", "")))
+        return Rendezvous(
+            str(content["address"]), str(content.get("session", "")), str(content.get("server_key", ""))
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise AddressError(
             f'rendezvous file {path} is not {{"address": ..., "session": ...}}: {error!r}; the controller writes it'

@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from instruments.errors import AddressError, TransportError
+from instruments.errors import AddressError, KeyFileError, TransportError
+from instruments.transport.addresses import check_address, is_local, reached_here
 from instruments.transport.base import Peer
 from instruments.transport.rendezvous import Rendezvous, read_rendezvous, write_rendezvous
-from instruments.transport.zeromq import ZeroMQClient, ZeroMQServer, check_loopback
+from instruments.transport.zeromq import ZeroMQClient, ZeroMQServer
 
 
 @pytest.mark.parametrize(
     "address",
     [
         "tcp://*:5555", "tcp://0.0.0.0:5555", "tcp://10.0.0.5:5555", "tcp://example.org:5555", "tcp://127.0.0.1",
-        "ipc:///tmp/x", "tcp://127.0.0.1.evil.org:1", "tcp://127.0.0.1:99999", "", "tcp://[::]:1",
+        "ipc:///tmp/x", "tcp://127.0.0.1.evil.org:1", "tcp://127.0.0.1:99999", "", "tcp://[::]:1", "tcp://0177.0.0.1:1",
     ],
 )  # fmt: skip
 def test_address_beyond_this_machine_is_refused(address: str) -> None:
@@ -25,8 +26,31 @@ def test_address_beyond_this_machine_is_refused(address: str) -> None:
 
 
 def test_loopback_addresses_are_taken() -> None:
-    assert check_loopback("tcp://localhost:80") == "tcp://127.0.0.1:80"
-    assert check_loopback("tcp://127.0.0.1:0") == "tcp://127.0.0.1:0"
+    assert check_address("tcp://localhost:80", with_keys=False) == "tcp://127.0.0.1:80"
+    assert check_address("tcp://127.8.0.1:0", with_keys=False, listening=True) == "tcp://127.8.0.1:0"
+
+
+def test_refusal_to_leave_the_machine_names_the_remedy() -> None:
+    with pytest.raises(AddressError, match="labwright keys new controller --controller"):
+        check_address("tcp://0.0.0.0:5570", with_keys=False, listening=True)
+    with pytest.raises(AddressError, match="--key FILE and --server-key KEY"):
+        check_address("tcp://lab-pc:5570", with_keys=False)
+
+
+def test_addresses_beyond_this_machine_are_taken_with_keys() -> None:
+    assert check_address("tcp://*:5570", with_keys=True, listening=True) == "tcp://0.0.0.0:5570"
+    assert check_address("tcp://lab-pc.example.org:5570", with_keys=True) == "tcp://lab-pc.example.org:5570"
+    with pytest.raises(AddressError, match="listen on a number"):
+        check_address("tcp://lab-pc:5570", with_keys=True, listening=True)
+    with pytest.raises(AddressError, match="write the name of its machine"):
+        check_address("tcp://0.0.0.0:5570", with_keys=True)
+
+
+def test_what_listens_everywhere_is_reached_on_loopback() -> None:
+    assert reached_here("tcp://0.0.0.0:5570") == "tcp://127.0.0.1:5570"
+    assert reached_here("tcp://10.0.0.5:5570") == "tcp://10.0.0.5:5570"
+    assert is_local("tcp://localhost:1")
+    assert not is_local("tcp://0.0.0.0:1")
 
 
 async def test_port_in_use_is_a_clear_error() -> None:
@@ -47,6 +71,9 @@ async def test_client_waits_for_a_rendezvous_file_and_refuses_a_foreign_place(tm
     write_rendezvous(path, "tcp://127.0.0.1:5", "session")
     assert await client.connect()
     assert read_rendezvous(path) == Rendezvous("tcp://127.0.0.1:5", "session")
+    write_rendezvous(path, "tcp://127.0.0.1:5", "session", "k" * 40)
+    with pytest.raises(KeyFileError, match="asks for a key: give --key FILE"):
+        await client.connect()
     assert [p.name for p in path.parent.iterdir()] == ["rendezvous.json"]
     await client.close()
 
