@@ -135,6 +135,8 @@ class DriverSession:
         self._to_recover = [r.attempt for r in self._live.values() if r.phase == "running"]
         self._running: set[str] = set()
         self._stuck: set[str] = set()
+        self._unheard: set[str] = set()
+        """Running attempts whose first record says that they run: if it cannot be written, they were never heard of."""
         self._offers = {r.attempt: _Offer(now, timing.offer_s) for r in self._live.values() if r.phase == "finished"}
         self._unwritten: dict[str, AttemptRecord] = {}
 
@@ -281,13 +283,22 @@ class DriverSession:
         verdict = self._turn_down(message) or self._examine(message, self._lab_time())
         if isinstance(verdict, Rejection):
             return self._reject(message.attempt, message.action, verdict.code, verdict.message)
+        if not self._queue and self._has_room() and self._may_start():
+            return self._begin_at_once(verdict)
         self._live[verdict.attempt] = verdict
         self._queue.append(verdict.attempt)
-        return [
-            Write(verdict),
-            Send(self._acceptance(verdict)),
-            *self._start_ready(now),
-        ]
+        return [Write(verdict), Send(self._acceptance(verdict)), *self._start_ready(now)]
+
+    def _begin_at_once(self, accepted: AttemptRecord) -> list[DriverOutput]:
+        """Accept and start with one record: it costs one flush of the disk, and nobody needs to know of a moment in between."""
+        record = accepted.started(accepted.accepted_at)
+        self._live[record.attempt] = record
+        self._running.add(record.attempt)
+        self._unheard.add(record.attempt)
+        out: list[DriverOutput] = [Write(record), Send(self._acceptance(record)), Execute(record)]
+        if self._linked:
+            out.append(Send(Started(attempt=record.attempt, at=accepted.accepted_at)))
+        return out
 
     def _turn_down(self, message: Command) -> Rejection | None:
         if self._leaving is not None:
@@ -525,7 +536,8 @@ class DriverSession:
             What to do instead: a command is turned down, an outcome is kept and written again later.
         """
         attempt = record.attempt
-        if record.phase in ("accepted", "rejected"):
+        if record.phase in ("accepted", "rejected") or (record.phase == "running" and attempt in self._unheard):
+            self._unheard.discard(attempt)
             self._running.discard(attempt)
             if attempt in self._queue:
                 self._queue.remove(attempt)
@@ -608,6 +620,7 @@ class DriverSession:
 
     def _conclude(self, attempt: str, outcome: Outcome, now: float) -> list[DriverOutput]:
         record = self._live[attempt].finished(outcome, self._lab_time())
+        self._unheard.discard(attempt)
         self._live[attempt] = record
         self._offers[attempt] = _Offer(now + self._timing.offer_s, self._timing.offer_s)
         out: list[DriverOutput] = [Write(record)]
@@ -621,9 +634,12 @@ class DriverSession:
         # Before the first welcome nothing starts: the controller may have given the attempt up while we were away.
         return self._welcomed_once and (not self._lost or self._policy == "carry_on")
 
+    def _has_room(self) -> bool:
+        return len(self._running | self._stuck) < self._capacity
+
     def _start_ready(self, now: float) -> list[DriverOutput]:
         out: list[DriverOutput] = []
-        while self._queue and len(self._running | self._stuck) < self._capacity and self._may_start():
+        while self._queue and self._has_room() and self._may_start():
             attempt = self._queue.popleft()
             started_at = self._lab_time()
             record = self._live[attempt].started(started_at)

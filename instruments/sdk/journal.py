@@ -108,6 +108,9 @@ class Journal:
     def write(self, record: AttemptRecord) -> None:
         """Make a record durable: when this returns, it survives a power cut.
 
+        An acknowledgement alone survives the death of this process, but not a power cut: forgotten, it makes the outcome be
+        offered once more and acknowledged once more. It becomes durable with what is written next.
+
         Args:
             record: The record, new or changed.
 
@@ -135,7 +138,16 @@ class Journal:
             record.acknowledged_at,
         )
         marks = ", ".join("?" * len(values))
-        self._execute(f"INSERT OR REPLACE INTO attempts ({_COLUMNS}) VALUES ({marks})", values)
+        statement = f"INSERT OR REPLACE INTO attempts ({_COLUMNS}) VALUES ({marks})"
+        if record.acknowledged_at is None:
+            self._execute(statement, values)
+            return
+        # https://www.sqlite.org/pragma.html#pragma_synchronous: in write-ahead mode NORMAL does not flush at a commit.
+        self._execute("PRAGMA synchronous = NORMAL", ())
+        try:
+            self._execute(statement, values)
+        finally:
+            self._execute("PRAGMA synchronous = FULL", ())
 
     def get(self, attempt: str) -> AttemptRecord | None:
         """Return the record of an attempt, or None if it was never heard of. Raises `JournalError`."""
