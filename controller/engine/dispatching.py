@@ -38,6 +38,9 @@ from instruments.protocol.values import Outcome, Succeeded
 _S, _A = ExperimentStatus, AttemptStatus
 _ENDED_WELL_KNOWN = (_A.SUCCEEDED, _A.FAULTED, _A.CANCELLED)
 _ON_THE_WAY = (_A.COMMITTED, _A.ACCEPTED, _A.RUNNING)
+_FORGOTTEN = (
+    "its driver took it on and now has never heard of it: the driver's journal was removed, or put back from an older copy"
+)
 _STATUS_OF_VERDICT = {"again": _A.FAULTED, "failed": _A.FAULTED, "unknown": _A.UNKNOWN, "cancelled": _A.CANCELLED}
 _STATUS_OF_END = {"failed": _S.FAILED, "cancelled": _S.CANCELLED, "unknown": _S.UNKNOWN}
 
@@ -56,6 +59,8 @@ class Dispatching:
         self._session = session
         self._expected: dict[str, tuple[float, float]] = {}
         self._fractions: dict[str, float] = {}
+        self._taken_on_by: dict[str, str] = {}
+        """Attempt -> the start of its driver's process that took it on, where this controller heard it."""
         self._stalled: set[str] = set()
         self._held: dict[str, str] = {}
 
@@ -130,8 +135,10 @@ class Dispatching:
         match event:
             case AttemptAccepted():
                 self._expected[event.attempt] = event.duration_s
+                self._taken_on_by[event.attempt] = self._boot_of(event.instrument)
                 await self._move(event.attempt, _A.ACCEPTED)
             case AttemptStarted():
+                self._taken_on_by[event.attempt] = self._boot_of(event.instrument)
                 await self._move(event.attempt, _A.RUNNING)
             case AttemptProgress():
                 self._fractions[event.attempt] = event.fraction
@@ -147,18 +154,25 @@ class Dispatching:
         if attempt is None or attempt.status not in OPEN_ATTEMPTS:
             return
         match report.status:
-            case "never_heard":
+            case "never_heard" if attempt.status is _A.COMMITTED:
                 self._send(attempt)
-            case "accepted":
-                await self._move(attempt.id, _A.ACCEPTED)
-            case "running":
-                await self._move(attempt.id, _A.RUNNING)
+            case "never_heard":
+                # From the very process that took it on this is an old answer, late; from another its journal has lost it.
+                if self._taken_on_by.get(attempt.id) != self._boot_of(attempt.instrument):
+                    await self._fault(attempt.id, Fault(code="interrupted", message=_FORGOTTEN))
+            case "accepted" | "running":
+                self._taken_on_by[attempt.id] = self._boot_of(attempt.instrument)
+                await self._move(attempt.id, _A.ACCEPTED if report.status == "accepted" else _A.RUNNING)
             case "rejected":
                 await self._fault(attempt.id, Fault(code="rejected.earlier", message=report.message))
             case "finished" | "acknowledged" if report.outcome is not None:
                 await self._finish(attempt.id, report.outcome)
             case "interrupted":
                 await self._fault(attempt.id, Fault(code="interrupted", message=report.message or "interrupted"))
+
+    def _boot_of(self, instrument: str) -> str:
+        link = self._session.link(instrument)
+        return "" if link is None or link.hello is None else link.hello.boot_id
 
     async def _move(self, key: str, status: AttemptStatus) -> None:
         attempt = self._ledger.state.attempts.get(key)
@@ -250,6 +264,7 @@ class Dispatching:
     def _forget(self, key: str) -> None:
         self._expected.pop(key, None)
         self._fractions.pop(key, None)
+        self._taken_on_by.pop(key, None)
         self._stalled.discard(key)
 
     # --- ends -------------------------------------------------------------------------------------------------------

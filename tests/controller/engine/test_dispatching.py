@@ -145,6 +145,26 @@ async def test_interrupted_action_of_unknown_consequence_is_unknown_and_taken_up
     assert room.state.experiments["e"].status is ExperimentStatus.COMPLETED
 
 
+async def test_attempt_that_its_driver_has_forgotten_is_not_sent_again(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boot = "first"
+    monkeypatch.setattr(room.dispatching, "_boot_of", lambda instrument: boot)
+    sent: list[str] = []
+    monkeypatch.setattr(room.dispatching._session, "send", lambda attempt, **_: sent.append(attempt.id))
+    never = AttemptReported("bench", "a", "never_heard", None)
+    await room.dispatching.handle(never)
+    assert sent == ["a"]  # it was committed and never arrived
+    await room.dispatching.handle(AttemptAccepted("bench", "a", (1.0, 1.0)))
+    await room.dispatching.handle(never)  # the same process said so before it got the command: an old answer, late
+    assert room.state.attempts["a"].status is AttemptStatus.ACCEPTED
+    boot = "second"
+    await room.dispatching.handle(never)
+    assert sent == ["a"]
+    assert room.state.attempts["a"].status is AttemptStatus.UNKNOWN
+    assert "put back from an older copy" in room.state.experiments["e"].reason
+
+
 async def test_missing_value_fails_the_experiment_with_a_reason(room: Room) -> None:
     other = Succeeded(values={"z": MeasuredValue(value=1.0)}, started_at=0.0, finished_at=1.0)
     await room.dispatching.handle(AttemptFinished("bench", "a", other))
