@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +16,7 @@ from controller.settings import sqlite_file
 
 app = typer.Typer()
 
+BACKUPS = (Column("store"), Column("file"), Column("bytes"), Column("campaigns"))
 COLUMNS = (Column("store"), Column("result"), Column("schema"), Column("campaigns"), Column("detail"))
 
 
@@ -36,15 +38,62 @@ def upgrade(store: Store = None, json: Json = False) -> None:
 
 @app.command()
 def check(store: Store = None, json: Json = False) -> None:
-    """Check that stores can be read, are whole, and balance in every campaign; exit code 5 when one is not."""
+    """Check that stores can be read, are whole, and balance in every campaign, with the hash chain of the log and the journals.
+
+    Exit code 5 when one is not.
+    """
     rows = [_check(url) for url in store_urls(store) if store is not None or _exists(url)]
     print_rows(rows, COLUMNS, as_json=json, title="Stores", empty="There is no store yet.")
     if any(row["result"] != "ok" for row in rows):
         raise typer.Exit(5)
 
 
+@app.command()
+def backup(
+    dest: Annotated[
+        Path, typer.Argument(metavar="DEST", help="A file that is not there yet, or a folder.", show_default=False)
+    ],
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Copy stores while they are in use, and read the copies back; a PostgreSQL store becomes an archive for pg_restore."""
+    from controller.errors import ConflictError
+    from controller.store.backup import back_up
+
+    urls = [url for url in store_urls(store) if store is not None or _exists(url)]
+    if len(urls) > 1 and not dest.is_dir():
+        raise ConflictError(
+            f"there are {len(urls)} stores ({', '.join(map(show_url, urls))}): say which with --store, or name a folder that exists"
+        )
+    rows: list[dict[str, Any]] = []
+    for url in urls:
+        made = back_up(url, dest / _name(url) if dest.is_dir() else dest)
+        rows.append(
+            {
+                "store": show_url(url), "file": str(made.path), "bytes": made.n_bytes,
+                "campaigns": len(made.heads) if sqlite_file(url) else None, "heads": made.heads,
+            }
+        )  # fmt: skip
+    print_rows(rows, BACKUPS, as_json=json, title="Copied and read back", empty="There is no store yet.")
+
+
+def _name(url: str) -> str:
+    """Return the name of a copy in a folder: the store's, where it is, and the time (UTC)."""
+    from datetime import UTC, datetime
+    from urllib.parse import urlsplit
+
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    file = sqlite_file(url)
+    if file is None:
+        return f"{urlsplit(url).path.strip('/') or 'labwright'}-{now}.dump"
+    of_simulated = "simulated-" if file.parent.name == "simulated" else ""
+    return f"{of_simulated}{file.stem}-{now}{file.suffix}"
+
+
 def _check(url: str) -> dict[str, Any]:
+    from controller.settings import folder_of
     from controller.store.audit import audit
+    from controller.store.backup import damage
     from controller.store.reading import open_reader
     from controller.store.version import SCHEMA_VERSION
 
@@ -52,16 +101,18 @@ def _check(url: str) -> dict[str, Any]:
     if not _exists(url):
         return {**row, "detail": "there is no such file"}
     try:
-        if damage := _damage(url):
-            return {**row, "detail": damage}
+        file = sqlite_file(url)
+        if file is not None and (wrong := damage(file)):
+            return {**row, "detail": wrong}
         with closing(open_reader(url)) as reader:
             campaigns = reader.campaigns()
-            unbalanced = [c["name"] for c in campaigns if not audit(reader, c["id"]).balanced]
+            labs = folder_of(url) / "labs"
+            unbalanced = [c["name"] for c in campaigns if not audit(reader, c["id"], verify=True, labs=labs).balanced]
     except LabwrightError as error:
         return {**row, "detail": str(error)}
     row.update(schema=SCHEMA_VERSION, campaigns=len(campaigns))
     if unbalanced:
-        detail = f"the books of {', '.join(unbalanced)} do not balance; see labwright campaign audit {unbalanced[0]}"
+        detail = f"the books of {', '.join(unbalanced)} do not balance; see labwright campaign audit {unbalanced[0]} --verify"
         return {**row, "detail": detail}
     return {**row, "result": "ok", "detail": "whole and balanced"}
 
@@ -70,20 +121,3 @@ def _exists(url: str) -> bool:
     """Say whether a store may be there: a server is only known to be when it answers."""
     file = sqlite_file(url)
     return file is None or file.exists()
-
-
-def _damage(url: str) -> str:
-    """Return what SQLite's own check finds wrong with the file; empty when nothing, or on a server, which checks itself."""
-    import sqlite3
-
-    from controller.store.connecting import connect_sqlite_readonly
-
-    file = sqlite_file(url)
-    if file is None:
-        return ""
-    try:
-        with closing(connect_sqlite_readonly(file)) as connection:
-            found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
-    except sqlite3.Error as error:
-        return f"{error}; restore it from a copy"
-    return "" if found == ["ok"] else "; ".join(found)

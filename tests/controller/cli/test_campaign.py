@@ -114,6 +114,33 @@ def test_audit_of_a_sound_store_balances(call: Call, store_file: Path) -> None:
     assert sum(report.json["counts"].values()) == 5
 
 
+def test_audit_verify_prints_a_head_that_is_found_again(call: Call, store_file: Path) -> None:
+    told = call("campaign", "audit", "sample", "--verify", "--store", store_file)
+    head = told.out.split()[-1]
+    assert (told.code, len(head)) == (0, 64)
+    assert "The hash chain holds over 39 events" in told.out
+    report = call("campaign", "audit", "sample", "--head", head, "--store", store_file, "--json").json
+    assert (report["head"], report["n_events"], report["given_head_at"]) == (head, 39, 39)
+    other = call("campaign", "audit", "sample", "--head", "f" * 64, "--store", store_file)
+    assert other.code == 1
+    assert "was cut off or written anew" in other.out
+    assert call("campaign", "audit", "sample", "--head", "no hash", "--store", store_file).code == 2
+
+
+def test_audit_names_what_the_journals_say_otherwise(call: Call, store_file: Path) -> None:
+    from instruments.protocol.records import AttemptRecord
+    from instruments.protocol.values import Succeeded
+    from instruments.sdk.journal import Journal
+
+    journal = Journal(store_file.parent / "sample.files" / "labs" / "bench" / "reactor" / "journal.db", instrument="reactor")
+    outcome = Succeeded(values={}, started_at=1.0, finished_at=2.0)
+    journal.write(AttemptRecord("stranger", "run", {}, {}, {}, (1.0, 1.0), 1.0, 1.0, {}, 1.0, 2.0, outcome))
+    journal.close()
+    report = call("campaign", "audit", "sample", "--store", store_file, "--json")
+    assert report.code == 1
+    assert "reactor finished attempt stranger (run), of which the store knows nothing" in report.json["differences"]
+
+
 def test_audit_of_a_changed_row_says_so_and_fails(call: Call, store_file: Path) -> None:
     with sqlite3.connect(store_file) as connection:
         connection.execute("UPDATE observation SET value = 99 WHERE objective = 'yield'")

@@ -81,6 +81,44 @@ def test_db_check_of_a_missing_or_damaged_file_fails_and_makes_nothing(call: Cal
     assert call("db", "check", "--store", tmp_path / "junk.db").code == 5
 
 
+def test_db_check_walks_the_hash_chain(call: Call, store_file: Path) -> None:
+    with sqlite3.connect(store_file) as connection:
+        connection.execute("DROP TRIGGER event_refuses_update")
+        connection.execute("UPDATE event SET chain = 'f' || substr(chain, 2) WHERE campaign_sequence = 9")
+    said = call("db", "check", "--store", store_file, "--json")
+    assert said.code == 5
+    assert "campaign audit sample --verify" in said.json[0]["detail"]
+    audited = call("campaign", "audit", "sample", "--store", store_file)
+    assert audited.code == 0
+    verified = call("campaign", "audit", "sample", "--verify", "--store", store_file)
+    assert verified.code == 1
+    assert "event 9 (" in verified.out
+
+
+def test_db_backup_into_a_file_and_into_a_folder(call: Call, store_file: Path, tmp_path: Path) -> None:
+    (row,) = call("db", "backup", tmp_path / "copy.db", "--store", store_file, "--json").json
+    assert (row["store"], row["file"], row["campaigns"]) == (str(store_file), str(tmp_path / "copy.db"), 1)
+    head = call("campaign", "audit", "sample", "--verify", "--store", tmp_path / "copy.db", "--json").json["head"]
+    assert row["heads"] == {"sample": head}
+    (tmp_path / "shelf").mkdir()
+    assert call("db", "backup", tmp_path / "shelf", "--store", store_file).code == 0
+    (copy,) = (tmp_path / "shelf").iterdir()
+    assert copy.name.startswith("sample-2")
+    assert call("db", "check", "--store", copy).code == 0
+    again = call("db", "backup", tmp_path / "copy.db", "--store", store_file)
+    assert (again.code, "not overwritten" in again.err) == (2, True)
+
+
+def test_db_backup_of_both_own_stores_needs_a_folder(call: Call, state_home: Path, tmp_path: Path) -> None:
+    assert call("db", "backup", tmp_path / "copy.db").out == "There is no store yet.\n"
+    for path in (state_home / "labwright.db", state_home / "simulated" / "labwright.db"):
+        call("db", "upgrade", "--store", path)
+    said = call("db", "backup", tmp_path / "copy.db")
+    assert (said.code, "say which with --store" in said.err) == (2, True)
+    assert call("db", "backup", tmp_path).code == 0
+    assert len(list(tmp_path.glob("labwright-*.db"))) == len(list(tmp_path.glob("simulated-labwright-*.db"))) == 1
+
+
 def test_db_without_any_store_says_so(call: Call, state_home: Path) -> None:
     assert call("db", "check").out == "There is no store yet.\n"
     assert call("db", "upgrade").out == "There is no store yet.\n"
