@@ -15,7 +15,7 @@ POINTS: Final = {
 }  # fmt: skip
 """Named points of the walk, at which a process may die, and about how often each is passed in a short campaign."""
 
-TROUBLE_S: Final = 40.0
+TROUBLE_S: Final = 25.0
 """How long things go wrong; then the lab is left in peace and has to come to its end [virtual s]."""
 
 

@@ -47,7 +47,7 @@ from instruments.transport.memory import Direction, MemoryNetwork
 LIMIT_S = 1500.0
 """A campaign that has not come to its end so long after the trouble is stuck [virtual s]."""
 _DOWN_S = 8.0
-_REST_S = 20.0
+_REST_S = 13.0
 _STOP_BOUND_S = 2.0
 _LOOK_S = 0.25
 
@@ -76,6 +76,7 @@ class World:
         self._session: LabSession | None = None
         self._ended = asyncio.Event()
         self._asked_to_end = False
+        self._resting = False
 
     async def rehearse(self) -> None:
         """Let it happen."""
@@ -105,7 +106,7 @@ class World:
 
     @property
     def _quiet(self) -> bool:
-        return self._now() >= TROUBLE_S
+        return self._resting or self._now() >= TROUBLE_S
 
     # --- lives ------------------------------------------------------------------------------------------------------
 
@@ -155,8 +156,7 @@ class World:
         self._ended.set()
 
     async def _come_to_rest(self, loop: CampaignLoop) -> None:
-        while not self._quiet:
-            await asyncio.sleep(1.0)
+        self._resting = True
         await asyncio.sleep(_REST_S)
         assert self._store is not None  # noqa: S101 - opened by the caller
         waiting = {name: len(server._journal.unacknowledged()) for name, server in self._servers.items()}
@@ -173,7 +173,7 @@ class World:
 
     async def _be_driver(self, name: str, life: Life) -> None:
         spec = self._definition.lab.instruments[name]
-        driver = build_driver(load_driver(spec.driver), _without_crashes(spec))
+        driver = build_driver(_driver_class(spec.driver), _without_crashes(spec))
         if name in self._plan.forgetful:
             known = {action: _forgetful(made) for action, made in driver.actions().items()}
             driver.actions = lambda: known  # type: ignore[method-assign]
@@ -370,6 +370,9 @@ class _Errors(logging.Handler):
         if isinstance(error, JournalError) or (life is not None and life.dead()) or error is None:
             return
         self._watch.fail(f"error: {record.getMessage()}: {type(error).__name__}: {error}")
+
+
+_driver_class = functools.lru_cache(maxsize=64)(load_driver)
 
 
 def _without_crashes(spec: InstrumentSpec) -> dict[str, Any]:
