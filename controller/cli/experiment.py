@@ -97,18 +97,25 @@ def show(campaign: CampaignName, number: Number, store: Store = None, json: Json
 def resolve(
     campaign: CampaignName,
     number: Number,
-    verdict: Annotated[Verdict, typer.Option("--as", help="What became of it.", show_default=False)],
+    verdict: Annotated[Verdict | None, typer.Option("--as", help="What became of it.", show_default=False)] = None,
     value: Annotated[
         list[str] | None,
         typer.Option(metavar="OBJECTIVE=NUMBER", help="Its result, one per objective.", show_default=False),
     ] = None,
     reason: Annotated[str, typer.Option(help="How it is known.")] = "",
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Change nothing; show what is known and what each answer means.")
+    ] = False,
     store: Store = None,
     timeout: Timeout = 10.0,
     json: Json = False,
 ) -> None:
-    """Say what became of an experiment whose status is unknown."""
+    """Say what became of an experiment whose status is unknown; without --as, show what is known of it."""
     from controller.cli.requests import carry_out, who
+
+    if explain or verdict is None:
+        _explain(campaign, number, store, as_json=json, asked=explain)
+        return
     from controller.engine.resolving import resolve_events
 
     argument: dict[str, Any] = {
@@ -150,6 +157,21 @@ def _steer(verb: str, campaign: str, number: str, store: str | None, timeout_s: 
                 f"{'retried' if verb == 'retry' else 'abandoned'}"
             )
         steer(found, verb, {"experiment": int(experiment["number"])}, timeout_s=timeout_s, as_json=as_json)
+
+
+def _explain(campaign: str, number: str, store: str | None, *, as_json: bool, asked: bool) -> None:
+    """Show what is known of an experiment; where nobody asked for that, say that an answer is missing."""
+    from controller.cli.explaining import explain, print_explanation
+
+    with find(store, campaign) as found:
+        experiment, definition = find_experiment(found, number), found.reader.definition(found.id)
+        told = explain(found, experiment, definition)
+    if as_json and asked:
+        print_json(told)
+    elif not as_json:
+        print_explanation(told)
+    if not asked:
+        raise typer.BadParameter("say what became of it: completed, failed or abandoned", param_hint="--as")
 
 
 def _values(texts: list[str]) -> dict[str, float]:

@@ -140,3 +140,66 @@ def test_retry_of_a_failed_one_is_noted(call: Call, store_file: Path) -> None:
     with Store.open(str(store_file)) as store:
         (request,) = store.pending_requests()
     assert (request.verb, request.argument) == ("retry", {"experiment": 3})
+
+
+def _journal_of_the_unknown(call: Call, store_file: Path, *, outcome: str) -> None:
+    """Let the reactor's journal hold the attempt whose end the store does not know."""
+    from instruments.protocol.records import AttemptRecord
+    from instruments.protocol.values import FaultCode, Faulted, MeasuredValue, Succeeded
+    from instruments.sdk.journal import Journal
+
+    shown = call("experiment", "show", "sample", 3, "--store", store_file, "--json").json
+    (attempt,) = shown["attempts_list"]
+    written = AttemptRecord(attempt["id"], "run", {"temperature": 21.5}, {}, {}, (1.0, 2.0), 3.0, 1.0, {}).started(2.0)
+    if outcome == "interrupted":
+        hook = "the syringe is half empty: its recover hook cannot tell"
+        written = written.finished(Faulted(code=FaultCode.interrupted, message=hook), 3.0)
+    elif outcome == "succeeded":
+        values = {"area": MeasuredValue(value=61.5, unit="percent")}
+        written = written.finished(Succeeded(values=values, started_at=2.0, finished_at=3.0), 3.0)
+    folder = store_file.parent / f"{store_file.stem}.files" / "labs" / "bench" / "reactor"
+    journal = Journal(folder / "journal.db", instrument="reactor")
+    journal.write(written)
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "meaning"),
+    [
+        ("interrupted", "it ended after it began (interrupted): the syringe is half empty: its recover hook cannot tell"),
+        ("succeeded", "it succeeded, and its result waits here: a controller that is at work takes it over without a person"),
+        ("none", "it began, and no end is noted: its driver is still at it, or died in the middle"),
+    ],
+)
+def test_explain_says_what_the_journal_holds_and_what_each_answer_means(
+    call: Call, store_file: Path, outcome: str, meaning: str
+) -> None:
+    _journal_of_the_unknown(call, store_file, outcome=outcome)
+    told = call("experiment", "resolve", "sample", 3, "--explain", "--store", store_file, "--json").json
+    (attempt,) = told["attempts"]
+    assert (attempt["step"], attempt["instrument"], attempt["status"]) == ("react", "reactor", "unknown")
+    assert (attempt["meaning"], attempt["state"]) == (meaning, "not at work")
+    assert attempt["journal"]["started_at"] == "1970-01-01T00:00:02.000Z"
+    assert attempt["journal"]["values"] == ({"area": 61.5} if outcome == "succeeded" else {})
+    assert told["choices"].keys() == {"completed", "failed", "abandoned"}
+    assert "--value yield=… --value cost=…" in told["choices"]["completed"]
+    text = " ".join(call("experiment", "resolve", "sample", 3, "--explain", "--store", store_file).out.split())
+    assert "What you can say" in text
+    assert "--as abandoned" in text
+    assert call("experiment", "list", "sample", "--status", "unknown", "--store", store_file, "--json").json != []
+
+
+def test_explain_without_a_journal_says_where_it_was_looked_for(call: Call, store_file: Path) -> None:
+    told = call("experiment", "resolve", "sample", 3, "--explain", "--store", store_file, "--json").json
+    assert "there is no journal at " in told["attempts"][0]["meaning"]
+    _journal_of_the_unknown(call, store_file, outcome="none")
+    other = call("experiment", "resolve", "sample", 2, "--explain", "--store", store_file, "--json").json
+    assert other["attempts"][0]["meaning"].startswith("it never heard of this attempt")
+
+
+def test_resolve_without_an_answer_explains_and_asks_for_one(call: Call, store_file: Path) -> None:
+    said = call("experiment", "resolve", "sample", 3, "--store", store_file)
+    assert said.code == 2
+    assert "What you can say" in said.out
+    assert "completed, failed or abandoned" in " ".join(said.err.replace("│", " ").split())
+    assert call("experiment", "list", "sample", "--status", "unknown", "--store", store_file, "--json").json != []
