@@ -332,8 +332,13 @@ class InstrumentHub:
 
     async def _receive(self) -> None:
         while True:
-            peer, frame = await self._transport.receive()
             welcome = False
+            try:
+                peer, frame = await self._transport.receive()
+            except Exception:  # whatever a stranger has done to our socket, the others must be heard
+                self._quiet_log.exception("a frame could not be received")
+                await asyncio.sleep(_TICK_S)
+                continue
             try:
                 welcome = self._take(peer, frame)
             except Exception:  # one message must never end the loop that hears all instruments

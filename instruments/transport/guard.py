@@ -18,19 +18,22 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 import zmq
-import zmq.asyncio
-from zmq.utils.monitor import parse_monitor_message
+
+from instruments.transport.waiting import LoopSocket
 
 MOST_STRANGERS = 128
 """Connections that have not proved to be a driver's; one more, and the oldest is cut off."""
 _MOST_BYTES = 2 * 1024 * 1024
 """What a stranger may send in all; its hello is one frame of at most a mebibyte."""
+_MOST_BYTES_OF_ALL = 8 * 1024 * 1024
+"""What all strangers that are connected may have sent together; those who sent most are cut off first."""
 _FRAMES_IN_A_ROW = 256
 _FRAMES_PER_S = 8.0
 """Unwelcome frames (garbage, or of a driver that nobody knows) that a connection may send before it is cut off."""
-_SWEEP_S = 0.1
+_SWEEP_S = 0.05
 _EVENTS_IN_A_ROW = 500
 _EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED
+_EVENT = struct.Struct("=Hi")
 # struct tcp_info of Linux: tcpi_bytes_received, 8 bytes (include/uapi/linux/tcp.h).
 _RECEIVED_AT, _TCP_INFO_SIZE = 128, 136
 
@@ -52,7 +55,11 @@ class ConnectionGuard:
     """
 
     def __init__(
-        self, context: zmq.asyncio.Context, watched: zmq.asyncio.Socket, *, most_strangers: int = MOST_STRANGERS
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        watched: zmq.Socket[bytes],
+        *,
+        most_strangers: int = MOST_STRANGERS,
     ) -> None:
         self._most_strangers = most_strangers
         self._strangers: OrderedDict[int, _Connection] = OrderedDict()
@@ -62,10 +69,10 @@ class ConnectionGuard:
         self._watched = watched
         place = f"inproc://guard-{id(watched)}"
         watched.monitor(place, _EVENTS)
-        self._events = context.socket(zmq.PAIR)
-        self._events.set(zmq.RCVHWM, 0)  # libzmq's own thread would wait for us at a limit
-        self._events.set(zmq.LINGER, 0)
-        self._events.connect(place)
+        events = context.socket(zmq.PAIR)
+        events.set(zmq.RCVHWM, 0)  # libzmq's own thread would wait for us at a limit
+        events.connect(place)
+        self._events = LoopSocket(events)
         self._tasks = [
             asyncio.create_task(self._follow(), name="guard connections"),
             asyncio.create_task(self._sweep(), name="guard bytes"),
@@ -106,17 +113,19 @@ class ConnectionGuard:
         self._tasks = []
         if not self._watched.closed:
             self._watched.disable_monitor()
-        self._events.close()
+        self._events.close(0)
 
     async def _follow(self) -> None:
         while True:
-            # Taken in a row: connections come faster than this loop turns.
-            event = parse_monitor_message(await self._events.recv_multipart())
-            for _ in range(_EVENTS_IN_A_ROW):
-                self._note(event["event"], event["value"])
-                if not int(self._events.get(zmq.EVENTS)) & zmq.POLLIN:
+            frames = await self._events.receive()
+            for _ in range(_EVENTS_IN_A_ROW):  # connections come faster than the loop turns
+                self._note(*_EVENT.unpack(frames[0].bytes))
+                more = self._events.receive_now()
+                if more is None:
                     break
-                event = parse_monitor_message(await self._events.recv_multipart())
+                frames = more
+            else:
+                self._note(*_EVENT.unpack(frames[0].bytes))
             await asyncio.sleep(0)
 
     def _note(self, event: int, connection: int) -> None:
@@ -130,9 +139,13 @@ class ConnectionGuard:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_S)
-            for connection in list(self._strangers):
-                if _received(connection) > _MOST_BYTES:
-                    self.cut(connection)
+            sent = sorted(((_received(connection), connection) for connection in self._strangers), reverse=True)
+            together = sum(n for n, _ in sent)
+            for n, connection in sent:
+                if n <= _MOST_BYTES and together <= _MOST_BYTES_OF_ALL:
+                    break
+                together -= n
+                self.cut(connection)
 
     def cut(self, connection: int) -> None:
         """Shut a connection (its file descriptor) down, as if its other end had gone away."""

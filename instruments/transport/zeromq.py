@@ -9,7 +9,7 @@ import logging
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import zmq
 import zmq.asyncio
@@ -25,10 +25,11 @@ from instruments.transport.base import ClientTransport, Peer, ServerTransport
 from instruments.transport.guard import MOST_STRANGERS, ConnectionGuard
 from instruments.transport.keys import KeyPair, is_key, read_pair
 from instruments.transport.rendezvous import read_rendezvous
+from instruments.transport.waiting import LoopSocket
 from instruments.transport.zap import DOMAIN, Admission, ZapHandler
 
 _QUEUED_FRAMES = 1000
-_RECEIVED_FRAMES = 64
+_RECEIVED_FRAMES = 16
 """Frames of one driver that wait in the controller; more of them wait at their sender, which TCP holds back."""
 _BACKLOG = 1024
 _HANDSHAKE_MS = 5000
@@ -54,14 +55,14 @@ class ServerKeys:
     admission: Admission
 
 
-def _prepare(socket: zmq.asyncio.Socket) -> None:
+def _prepare(socket: zmq.Socket[bytes]) -> None:
     socket.set(zmq.LINGER, 0)
     socket.set(zmq.SNDHWM, _QUEUED_FRAMES)
     socket.set(zmq.RCVHWM, _QUEUED_FRAMES)
     socket.set(zmq.MAXMSGSIZE, MAX_FRAME)
 
 
-def _keep_alive(socket: zmq.asyncio.Socket) -> None:
+def _keep_alive(socket: zmq.Socket[bytes]) -> None:
     """Have a connection whose other end vanished without closing it (a frozen process) dropped after a few seconds, at both ends.
 
     Only the driver's end sends libzmq's heartbeats. The controller must not: when a peer sends more than is read and then leaves,
@@ -71,15 +72,6 @@ def _keep_alive(socket: zmq.asyncio.Socket) -> None:
     socket.set(zmq.HEARTBEAT_IVL, 2000)
     socket.set(zmq.HEARTBEAT_TIMEOUT, 10000)
     socket.set(zmq.HEARTBEAT_TTL, 10000)
-
-
-def _send_now(socket: zmq.asyncio.Socket, parts: list[bytes]) -> bool:
-    # With NOBLOCK pyzmq sends at once and returns a future that is done.
-    future: Any = socket.send_multipart(parts, flags=zmq.NOBLOCK)
-    if not future.done():
-        future.cancel()
-        return False
-    return future.exception() is None
 
 
 @dataclass
@@ -114,16 +106,16 @@ class ZeroMQServer(ServerTransport):
         self._guard: ConnectionGuard | None = None
         self._zap: ZapHandler | None = None
         self._source = -1
-        self._context: zmq.asyncio.Context | None = None
-        self._socket: zmq.asyncio.Socket | None = None
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self._socket: LoopSocket | None = None
         self._taken = 0
         self._holders: dict[str, OrderedDict[str, _Holder]] = {}
         self._n_turned_away = 0
-        self._quiet_log = RateLimitedLog(log, per_minute=10)
+        self._quiet_log = RateLimitedLog(log)
 
     async def start(self) -> str:
         """Begin to listen and return the address, with the port that was chosen."""
-        self._context = zmq.asyncio.Context()
+        self._context = zmq.Context()
         socket = self._context.socket(zmq.ROUTER)
         _prepare(socket)
         socket.set(zmq.ROUTER_MANDATORY, 1)  # so that a frame to nobody is reported instead of dropped in silence
@@ -136,9 +128,9 @@ class ZeroMQServer(ServerTransport):
             socket.set(zmq.CURVE_SECRETKEY, self._keys.pair.secret.encode("ascii"))
             socket.set(zmq.ZAP_DOMAIN, DOMAIN)
             socket.set(zmq.ZAP_ENFORCE_DOMAIN, 1)  # without a handler that answers, nobody is let in
-            self._zap = ZapHandler(self._context, self._keys.admission)
+            self._zap = ZapHandler(zmq.asyncio.Context.shadow(self._context), self._keys.admission)
         self._guard = ConnectionGuard(self._context, socket, most_strangers=self._most_strangers)
-        self._socket = socket
+        self._socket = LoopSocket(socket)
         try:
             socket.bind(self._address)
         except zmq.ZMQError as error:
@@ -150,7 +142,7 @@ class ZeroMQServer(ServerTransport):
         """Send a frame; return False if the peer is gone or its queue is full, or its key is no longer valid."""
         if self._socket is None or self.objection(peer) is not None:
             return False
-        return _send_now(self._socket, [peer.to_bytes(), frame])
+        return self._socket.send([peer.to_bytes(), frame])
 
     async def receive(self) -> tuple[Peer | None, bytes]:
         """Wait for a frame of somebody who may speak."""
@@ -160,9 +152,8 @@ class ZeroMQServer(ServerTransport):
             self._taken += 1
             if self._taken % _FAIR_SHARE == 0:
                 await asyncio.sleep(0)
-            # Frames instead of bytes know their connection.
-            frames: Any = await self._socket.recv_multipart(copy=False)
-            self._source = frames[0].get(zmq.SRCFD)
+            frames = await self._socket.receive()
+            self._source = _connection_of(frames[0])
             # A driver sends exactly one part after its routing id; anything else is garbage and decodes to none.
             peer, frame = (
                 (Peer.from_bytes(frames[0].bytes), frames[1].bytes) if len(frames) == 2 else (None, b"")
@@ -183,7 +174,7 @@ class ZeroMQServer(ServerTransport):
         self.judge(welcome=False)
         if peer is not None and self._socket is not None and protocol_of_hello(frame) is not None:
             refusal = Refuse(code="mismatch", message=shorten(str(why)))
-            _send_now(self._socket, [peer._replace(channel=channel_of(refusal)).to_bytes(), encode(refusal)])
+            self._socket.send([peer._replace(channel=channel_of(refusal)).to_bytes(), encode(refusal)])
         return False
 
     def _remember(self, peer: Peer, key: str) -> None:
@@ -235,9 +226,17 @@ class ZeroMQServer(ServerTransport):
             await self._zap.close()
             self._zap = None
         if self._socket is not None and self._context is not None:
-            self._socket.close(linger=200)
+            self._socket.close(200)
             self._socket = None
             await asyncio.to_thread(self._context.term)
+
+
+def _connection_of(frame: zmq.Frame) -> int:
+    """Return the file descriptor of a frame's connection; -1 for one that speaks a protocol too old to be a driver's."""
+    try:
+        return int(frame.get(zmq.SRCFD))
+    except zmq.ZMQError:
+        return -1
 
 
 def _user_of(frame: zmq.Frame) -> str | None:
@@ -279,11 +278,11 @@ class ZeroMQClient(ClientTransport):
         self._key, self._server_key = key, server_key
         self._fixed = controller if "://" in controller else None
         self._file = Path(controller)
-        self._context: zmq.asyncio.Context | None = None
-        self._sockets: dict[Channel, zmq.asyncio.Socket] = {}
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self._sockets: dict[Channel, LoopSocket] = {}
         self._connected_to: _Place | None = None
         self._received: asyncio.Queue[bytes] = asyncio.Queue(maxsize=_QUEUED_FRAMES)
-        self._monitors: list[zmq.asyncio.Socket] = []
+        self._monitors: list[LoopSocket] = []
         self._pumps: list[asyncio.Task[None]] = []
         self._watch: asyncio.Task[None] | None = None
         self._connecting = asyncio.Lock()
@@ -326,16 +325,17 @@ class ZeroMQClient(ClientTransport):
 
     async def _connect_to(self, place: _Place) -> None:
         if self._context is None:
-            self._context = zmq.asyncio.Context()
+            self._context = zmq.Context()
         await self._end_pumps()
-        for socket in self._sockets.values():
-            socket.close(linger=0)
-        sockets: dict[Channel, zmq.asyncio.Socket] = {}
-        monitors: list[zmq.asyncio.Socket] = []
+        for old in self._sockets.values():
+            old.close(0)
+        sockets: dict[Channel, LoopSocket] = {}
+        monitors: list[LoopSocket] = []
         channels: tuple[Channel, ...] = ("control", "data")
         for channel in channels:
             socket = self._context.socket(zmq.DEALER)
             _prepare(socket)
+            _keep_alive(socket)
             socket.set(zmq.IMMEDIATE, 1)  # nothing piles up for a controller that is not there
             socket.set(zmq.RECONNECT_IVL, 50)
             socket.set(zmq.RECONNECT_IVL_MAX, 1000)
@@ -344,9 +344,9 @@ class ZeroMQClient(ClientTransport):
                 socket.set(zmq.CURVE_SECRETKEY, place.pair.secret.encode("ascii"))
                 socket.set(zmq.CURVE_PUBLICKEY, place.pair.public.encode("ascii"))
                 socket.set(zmq.CURVE_SERVERKEY, place.server_key.encode("ascii"))
-            monitors.append(socket.get_monitor_socket(_REFUSALS))
+            monitors.append(LoopSocket(socket.get_monitor_socket(_REFUSALS)))
             socket.connect(place.address)
-            sockets[channel] = socket
+            sockets[channel] = LoopSocket(socket)
         self._sockets, self._monitors = sockets, monitors
         pumps = [*map(self._pump, sockets.values()), *(self._heed_refusals(monitor, place) for monitor in monitors)]
         self._pumps = [asyncio.create_task(pump) for pump in pumps]
@@ -364,23 +364,24 @@ class ZeroMQClient(ClientTransport):
     def send(self, channel: Channel, frame: bytes) -> bool:
         """Send a frame; return False if there is no connection or its queue is full."""
         socket = self._sockets.get(channel)
-        return socket is not None and _send_now(socket, [frame])
+        return socket is not None and socket.send([frame])
 
     async def receive(self) -> bytes:
         """Wait for a frame on either connection."""
         return await self._received.get()
 
-    async def _pump(self, socket: zmq.asyncio.Socket) -> None:
+    async def _pump(self, socket: LoopSocket) -> None:
         for taken in itertools.count(1):
-            parts = await socket.recv_multipart()
+            frames = await socket.receive()
             # A controller sends exactly one part; anything else is garbage and decodes to none.
-            await self._received.put(parts[0] if len(parts) == 1 else b"")
+            await self._received.put(frames[0].bytes if len(frames) == 1 else b"")
             if taken % _FAIR_SHARE == 0:
                 await asyncio.sleep(0)
 
-    async def _heed_refusals(self, monitor: zmq.asyncio.Socket, place: _Place) -> None:
+    async def _heed_refusals(self, monitor: LoopSocket, place: _Place) -> None:
         while True:
-            event = zmq.Event(parse_monitor_message(await monitor.recv_multipart())["event"])
+            frames = await monitor.receive()
+            event = zmq.Event(parse_monitor_message([frame.bytes for frame in frames])["event"])
             self._quiet_log.warning("the controller at %s does not let us in: %s", place.address, _REFUSALS_MEAN[event])
             self._connected_to = None  # libzmq itself does not try again; the next hello connects anew
 
@@ -390,9 +391,9 @@ class ZeroMQClient(ClientTransport):
         await asyncio.gather(*self._pumps, return_exceptions=True)
         self._pumps = []
         for socket in self._sockets.values():
-            socket.disable_monitor()
+            socket.socket.disable_monitor()
         for monitor in self._monitors:
-            monitor.close(linger=0)
+            monitor.close(0)
         self._monitors = []
 
     async def close(self) -> None:
@@ -403,7 +404,7 @@ class ZeroMQClient(ClientTransport):
             self._watch = None
         await self._end_pumps()
         for socket in self._sockets.values():
-            socket.close(linger=300)
+            socket.close(300)
         self._sockets = {}
         self._connected_to = None
         if self._context is not None:
