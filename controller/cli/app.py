@@ -28,6 +28,7 @@ NOUNS = {
     "recording": ("What instruments and controller said and decided in the last hours: list, show, replay.", STEER),
     "driver": ("Drivers of instruments: write a new one, check it, serve it.", EXTEND),
     "simulator": ("Labs that are not there: list, serve.", EXTEND),
+    "keys": ("Who may speak: make, list, revoke and rotate keys.", KEEP),
     "db": ("Stores: upgrade, check, back up.", KEEP),
 }
 """Noun -> what it is about, and its panel in the help. Its commands are in the module of its name, as `app`."""

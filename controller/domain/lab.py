@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from controller.domain.base import Label, Model, Name, Value
 from controller.domain.constraint import parse_constraint
+from instruments.transport.addresses import check_address
+from instruments.transport.keys import PUBLIC_KEY
 
 EXTERNAL = "external"
 """The driver tag of an instrument whose driver process is started by somebody else."""
+
+
+PublicKey = Annotated[str, Field(pattern=PUBLIC_KEY)]
+"""40 characters of Z85, as `labwright keys list` shows them."""
+
+
+def _checked(endpoint: str) -> str:
+    check_address(endpoint, with_keys=True, listening=True)
+    return endpoint
+
+
+Endpoint = Annotated[str, AfterValidator(_checked)]
 
 
 class InstrumentSpec(Model):
@@ -27,8 +41,16 @@ class InstrumentSpec(Model):
     on_lost_controller: Literal["carry_on", "finish_and_hold", "go_safe"] | None = None
     """What the driver does when the controller has been silent for the lease: begin what waits as well, finish what runs and begin
     nothing, or end what runs and make the device safe. By default what the driver itself declares."""
+    key: PublicKey | None = None
+    """The public key of an external driver, in quotes: no other may serve the instrument. By default the list of keys decides."""
     twin: InstrumentSpec | None = None
     """What stands in under `--simulate`."""
+
+    @model_validator(mode="after")
+    def _check_key(self) -> InstrumentSpec:
+        if self.key is not None and self.driver != EXTERNAL:
+            raise ValueError(f"key: only for driver: {EXTERNAL}; a driver that the controller starts gets its key from it")
+        return self
 
 
 class StepSpec(Model):
@@ -94,6 +116,8 @@ class LabSpec(Model):
     """True when every instrument is a simulated one."""
     speed: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     """Lab seconds per real second; anything but 1 only where every instrument is simulated."""
+    endpoint: Endpoint | None = None
+    """Where drivers of other machines connect, `tcp://0.0.0.0:PORT`; needs keys. This machine only, when left out."""
     interlocks: tuple[InterlockSpec, ...] = ()
     """Readings that hold dispatch."""
 

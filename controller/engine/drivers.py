@@ -31,11 +31,12 @@ class DriverProcess:
         rendezvous: File that tells the driver where the controller listens.
         clock: The lab clock in its text form.
         connected: Says whether a driver for this instrument is connected now.
+        key: File of its key pair; None where the lab speaks in the clear.
     """
 
     def __init__(
         self, instrument: str, spec: InstrumentSpec, folder: Path, rendezvous: Path, clock: str,
-        connected: Callable[[], bool],
+        connected: Callable[[], bool], key: Path | None = None,
     ) -> None:  # fmt: skip
         self.instrument = instrument
         self._spec = spec
@@ -43,6 +44,7 @@ class DriverProcess:
         self._rendezvous = rendezvous
         self._clock = clock
         self._connected = connected
+        self._key = key
         self._process: subprocess.Popen[bytes] | None = None
         self._task: asyncio.Task[None] | None = None
         self._pid_file = folder / "driver.pid"
@@ -85,6 +87,7 @@ class DriverProcess:
                 "--limits", json.dumps(self._spec.limits),
                 "--clock", self._clock,
                 *(["--on-lost-controller", lost] if (lost := self._spec.on_lost_controller) else []),
+                *([] if self._key is None else ["--key", str(self._key)]),
                 "--exit-when-orphaned"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 # Its own session: neither Ctrl-C nor the controller's death may take it down in the middle of an action.

@@ -17,6 +17,7 @@ from typing import IO, Any, Protocol
 
 from controller.domain.lab import EXTERNAL, InterlockSpec, LabSpec
 from controller.domain.state import Attempt
+from controller.engine.admission import Keyring, LabAdmission
 from controller.engine.drivers import DriverProcess
 from controller.engine.interlocks import Interlocks
 from controller.engine.recorder import FOLDER as FLIGHT
@@ -29,12 +30,17 @@ from controller.settings import flight_bytes
 from instruments.client import Expected, HubEvent, InstrumentHub, InstrumentStateChanged, Link, LinkUp
 from instruments.clock import Clock, ScaledClock, SystemClock, clock_from_text
 from instruments.emergency import Confirmation, Mode
+from instruments.errors import TransportError
 from instruments.protocol.capabilities import ActionDescription
 from instruments.protocol.messages import Command
+from instruments.transport.addresses import reached_here
 from instruments.transport.base import ServerTransport
 from instruments.transport.rendezvous import write_rendezvous
-from instruments.transport.zeromq import ZeroMQServer
+from instruments.transport.zeromq import ServerKeys, ZeroMQServer
 
+LOOPBACK = "tcp://127.0.0.1:0"
+DRIVER_KEY = "driver.key"
+"""File of the key pair of a driver that is started here, beside its journal."""
 HEARTBEAT_S = 1.0
 LEASE_S = 10.0
 """Silence after which a driver counts the controller as lost, and the other way round [real s]."""
@@ -76,11 +82,17 @@ class LabSession:
         folder: Where its journals, logs and the rendezvous file are.
         transport: Where drivers connect; a ZeroMQ socket on loopback when left out.
         processes: Whether driver processes are started and kept running here.
+        keyring: The keys of the store; where it holds the controller's own, nobody speaks without one.
+
+    Raises:
+        AddressError: If other machines can reach the lab's endpoint and the controller has no key.
+        KeyFileError: If the controller's key cannot be used.
     """
 
     def __init__(
-        self, spec: LabSpec, folder: Path, *, transport: ServerTransport | None = None, processes: bool = True
-    ) -> None:
+        self, spec: LabSpec, folder: Path, *, transport: ServerTransport | None = None, processes: bool = True,
+        keyring: Keyring | None = None,
+    ) -> None:  # fmt: skip
         self.spec = spec
         self.folder = folder
         self.clock = lab_clock(folder, spec.speed)
@@ -91,17 +103,22 @@ class LabSession:
             name: Expected(simulated=True if spec.simulated else False if i.driver == EXTERNAL else None)
             for name, i in spec.instruments.items()
         }
+        self._keyring = keyring
+        pair = None if keyring is None else keyring.pair()
+        self._admission = None if keyring is None or pair is None else LabAdmission(spec, keyring)
+        self._keys = None if pair is None or self._admission is None else ServerKeys(pair, self._admission)
         kept = flight_bytes() if processes else 0
         self.recorder = FlightRecorder(folder / FLIGHT, kept) if kept else None
         self._hub = InstrumentHub(
-            transport or ZeroMQServer(), expected=expected, clock=self.clock, heartbeat_s=HEARTBEAT_S, lease_s=LEASE_S,
-            recorder=self.recorder,
+            transport or ZeroMQServer(spec.endpoint or LOOPBACK, keys=self._keys), expected=expected, clock=self.clock,
+            heartbeat_s=HEARTBEAT_S, lease_s=LEASE_S, recorder=self.recorder,
         )  # fmt: skip
         self._reports = self._hub.events()
         self._drivers = {
             name: DriverProcess(
                 name, instrument, folder / name, folder / "rendezvous.json", self.clock.to_text(),
                 lambda name=name: self.connected(name),  # type: ignore[misc]  # bound now on purpose
+                None if self._keys is None else folder / name / DRIVER_KEY,
             )
             for name, instrument in (spec.instruments.items() if processes else ())
         }  # fmt: skip
@@ -120,20 +137,38 @@ class LabSession:
 
         Raises:
             CampaignLockedError: If another controller works in this lab.
+            TransportError: If the endpoint cannot be listened on.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(self.folder / "controller.lock", self.spec.lab)
+        try:
+            self._admit_own_drivers()
+            address = await self._hub.start()
+        except TransportError:
+            self._lock.close()
+            raise
         if self.recorder is not None:
             self.recorder.start(self._hub.chapter)
-        address = await self._hub.start()
-        write_rendezvous(self.folder / "rendezvous.json", address, self._hub.session)
+        server_key = "" if self._keys is None else self._keys.pair.public
+        write_rendezvous(self.folder / "rendezvous.json", reached_here(address), self._hub.session, server_key)
         self._tasks = [
             asyncio.create_task(self._route(), name=f"lab {self.spec.lab}: reports"),
             asyncio.create_task(self._publish(), name=f"lab {self.spec.lab}: status"),
             asyncio.create_task(self._interlocks.watch(), name=f"lab {self.spec.lab}: interlocks"),
         ]
+        if self._keyring is not None and self._keys is not None:
+            self._tasks.append(asyncio.create_task(self._keyring.watch(), name=f"lab {self.spec.lab}: keys"))
         for driver in self._drivers.values():
             driver.start()
+
+    def _admit_own_drivers(self) -> None:
+        """Read the list of keys for the first time, and give the drivers that are started here keys of their own."""
+        if self._keyring is None or self._admission is None:
+            return
+        self._keyring.refresh()
+        for name, instrument in self.spec.instruments.items():
+            if instrument.driver != EXTERNAL:
+                self._admission.own_key(name, self.folder / name / DRIVER_KEY)
 
     async def close(self, *, patience_s: float = 5.0) -> None:
         """Leave: idle drivers end, busy ones finish what runs, keep the result and end then."""
@@ -172,7 +207,7 @@ class LabSession:
 
     def link(self, instrument: str) -> Link | None:
         """Return what is known of the connection to `instrument`, None before the first contact."""
-        return self._hub.links().get(instrument)
+        return self._hub.link(instrument)
 
     def action(self, instrument: str, action: str) -> ActionDescription | None:
         """Return what the driver announced of `action`, None when it has not, or is not there."""
@@ -349,12 +384,12 @@ def check_same_lab(running: LabSpec, wanted: LabSpec) -> None:
     """Raise unless two campaigns mean the same lab by one name.
 
     Raises:
-        ConflictError: If instruments, interlocks or speed differ.
+        ConflictError: If instruments, interlocks, speed or endpoint differ.
     """
-    ours, theirs = ((lab.instruments, lab.interlocks, lab.speed) for lab in (running, wanted))
+    ours, theirs = ((lab.instruments, lab.interlocks, lab.speed, lab.endpoint) for lab in (running, wanted))
     if ours != theirs:
         raise ConflictError(
-            f"lab {wanted.lab!r} is at work with other instruments, interlocks or another speed; give one of the labs "
+            f"lab {wanted.lab!r} is at work with other instruments, interlocks, another speed or endpoint; give one of the labs "
             "another name, or stop the campaigns that use it first"
         )
 

@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -23,6 +24,7 @@ from controller.domain.event import (
 )
 from controller.domain.ids import new_id
 from controller.domain.state import CampaignState, fold
+from controller.engine.admission import Keyring
 from controller.engine.loop import CampaignLoop
 from controller.engine.session import LabSession, check_same_lab
 from controller.engine.snapshot import Snapshot, snapshot_of
@@ -30,6 +32,7 @@ from controller.engine.thinker import Thinker
 from controller.errors import ConflictError, LabwrightError, StoreError
 from controller.store.switches import Switch
 from instruments.emergency import Mode
+from instruments.errors import TransportError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,12 +63,12 @@ class Supervisor:
         device: `cpu`, `cuda` or `auto`, for the models.
         version: Of this program, for the log.
         thinker: The proposer process; one of its own when left out.
-        open_lab: Makes the session of a lab from its description and its folder.
+        open_lab: Makes the session of a lab from its description and its folder; one with the store's keys when left out.
     """
 
     def __init__(
         self, store: Store, *, device: str, version: str, thinker: Thinker | None = None,
-        open_lab: Callable[[LabSpec, Path], LabSession] = LabSession,
+        open_lab: Callable[[LabSpec, Path], LabSession] | None = None,
     ) -> None:  # fmt: skip
         self.session = new_id()
         self.loops: dict[str, CampaignLoop] = {}
@@ -73,7 +76,7 @@ class Supervisor:
         self.store = store
         self._device = device
         self._version = version
-        self._open_lab = open_lab
+        self._open_lab = open_lab or partial(LabSession, keyring=Keyring(store.access_keys, store.folder / "keys"))
         self._thinker = thinker or Thinker(store.folder / "proposer.log")
         self._labs: dict[str, LabSession] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -148,10 +151,16 @@ class Supervisor:
         if spec.lab in self._labs:
             check_same_lab(self._labs[spec.lab].spec, spec)
             return self._labs[spec.lab]
-        session = self._open_lab(spec, self.store.folder / "labs" / spec.lab)
+        try:
+            session = self._open_lab(spec, self.store.folder / "labs" / spec.lab)
+        except TransportError as error:
+            raise ConflictError(f"lab {spec.lab!r}: {error}") from error
         session.on_latch = lambda instrument, interlock, reason: self._write_latch(spec.lab, instrument, interlock, reason)
         session.disable(self.store.disabled(spec.lab))
-        await session.start()
+        try:
+            await session.start()
+        except TransportError as error:
+            raise ConflictError(f"lab {spec.lab!r}: {error}") from error
         self._labs[spec.lab] = session
         return session
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from controller.domain.base import Label, Model
-from controller.domain.lab import InstrumentSpec, InterlockSpec, StepSpec
+from controller.domain.lab import Endpoint, InstrumentSpec, InterlockSpec, StepSpec
 
 
 class LabFile(Model):
@@ -23,3 +23,5 @@ class LabFile(Model):
     """Lab seconds per real second; anything but 1 only where every instrument is simulated."""
     interlocks: tuple[InterlockSpec, ...] = ()
     """Readings that must be as required before anything is dispatched to some of the instruments."""
+    endpoint: Endpoint | None = None
+    """Where drivers of other machines connect, `tcp://0.0.0.0:PORT`; needs keys. This machine only, when left out."""

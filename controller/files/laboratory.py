@@ -192,7 +192,7 @@ def _resolved(lab: LabFile, document: Document, wishes: Wishes, faults: Faults, 
         return None
     spec_ = LabSpec(
         lab=lab.lab, instruments=instruments, protocol=lab.protocol, simulated=simulated, speed=speed,
-        interlocks=lab.interlocks,
+        interlocks=lab.interlocks, endpoint=None if wishes.simulate else lab.endpoint,
     )  # fmt: skip
     return Laboratory(spec_, offers, document)
 

@@ -10,10 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from controller.domain.access import AccessKey
 from controller.domain.campaign import CampaignStatus, Definition
 from controller.domain.event import Event, event_adapter
 from controller.errors import UnknownNameError
 from controller.settings import folder_of, normalise_url, sqlite_file
+from controller.store.access import KeyChange, access_key
 from controller.store.connecting import place
 from controller.store.jobs import Answer, Job, Question, Unit
 from controller.store.locking import AdvisoryLocks, FileLocks, Lock, Locks
@@ -196,6 +198,20 @@ class Store:
             for row in self.reader.instrument_rows()
             if row["lab"] == lab and not row["enabled"]
         }
+
+    # Keys
+
+    def change_keys(self, change: KeyChange) -> None:
+        """Enter or revoke keys; blocking, durable when it returns.
+
+        Raises:
+            ConflictError: If the key is on the list already, or a valid one of its name is.
+        """
+        self._writer.submit(change).result()
+
+    def access_keys(self) -> list[AccessKey]:
+        """Return the list of keys, oldest first."""
+        return [access_key(row) for row in self.reader.access_key_rows()]
 
     # Steering a running controller
 

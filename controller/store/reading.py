@@ -402,6 +402,13 @@ class Reader:
             campaign_id,
         )
 
+    # Keys
+
+    def access_key_rows(self) -> list[Row]:
+        """Return the list of keys as it is stored, oldest first; times are real, `instruments` is JSON."""
+        columns = "id kind name public_key instruments role created_at created_by revoked_at"
+        return self._dicts("access_key", columns, "ORDER BY created_at, id")
+
     # Log, alarms, requests
 
     def event_rows(self, campaign_id: str) -> list[Row]:

@@ -29,10 +29,12 @@ class KeyPair:
 
 
 def new_pair() -> KeyPair:
-    """Return a new key pair."""
+    """Return a new key pair; its public key does not begin with a dash, which a command line would take for an option."""
     import zmq  # 30 ms that a command which only reads a key need not spend
 
     public, secret = zmq.curve_keypair()
+    while public.startswith(b"-"):
+        public, secret = zmq.curve_keypair()
     return KeyPair(public.decode("ascii"), secret.decode("ascii"))
 
 
