@@ -21,6 +21,7 @@ from controller.engine.supervisor import Supervisor, ended_snapshot
 from controller.errors import ConflictError
 from controller.settings import folder_of
 from controller.store.opening import Store
+from controller.watching import BEAT_S, beat_file, notify_service_manager, watch_state
 
 SNAPSHOT_S = 0.25
 """How often a display is told [real s]."""
@@ -181,10 +182,14 @@ async def _serve_forever(stores: Sequence[RunOptions]) -> None:
             stack.enter_context(supervisor.store.lock_daemon())
             stack.enter_context(_pid_note(options.store_url))
             supervisors.append(supervisor)
+        beats = asyncio.create_task(_beat([beat_file(folder_of(options.store_url)) for options in stores]), name="beat")
+        stack.callback(beats.cancel)
         for supervisor in supervisors:
             await supervisor.take_up_unfinished()
+        notify_service_manager("READY=1")
         requests = [asyncio.create_task(supervisor.serve_requests()) for supervisor in supervisors]
         await signals.first.wait()
+        notify_service_manager("STOPPING=1")
         for task in requests:
             task.cancel()
         await asyncio.gather(*requests, return_exceptions=True)
@@ -200,6 +205,16 @@ async def _serve_forever(stores: Sequence[RunOptions]) -> None:
                 for supervisor in supervisors:
                     supervisor.hurry()
         await leaving
+
+
+async def _beat(files: Sequence[Path]) -> None:
+    """Show that the event loop turns: to the watch by the time of a file, to a service manager by a message."""
+    while True:
+        for file in files:
+            with contextlib.suppress(OSError):  # a full disk is no sign of a hanging loop; an old file's time can still be set
+                file.touch()
+        notify_service_manager("WATCHDOG=1")
+        await asyncio.sleep(BEAT_S)
 
 
 @contextlib.contextmanager
@@ -225,15 +240,16 @@ def daemon_state(store_url: str) -> dict[str, Any]:
 
 
 def stop_daemon(store_url: str, timeout_s: float) -> bool:
-    """Tell the daemon to stop and wait for it; False when it is still there after `timeout_s`."""
-    state = daemon_state(store_url)
-    if not state["running"]:
+    """Tell the daemon, or the watch over it, to stop and wait for both; False when one is still there after `timeout_s`."""
+    state, watching = daemon_state(store_url), watch_state(folder_of(store_url))["watch"]
+    told = watching or state["pid"]  # the watch passes it on, and starts nothing again
+    if told is None:
         return True
     with contextlib.suppress(ProcessLookupError):
-        os.kill(state["pid"], signal.SIGTERM)
+        os.kill(told, signal.SIGTERM)
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        if not daemon_state(store_url)["running"]:
+        if not daemon_state(store_url)["running"] and watch_state(folder_of(store_url))["watch"] is None:
             return True
         time.sleep(0.1)
     return False

@@ -24,6 +24,9 @@ START_S = 30.0
 LAST_LINES = 5
 
 Foreground = Annotated[bool, typer.Option("--foreground", help="Stay in this terminal, for a service manager.")]
+Supervise = Annotated[
+    bool, typer.Option("--supervise", help="Watch over it: start it again when it has crashed or hangs.")
+]
 Grace = Annotated[
     float, typer.Option("--grace", min=0, help="Seconds that what runs may take to finish when told to stop.")
 ]
@@ -32,6 +35,7 @@ Grace = Annotated[
 @app.command()
 def start(
     foreground: Foreground = False,
+    supervise: Supervise = False,
     store: Store = None,
     device: DeviceOption = Device.AUTO,
     grace: Grace = 30.0,
@@ -40,8 +44,17 @@ def start(
     """Start the daemon of a store, by default of both of the user's own: for real and for simulated data."""
     from controller.daemon import RunOptions, daemon_state, serve_forever
     from controller.errors import CampaignLockedError
+    from controller.settings import folder_of
+    from controller.watching import watch, watch_state
 
     urls = store_urls(store)
+    if foreground and supervise:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        folder = folder_of(urls[0])
+        folder.mkdir(parents=True, exist_ok=True)
+        if store:
+            os.environ[STORE_VARIABLE] = urls[0]
+        raise typer.Exit(watch(_command(device, grace), folder))
     if foreground:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -51,7 +64,12 @@ def start(
         state = daemon_state(url)
         if state["running"]:
             raise CampaignLockedError(f"a daemon is at work on {show_url(url)} already (process {state['pid']})")
-    log = _spawn(urls, store, device, grace)
+        if (watching := watch_state(folder_of(url))["watch"]) is not None:
+            raise CampaignLockedError(
+                f"a watch (process {watching}) is about to start the daemon of {show_url(url)} again; "
+                "end it first with labwright daemon stop"
+            )
+    log = _spawn(urls, store, device, grace, supervise=supervise)
     shown = [show_url(url) for url in urls]
     pid = daemon_state(urls[0])["pid"]
     if json:
@@ -69,10 +87,12 @@ def stop(
     """Let what runs finish, then end the daemon."""
     from controller.daemon import daemon_state, stop_daemon
     from controller.errors import ConflictError
+    from controller.settings import folder_of
+    from controller.watching import watch_state
 
     stopped = []
     for url in store_urls(store):
-        pid = daemon_state(url)["pid"]
+        pid = daemon_state(url)["pid"] or watch_state(folder_of(url))["watch"]
         if pid is None:
             continue
         stopped.append({"store": show_url(url), "pid": pid})
@@ -92,21 +112,39 @@ def stop(
 def status(store: Store = None, json: Json = False) -> None:
     """Show whether a daemon is at work."""
     from controller.daemon import daemon_state
+    from controller.settings import folder_of
+    from controller.watching import watch_state
 
-    rows = [{**daemon_state(url), "store": show_url(url)} for url in store_urls(store)]
+    rows = [
+        {**daemon_state(url), **watch_state(folder_of(url)), "store": show_url(url)} for url in store_urls(store)
+    ]
+    if not json:
+        rows = [{**row, "restarts": row["restarts"] or None} for row in rows]
+    columns = [
+        Column("store"), Column("running"), Column("pid", "process"), Column("folder"), Column("watch"), Column("restarts"),
+        Column("last_end", "the last one"), Column("alarm"),
+    ]  # fmt: skip
     print_rows(
         rows,
-        [Column("store"), Column("running"), Column("pid", "process"), Column("folder")],
+        columns,
         as_json=json,
         title="Daemon",
     )
 
 
-def _spawn(urls: Sequence[str], store: str | None, device: Device, grace: float) -> Path:
+def _command(device: Device, grace: float) -> list[str]:
+    """Return what starts the daemon in the foreground; its store comes from the environment, where nobody can read a password."""
+    return [
+        sys.executable, "-m", "controller", "daemon", "start", "--foreground", "--device", device.value, "--grace", str(grace),
+    ]  # fmt: skip
+
+
+def _spawn(urls: Sequence[str], store: str | None, device: Device, grace: float, *, supervise: bool) -> Path:
     """Start the daemon as a process of its own and wait until it is at work; its log is where the store is."""
     from controller.daemon import daemon_state
     from controller.errors import LabwrightError
     from controller.settings import folder_of
+    from controller.watching import watch_state
 
     folder = folder_of(urls[0])
     folder.mkdir(parents=True, exist_ok=True)
@@ -114,10 +152,7 @@ def _spawn(urls: Sequence[str], store: str | None, device: Device, grace: float)
     with log.open("ab") as out:
         began = out.tell()
         process = subprocess.Popen(
-            [
-                sys.executable, "-m", "controller", "daemon", "start", "--foreground",
-                "--device", device.value, "--grace", str(grace),
-            ],
+            [*_command(device, grace), *(["--supervise"] if supervise else [])],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, cwd=folder,
             env={**os.environ, **({STORE_VARIABLE: urls[0]} if store else {})},
         )  # fmt: skip
@@ -130,7 +165,10 @@ def _spawn(urls: Sequence[str], store: str | None, device: Device, grace: float)
             error = LabwrightError("the daemon ended as it began: " + ("\n".join(tail) or f"see {log}"))
             error.exit_code = process.returncode or 1
             raise error
-        if all(daemon_state(url)["pid"] == process.pid for url in urls):
+        at_work = [daemon_state(url)["pid"] for url in urls]
+        if supervise and None not in at_work and watch_state(folder)["watch"] == process.pid:
+            return log
+        if not supervise and set(at_work) == {process.pid}:
             return log
         time.sleep(0.1)
     raise LabwrightError(f"the daemon (process {process.pid}) has not come to work within {START_S:g} s; see {log}")

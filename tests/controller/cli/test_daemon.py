@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +51,34 @@ def test_daemon_takes_a_campaign_answers_and_stops(call: Call, campaign_file: Pa
     finally:
         stop_daemon(normalise_url(str(store)), 20)
     assert call("campaign", "audit", "quick", "--store", store).code == 0
+
+
+@pytest.mark.timeout(150)
+def test_supervised_daemon_is_back_after_it_was_killed_and_stays_away_when_stopped(call: Call, tmp_path: Path) -> None:
+    store = tmp_path / "daemon.db"
+
+    def status() -> dict[str, Any]:
+        (row,) = call("daemon", "status", "--store", store, "--json").json
+        return dict(row)
+
+    try:
+        started = labwright("daemon", "start", "--supervise", "--store", store, "--device", "cpu", "--grace", 0, "--json")
+        assert started.returncode == 0, started.stderr
+        first = status()
+        assert first["running"]
+        assert first["watch"] not in (None, first["pid"])
+        os.kill(first["pid"], signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        while (now := status())["pid"] in (None, first["pid"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert (now["watch"], now["restarts"], now["last_end"]) == (first["watch"], 1, "ended unexpectedly (SIGKILL)")
+        assert labwright("daemon", "start", "--store", store).returncode == 4
+        assert call("daemon", "stop", "--store", store, "--timeout", 40).code == 0
+        after = status()
+        assert (after["running"], after["watch"]) == (False, None)
+    finally:
+        stop_daemon(normalise_url(str(store)), 20)
 
 
 def test_daemon_that_cannot_start_says_why(call: Call, tmp_path: Path) -> None:
