@@ -126,9 +126,9 @@ class LabSession:
         """Told when a latched interlock disables an instrument: it must be written down."""
         self._holds = Holds()
         self._disabled: dict[str, str] = {}
-        self._interlocks = Interlocks(spec.interlocks, self._hub, spec.speed, self._put_holds, self._latch)
         self._stood_still: set[str] = set()
         self._news = asyncio.Event()
+        self._interlocks = Interlocks(spec.interlocks, self._hub, spec.speed, self._put_holds, self._latch)
         self._tasks: list[asyncio.Task[None]] = []
         self._lock: IO[str] | None = None
 
