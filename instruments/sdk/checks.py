@@ -87,6 +87,8 @@ def _in_declared_unit(value: Scalar, unit: str, declared: ArgumentDescription, p
         used = convert(float(value), unit, wanted)
     except UnitError as error:
         raise InvalidCommandError(f"{place}: {error}") from error
+    if not math.isfinite(used):  # without limits nothing else would stop it
+        raise InvalidCommandError(f"{place}: {value} {unit} is too large a number in {wanted or 'no unit'}")
     if declared.kind == "int":
         if abs(used - round(used)) > 1e-9 * max(1.0, abs(used)):
             raise InvalidCommandError(f"{place}: {value} {unit} is {used} {wanted}, not a whole number")
