@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import estop, soak, tables
+from benchmarks import estop, flood, roundtrip, soak, tables
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -14,9 +14,12 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     tables.add_arguments(commands.add_parser("tables", help="closed loops over measured tables, against other tools"))
     soak.add_arguments(commands.add_parser("soak", help="a simulated lab with failures, for as long as asked"))
+    flood.add_arguments(commands.add_parser("flood", help="junk frames and connections against a hub at work"))
+    roundtrip.add_arguments(commands.add_parser("roundtrip", help="what an attempt costs, against a bare echo and a bare commit"))
     estop.add_arguments(commands.add_parser("estop", help="an emergency stop of many busy instruments"))
     chosen = parser.parse_args(arguments)
-    return {"tables": tables.run, "soak": soak.run, "estop": estop.run}[chosen.command](chosen)
+    benchmarks = {"tables": tables, "soak": soak, "flood": flood, "roundtrip": roundtrip, "estop": estop}
+    return benchmarks[chosen.command].run(chosen)
 
 
 if __name__ == "__main__":

@@ -21,13 +21,13 @@ import zmq
 
 from instruments.transport.waiting import LoopSocket
 
-MOST_STRANGERS = 128
+MOST_STRANGERS = 64
 """Connections that have not proved to be a driver's; one more, and the oldest is cut off."""
 _MOST_BYTES = 2 * 1024 * 1024
 """What a stranger may send in all; its hello is one frame of at most a mebibyte."""
 _MOST_BYTES_OF_ALL = 8 * 1024 * 1024
 """What all strangers that are connected may have sent together; those who sent most are cut off first."""
-_FRAMES_IN_A_ROW = 256
+_FRAMES_IN_A_ROW = 64
 _FRAMES_PER_S = 8.0
 """Unwelcome frames (garbage, or of a driver that nobody knows) that a connection may send before it is cut off."""
 _SWEEP_S = 0.05
