@@ -213,12 +213,15 @@ async def main():
     port = int((await hub.start()).rpartition(":")[2])
     await asyncio.sleep(0.1)
     raws = [socket.create_connection(("127.0.0.1", port)) for _ in range(5)]
+    for n, raw in enumerate(raws):
+        raw.sendall(greeting(b"x%d" % n))
+    await asyncio.sleep(0.5)
     for raw in raws:
-        raw.sendall(greeting(b"x") + wire_frame(b"{") * 3000)
+        raw.sendall(wire_frame(b"{") * 30_000)
     time.sleep(0.3)  # the loop is busy: nothing is read, and libzmq stops reading as well
     for raw in raws:
         raw.close()
-    time.sleep(2.5)  # libzmq's next heartbeat would be due
+    time.sleep(3.0)  # libzmq's next heartbeat would be due
     await asyncio.sleep(0.2)
     await hub.close()
     print("alive")
