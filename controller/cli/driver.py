@@ -53,15 +53,20 @@ def serve(
     ctx: typer.Context,
     driver: Tag,
     instrument: Annotated[str, typer.Option(help="The instrument's name in the lab file.", show_default=False)],
-    controller: Annotated[str, typer.Option(help="tcp://127.0.0.1:PORT, or a rendezvous file.", show_default=False)],
+    controller: Annotated[str, typer.Option(help="tcp://HOST:PORT, or a rendezvous file.", show_default=False)],
     journal: Annotated[Path, typer.Option(help="The driver's durable journal; keep it.", show_default=False)],
     options: Options = "{}",
+    key: Annotated[Path | None, typer.Option(help="File of the driver's key pair, where the controller asks for keys.")] = None,
+    server_key: Annotated[
+        str | None, typer.Option(metavar="KEY|FILE", help="The controller's public key; a rendezvous file holds it too.")
+    ] = None,
 ) -> None:
     """Serve an instrument until stopped (further options: python -m instruments serve --help)."""
     chosen = json_module.dumps(_options(options))
     command = [
         sys.executable, "-m", "instruments", "serve", "--driver", driver, "--instrument", instrument,
-        "--controller", controller, "--journal", str(journal), "--options", chosen, *ctx.args,
+        "--controller", controller, "--journal", str(journal), "--options", chosen,
+        *(["--key", str(key)] if key else []), *(["--server-key", server_key] if server_key else []), *ctx.args,
     ]  # fmt: skip
     sys.stdout.flush()
     os.execv(sys.executable, command)  # the driver takes this process's place, so that signals reach it

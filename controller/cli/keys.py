@@ -146,11 +146,12 @@ def pair(
     file: Annotated[Path, typer.Argument(help="Where the pair is kept, for its owner only.", show_default=False)],
     json: Json = False,
 ) -> None:
-    """Make a key pair on this machine, and print the public key to be entered where the controller is."""
+    """Make a key pair on this machine; its public key, printed and put into FILE.pub, is entered where the controller is."""
     from instruments.transport.keys import new_pair, write_pair
 
     made = new_pair()
     write_pair(file, made)
+    _write_public(file, made.public)
     _say({"file": str(file), "public_key": made.public}, made.public, as_json=json)
 
 
@@ -184,7 +185,7 @@ def _enter(
     if draft is not None and path is not None:
         draft.replace(path)
     if kind is KeyKind.CONTROLLER and path is not None:
-        path.with_suffix(".pub").write_text(public + "\n", encoding="ascii")  # to be carried to other machines
+        _write_public(path, public)
     told = {
         "name": name, "kind": kind.value, "public_key": public, "instruments": list(instruments),
         "role": role and role.value, "file": None if path is None else str(path), "store": show_url(store.url),
@@ -198,6 +199,11 @@ def _enter(
         lines.append(f"for drivers of other machines: --server-key '{public}', or a copy of {Path(str(path)).with_suffix('.pub')}")
         lines.append("it is used from the controller's next start; from then on nobody speaks without a key")
     _say(told, "\n".join(lines), as_json=as_json)
+
+
+def _write_public(path: Path, public: str) -> None:
+    """Put a public key into a file of its own, to be carried to other machines."""
+    path.with_suffix(".pub").write_text(public + "\n", encoding="ascii")
 
 
 def _valid(store: OpenStore, name: str, now: float) -> list[AccessKey]:
