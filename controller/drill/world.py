@@ -292,8 +292,8 @@ class World:
     async def _stop_by_hand(self, instrument: str, begin: float) -> None:
         """Stop an instrument (all of them where none is named) as a person does, and look whether it obeyed."""
         await asyncio.sleep(begin)
-        for name in [instrument] if instrument else list(self._definition.lab.instruments):
-            await self._stop_one(name)
+        names = [instrument] if instrument else list(self._definition.lab.instruments)
+        await asyncio.gather(*(self._stop_one(name) for name in names))
 
     async def _release_by_hand(self) -> None:
         """Release what is stopped and need not be any more; a person looks again, for a stop can be late by minutes."""

@@ -184,8 +184,11 @@ class CampaignLoop:
                 await self._abort()
             if self._searching:
                 await self._stop_when_spent()
-            if self.state.status is _C.STOPPING and not self.busy:
-                await self._ledger.move_campaign(_C.COMPLETED, self.state.reason)
+            if self.state.status is _C.STOPPING:
+                # Again, for a controller may have died between the stop and this.
+                await self._ledger.cancel_waiting("the campaign was stopped")
+                if not self.busy:
+                    await self._ledger.move_campaign(_C.COMPLETED, self.state.reason)
         if self._searching:
             await self._proposing.go_on()
         if self.state.status in _LIVE and self._aborting_since is None:
@@ -237,6 +240,8 @@ class CampaignLoop:
                 if self.state.status not in _LIVE:
                     raise ConflictError(f"campaign {self.state.name} is {self.state.status.value}; nothing runs")
                 self._aborting_since = time.monotonic()
+                if self.state.status is not _C.STOPPING:  # whoever comes after a death of this controller begins nothing new
+                    await self._ledger.move_campaign(_C.STOPPING, "aborted by request")
                 await self._ledger.cancel_waiting("the campaign was aborted")
                 self._dispatching.cancel_all()
                 return "aborting: drivers were told to end what runs"

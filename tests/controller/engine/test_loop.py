@@ -1,0 +1,60 @@
+"""One campaign's turns: what was decided before a death is carried to its end after it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from controller.domain.campaign import CampaignStatus
+from controller.domain.event import CampaignCreated, CampaignStatusChanged, ExperimentProposed, ExperimentStatusChanged
+from controller.domain.experiment import ExperimentStatus
+from controller.domain.proposal import Proposal
+from controller.domain.state import CampaignState, fold
+from controller.engine.loop import CampaignLoop
+from controller.engine.session import LabSession
+from controller.engine.thinker import Thinker
+from controller.files.loading import load_campaign
+from controller.store.opening import Store
+from tests.integration.support import write_campaign
+
+STAMP = {"campaign": "c", "at": 0.0}
+POINT = {"a": 0.0, "b": 0.0, "c": "left"}
+
+
+@pytest.fixture
+async def loop(tmp_path: Path) -> AsyncIterator[CampaignLoop]:
+    """A campaign that runs, with one experiment queued."""
+    definition = load_campaign(write_campaign(tmp_path))
+    with Store.open(f"sqlite:///{tmp_path / 'books.db'}") as store:
+        begun = [
+            CampaignCreated(**STAMP, name="test", definition_fingerprint=definition.fingerprint, seed=0, simulated=True),
+            CampaignStatusChanged(**STAMP, status=CampaignStatus.RUNNING),
+            ExperimentProposed(**STAMP, experiment="e", number=1, proposal=Proposal(point=POINT, source="user")),
+            ExperimentStatusChanged(**STAMP, experiment="e", status=ExperimentStatus.QUEUED),
+        ]
+        await store.commit(begun, definition=definition)
+        session = LabSession(definition.lab, tmp_path / "lab")
+        yield CampaignLoop(definition, fold(begun, lean=True), store, session, Thinker(tmp_path / "log"), "cpu")
+
+
+def _stored(loop: CampaignLoop) -> CampaignState:
+    return fold(loop._ledger._store.events("c"))
+
+
+async def test_stop_that_was_cut_short_by_a_death_cancels_what_waits(loop: CampaignLoop) -> None:
+    await loop._ledger.record(CampaignStatusChanged(**STAMP, status=CampaignStatus.STOPPING, reason="stopped by request"))
+    await loop._go_on()
+    stored = _stored(loop)
+    assert (stored.status, stored.experiments["e"].status) == (CampaignStatus.COMPLETED, ExperimentStatus.CANCELLED)
+
+
+async def test_abort_is_in_the_books_before_anybody_is_told(loop: CampaignLoop) -> None:
+    assert "aborting" in await loop._carry_out("abort", {})
+    await loop._ledger.record()
+    assert _stored(loop).status is CampaignStatus.STOPPING
+    await loop._go_on()
+    stored = _stored(loop)
+    assert (stored.status, stored.reason) == (CampaignStatus.FAILED, "aborted by request")
+    assert stored.experiments["e"].status is ExperimentStatus.CANCELLED
