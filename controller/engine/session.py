@@ -20,6 +20,7 @@ from controller.domain.state import Attempt
 from controller.engine.admission import Keyring, LabAdmission
 from controller.engine.drivers import DriverProcess
 from controller.engine.interlocks import Interlocks
+from controller.engine.looking import Look, Looking
 from controller.engine.recorder import FOLDER as FLIGHT
 from controller.engine.recorder import FlightRecorder
 from controller.engine.stopping import resume_instruments, stop_instruments
@@ -100,7 +101,7 @@ class LabSession:
         self._owners: list[Owner] = []
         # A simulated driver must never answer for a real instrument, nor the other way round.
         expected = {
-            name: Expected(simulated=True if spec.simulated else False if i.driver == EXTERNAL else None)
+            name: Expected(simulated=True if spec.simulated else False if i.driver == EXTERNAL else None, limits=i.limits)
             for name, i in spec.instruments.items()
         }
         self._keyring = keyring
@@ -126,6 +127,9 @@ class LabSession:
         """Told when a latched interlock disables an instrument: it must be written down."""
         self._holds = Holds()
         self._disabled: dict[str, str] = {}
+        self._looking = Looking(self._hub)
+        self.hold_changes = 0
+        """How often an instrument began or ceased to be held: who asks `hold` of many may skip it while this stands still."""
         self._stood_still: set[str] = set()
         self._news = asyncio.Event()
         self._interlocks = Interlocks(spec.interlocks, self._hub, spec.speed, self._put_holds, self._latch)
@@ -294,6 +298,10 @@ class LabSession:
         """Lift the stops of instruments; see `resume_instruments`."""
         return await resume_instruments(self._hub, instruments, timeout_s=timeout_s)
 
+    async def look(self, instruments: Iterable[str], *, timeout_s: float) -> list[Look]:
+        """Ask instruments what they read now; see `Looking.look`."""
+        return list(await asyncio.gather(*(self._looking.look(name, timeout_s=timeout_s) for name in instruments)))
+
     def _latch(self, spec: InterlockSpec, reason: str) -> None:
         # In force at once; the store may take its time.
         self.disable(self._disabled | dict.fromkeys(spec.hold, f"disabled by interlock {spec.interlock}: {reason}"))
@@ -309,6 +317,7 @@ class LabSession:
 
     def _freed_or_held(self, instrument: str) -> None:
         """Tell everybody that an instrument is held, or is free again: what was not sent meanwhile is asked for and sent then."""
+        self.hold_changes += 1
         self._news.set()
         for owner in self._owners:
             if self.hold(instrument) is None and self.connected(instrument):
@@ -322,9 +331,11 @@ class LabSession:
 
     async def _route(self) -> None:
         async for event in self._reports:
+            self._looking.take(event)
             if self._interlocks.take(event):
                 continue
             if isinstance(event, LinkUp):
+                self.hold_changes += 1  # it may have come back stopped
                 for owner in self._owners:
                     self._inquire(event.instrument, owner)
             elif isinstance(event, InstrumentStateChanged) and (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from instruments.errors import NotConnectedError
@@ -63,10 +63,12 @@ class Expected:
     Args:
         driver: The driver's tag.
         simulated: Whether it must be, or must not be, a simulation.
+        limits: Bounds by argument, told to the driver, which enforces them beside its own.
     """
 
     driver: str | None = None
     simulated: bool | None = None
+    limits: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass
@@ -193,7 +195,8 @@ class ControllerSession:
         for resend in self._resends.values():
             resend.due, resend.pause = now, self._resend_s
         self._last_heard = self._next_ping = now
-        welcome = Welcome(session=self._session, heartbeat_s=self._heartbeat_s, lease_s=self._lease_s)
+        limits = {argument: (float(low), float(high)) for argument, (low, high) in self._expected.limits.items()}
+        welcome = Welcome(session=self._session, heartbeat_s=self._heartbeat_s, lease_s=self._lease_s, limits=limits)
         return [*out, SendTo(boot_id, welcome), Emit(LinkUp(self.instrument, hello)), *self.tick(now)]
 
     def _objection(self, boot_id: str, hello: Hello, now: float) -> tuple[RefuseCode, str] | None:

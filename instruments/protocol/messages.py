@@ -157,6 +157,9 @@ class Welcome(Frozen):
     session: Token
     heartbeat_s: Annotated[float, Field(gt=0.0, le=3600.0)]
     lease_s: Annotated[float, Field(gt=0.0, le=1e6)]
+    limits: dict[Text, tuple[float, float]] = {}
+    """The lab file's bounds by argument, or by `action.argument`, in declared units: the driver enforces the narrower of these and
+    its own."""
 
 
 class Refuse(Frozen):

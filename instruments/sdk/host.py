@@ -168,6 +168,7 @@ class ActionHost:
     ) -> None:
         self._actions = dict(actions)
         self._capabilities = capabilities
+        self._misfit: str | None = None
         self._calls = calls
         self._clock = clock
         self._on_progress = on_progress
@@ -175,6 +176,10 @@ class ActionHost:
         self._on_overrun = on_overrun
         self._grace_s = grace_s
         self._going: dict[str, _Going] = {}
+
+    def narrow(self, capabilities: Capabilities, misfit: str | None) -> None:
+        """Examine commands by these capabilities from now on, or take none at all because of a misfit."""
+        self._capabilities, self._misfit = capabilities, misfit
 
     def examine(self, command: Command, at: float) -> AttemptRecord | Rejection:
         """Decide about a new command.
@@ -186,6 +191,8 @@ class ActionHost:
         Returns:
             The record to keep, or why it is turned down.
         """
+        if self._misfit is not None:
+            return Rejection("not_ready", self._misfit)
         described = self._capabilities.actions.get(command.action)
         if described is None:
             known = ", ".join(sorted(self._capabilities.actions))

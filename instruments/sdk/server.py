@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from instruments.clock import Clock, SystemClock
 from instruments.emergency import SOCKET
-from instruments.errors import JournalError, ProtocolError, RefusedError, TransportError
+from instruments.errors import DriverOptionsError, JournalError, ProtocolError, RefusedError, TransportError
 from instruments.protocol.codec import decode_from_controller, encode
 from instruments.protocol.driver_session import DriverSession, DriverTiming, LostPolicy
 from instruments.protocol.messages import (
@@ -22,6 +22,7 @@ from instruments.protocol.messages import (
     Resume,
     Stop,
     Stopped,
+    Welcome,
     channel_of,
 )
 from instruments.protocol.outputs import (
@@ -38,6 +39,7 @@ from instruments.protocol.outputs import (
     WriteHold,
 )
 from instruments.protocol.records import AttemptRecord
+from instruments.protocol.values import shorten
 from instruments.ratelimit import RateLimitedLog
 from instruments.sdk.driver import Driver, describe_driver
 from instruments.sdk.host import ActionHost, DeviceCalls
@@ -100,7 +102,7 @@ class DriverServer:
         self._timing = timing or DriverTiming(lease_s=driver.lease_s)
         self._stop_bound_s = stop_bound_s
         self._setup_pause_s = setup_pause_s
-        self._capabilities = narrow(describe_driver(driver), limits or {})
+        self._own_capabilities = self._capabilities = narrow(describe_driver(driver), limits or {})
         self._calls = calls or DeviceCalls()
         self._host = ActionHost(
             driver.actions(),
@@ -192,9 +194,21 @@ class DriverServer:
                 self._quiet_log.warning("dropped a frame: %s", error)
                 continue
             try:
+                if isinstance(message, Welcome):
+                    self._take_limits(message.limits)
                 self._perform(self._session.handle(message, time.monotonic()))
             except Exception:  # one message must never end the loop that hears the stop
                 self._quiet_log.exception("message %s could not be handled", message.type)
+
+    def _take_limits(self, limits: Limits) -> None:
+        """Enforce the controller's lab file beside our own limits; where it makes no sense here, nothing is begun."""
+        misfit = None
+        try:
+            self._capabilities = narrow(self._own_capabilities, limits)
+        except DriverOptionsError as error:
+            misfit = shorten(f"the lab file does not fit this driver: {error}; correct one of the two")
+            self._quiet_log.warning("%s", misfit)
+        self._host.narrow(self._capabilities, misfit)
 
     async def _tick(self) -> None:
         while True:

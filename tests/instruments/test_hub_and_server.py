@@ -166,6 +166,33 @@ async def test_limits_of_the_lab_file_are_enforced_and_shown() -> None:
         assert bench.acts == []
 
 
+@pytest.mark.parametrize(
+    ("own", "told", "temperature", "code"),
+    [
+        ({}, {"temperature": (30.0, 80.0)}, 100.0, "out_of_limits"),
+        ({}, {"react.temperature": (30.0, 80.0)}, 25.0, "out_of_limits"),
+        ({"temperature": [30, 60]}, {"temperature": (30.0, 80.0)}, 70.0, "out_of_limits"),
+        ({}, {"temperature": (-1e3, 1e3)}, 160.0, "out_of_limits"),  # never wider than the driver's own
+        ({}, {"tempreature": (30.0, 80.0)}, 50.0, "not_ready"),
+        ({}, {"temperature": (300.0, 400.0)}, 50.0, "not_ready"),
+    ],
+)
+async def test_limits_of_the_lab_file_reach_a_driver_that_was_not_given_them(
+    own: dict[str, object], told: dict[str, tuple[float, float]], temperature: float, code: str
+) -> None:
+    bench, network = Bench(), MemoryNetwork()
+    hub = InstrumentHub(network.server(), expected={"bench": Expected(limits=told)}, heartbeat_s=0.1, resend_s=0.1)
+    events = hub.events()
+    async with running(hub), serving(bench, network.client("bench", "b1"), limits=own):
+        await next_event(events, LinkUp)
+        hub.command("bench", Command(attempt="a1", action="react", arguments={"temperature": temperature}))
+        assert (await next_event(events, AttemptRejected)).code == code
+        assert bench.acts == []
+        if code == "out_of_limits":
+            hub.command("bench", Command(attempt="a2", action="react", arguments={"temperature": 40.0}))
+            assert isinstance((await next_event(events, AttemptFinished)).outcome, Succeeded)
+
+
 async def test_stop_ends_a_blocking_action_within_a_second(kind: str) -> None:
     bench = Bench()
     async with _place(kind) as place, serving(bench, place.client("bench", "b1")):
