@@ -63,6 +63,7 @@ class Dispatching:
         """Attempt -> the start of its driver's process that took it on, where this controller heard it."""
         self._stalled: set[str] = set()
         self._held: dict[str, str] = {}
+        self._holds_seen = -1
 
     # --- out --------------------------------------------------------------------------------------------------------
 
@@ -344,6 +345,9 @@ class Dispatching:
 
     async def look_for_holds(self) -> None:
         """Raise an alarm, once for each reason, when something keeps an instrument of the protocol from being given work."""
+        if self._holds_seen == self._session.hold_changes:
+            return
+        self._holds_seen = self._session.hold_changes
         for name in dict.fromkeys(step.instrument for step in self._ledger.definition.lab.protocol):
             hold = self._session.hold(name)
             if hold is None:
