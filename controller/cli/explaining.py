@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from instruments.protocol.records import AttemptRecord
 
 
+LOOK_S = 3.0
+"""Patience with an instrument that is to be read [s]."""
+
+
 def explain(found: Found, experiment: dict[str, Any], definition: dict[str, Any]) -> dict[str, Any]:
     """Return what is known of an experiment as JSON data.
 
@@ -23,7 +27,8 @@ def explain(found: Found, experiment: dict[str, Any], definition: dict[str, Any]
     Returns:
         `campaign`, `experiment` (number), `status`, `reason`; `attempts`: of each attempt without a known end its `step`,
         `attempt` (ordinal), `instrument`, `action`, `status`, `reason`, what the driver's journal holds (`journal`, None where
-        it holds nothing or is not here) and `meaning`, the instrument's `state` now; `choices`: verdict -> what it means.
+        it holds nothing or is not here) and `meaning`, the instrument's `state` now and what it `reads` (action -> name -> value
+        and unit), or why it was not read (`not_read`); `choices`: verdict -> what it means.
     """
     from controller.cli.laboratories import status_of
     from controller.settings import folder_of
@@ -32,6 +37,7 @@ def explain(found: Found, experiment: dict[str, Any], definition: dict[str, Any]
     folder = folder_of(found.url) / "labs" / lab
     states = {i["instrument"]: str(i["state"]) for i in status_of(found.url, lab).get("instruments", [])}
     unsettled = [a for a in experiment["attempts_list"] if a["status"] not in ("succeeded", "faulted", "cancelled")]
+    looks = _look(found, lab, sorted({a["instrument"] for a in unsettled}))
     return {
         "campaign": found.name, "experiment": experiment["number"], "status": experiment["status"],
         "reason": experiment["reason"],
@@ -41,6 +47,8 @@ def explain(found: Found, experiment: dict[str, Any], definition: dict[str, Any]
                 "status": a["status"], "reason": a["reason"], "committed_at": a["committed_at"],
                 **_from_journal(folder / a["instrument"] / "journal.db", a["id"]),
                 "state": states.get(a["instrument"], "not at work"),
+                "reads": looks.get(a["instrument"], {}).get("readings", {}),
+                "not_read": looks.get(a["instrument"], {"problem": "no controller is at work"})["problem"],
             }
             for a in unsettled
         ],
@@ -62,11 +70,33 @@ def print_explanation(told: dict[str, Any]) -> None:
                 "the books say": ": ".join(filter(None, (attempt["status"], attempt["reason"]))),
                 "the journal says": attempt["meaning"], "began": journal.get("started_at"), "ended": journal.get("finished_at"),
                 "values": journal.get("values"), "instrument now": attempt["state"],
+                "it reads": {
+                    f"{action}.{name}": f"{value} {unit}" if unit else value
+                    for action, values in attempt["reads"].items() for name, (value, unit) in values.items()
+                },
+                "not read": attempt["not_read"],
             },
             title=f"\nStep {attempt['step']} on {attempt['instrument']}, attempt {attempt['attempt']}",
         )  # fmt: skip
     rows = [{"verdict": f"--as {verdict}", "means": means} for verdict, means in told["choices"].items()]
     out.print(table(rows, [Column("verdict", "you say"), Column("means", "which means")], title="\nWhat you can say"))
+
+
+def _look(found: Found, lab: str, instruments: list[str]) -> dict[str, dict[str, Any]]:
+    """Have the controller that holds the campaign read instruments; nothing where there is none, or it does not answer."""
+    import json
+
+    from controller.cli.requests import ask, at_work
+    from controller.store.opening import Store
+
+    with Store.open(found.url) as store:
+        if not at_work(store, found.name):
+            return {}
+        argument = {"lab": lab, "instruments": instruments, "timeout_s": LOOK_S}
+        answer = ask(store, "instrument.read", found.id, argument, timeout_s=2 * LOOK_S)
+    if answer.waiting:
+        return {name: {"problem": answer.text} for name in instruments}
+    return {look["instrument"]: look for look in json.loads(answer.text)}
 
 
 def _from_journal(path: Path, attempt: str) -> dict[str, Any]:

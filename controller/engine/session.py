@@ -127,6 +127,7 @@ class LabSession:
         """Told when a latched interlock disables an instrument: it must be written down."""
         self._holds = Holds()
         self._disabled: dict[str, str] = {}
+        self._looking = Looking(self._hub)
         self.hold_changes = 0
         """How often an instrument began or ceased to be held: who asks `hold` of many may skip it while this stands still."""
         self._stood_still: set[str] = set()

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 REQUESTS_S = 0.2
 """How often requests of people are looked for in the store [real s]."""
-INSTRUMENT_VERBS = frozenset({"instrument.stop", "instrument.resume", "instrument.switched"})
+INSTRUMENT_VERBS = frozenset({"instrument.stop", "instrument.resume", "instrument.switched", "instrument.read"})
 """Requests about instruments of a lab, which no campaign has to be asked for."""
 SHUTDOWN_S = 5.0
 """How long idle drivers are waited for when the controller leaves [real s]."""
@@ -244,7 +244,7 @@ class Supervisor:
         return await self.loops[campaign].ask(verb, argument)
 
     async def _carry_out_on_instruments(self, request: AskedRequest) -> str:
-        """Stop, resume, or take note of switches; the answer is JSON: one confirmation for each instrument."""
+        """Stop, resume, read, or take note of switches; the answer is JSON: one confirmation, or look, for each instrument."""
         session, argument = self._labs[request.argument["lab"]], request.argument
         names = [name for name in argument.get("instruments", ()) if name in session.spec.instruments]
         timeout_s = float(argument.get("timeout_s", 5.0))
@@ -256,6 +256,8 @@ class Supervisor:
                 if time.time() - request.asked_at > timeout_s:  # a stop is never too late, but this is
                     raise ConflictError("the request to resume came too late to be carried out; look again, then ask again")
                 answers = await session.resume(names, timeout_s=timeout_s)
+            case "instrument.read":
+                return json.dumps([vars(look) for look in await session.look(names, timeout_s=timeout_s)])
             case _:
                 await self._look_for_switches()
                 answers = []
