@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel
@@ -42,11 +43,21 @@ class Step:
         given = self.given
         if isinstance(given, bytes):  # it was decoded, so it is JSON: newlines can only be between its parts
             text = given.replace(b"\n", b" ").replace(b"\r", b" ").decode()
+        elif isinstance(given, BaseModel):
+            text = given.model_dump_json()
         else:
-            text = json.dumps(given, default=_plain)
-        head = json.dumps({"what": self.what, "at": self.at, "now": self.now, "instrument": self.instrument, "boot": self.boot_id})
-        out = ",".join(json.dumps(plain_output(output), default=_plain) for output in self.outputs)
-        return f'{head[:-1]}, "given": {text}, "out": [{out}]}}\n'.encode()
+            text = json.dumps(given)
+        # Put together by hand: this is done for every message of every driver, and pydantic writes its own fastest.
+        out = ",".join(
+            json.dumps(plain_output(output), default=_plain)
+            if isinstance(output, Emit)
+            else f'{{"to": {_quoted(output.boot_id)}, "send": {output.message.model_dump_json()}}}'
+            for output in self.outputs
+        )
+        return (
+            f'{{"what": "{self.what}", "at": {self.at!r}, "now": {self.now!r}, "instrument": {_quoted(self.instrument)}, '
+            f'"boot": {_quoted(self.boot_id)}, "given": {text}, "out": [{out}]}}\n'
+        ).encode()
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,11 @@ def plain_output(output: ControllerOutput) -> dict[str, Any]:
     event = output.event
     said = {k: v for k, v in vars(event).items() if k != "instrument" and not isinstance(v, BaseModel)}
     return {"emit": type(event).__name__, **said}
+
+
+@lru_cache(4096)
+def _quoted(text: str) -> str:
+    return json.dumps(text)
 
 
 def _plain(value: object) -> object:

@@ -7,12 +7,16 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
+from controller.store.reading import open_reader
 from tests.chaos.labwright import REAL
 from tests.chaos.proxy import StormyProxy
 
@@ -23,13 +27,13 @@ EXIT_STORE = 5
 CAMPAIGN = "chaos"
 
 
-def write_files(folder: Path, *, experiments: int, seed: int, batch: int = 4) -> None:
+def write_files(folder: Path, *, experiments: int, seed: int, batch: int = 4, mill_seconds: float = 0.4) -> None:
     """Write a campaign of one bench: react (remembered), cut (forgotten), weigh (repeatable)."""
     (folder / "lab.yaml").write_text(
         f"""lab: chaos
 instruments:
   reactor: {{driver: "{DEVICES}:Reactor", options: {{seconds: 0.2}}}}
-  mill: {{driver: "{DEVICES}:Mill", options: {{seconds: 0.4}}}}
+  mill: {{driver: "{DEVICES}:Mill", options: {{seconds: {mill_seconds}}}}}
   scale: {{driver: "{DEVICES}:Scale", options: {{seconds: 0.1}}}}
 protocol:
   - {{step: react, instrument: reactor, action: react, with: {{x: $x}}}}
@@ -78,6 +82,7 @@ class Bench:
             "LABWRIGHT_HOME": str(self.folder / "home"),
             "LABWRIGHT_STORE": self.store,  # not on the command line: it holds a password
             "CHAOS_PROXY": self.proxy.address,
+            "CHAOS_CLOCKS": str(self.folder / "clocks"),
             "OMP_NUM_THREADS": "1",
             "PYTHONPATH": str(ROOT),
         }
@@ -132,6 +137,23 @@ class Bench:
                 continue
             if word.decode() in words and any(str(self.folder) in w for w in words):
                 yield process
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """Return what the store holds of each attempt."""
+        with closing(open_reader(self.store)) as reader:
+            return reader.attempts(CAMPAIGN)
+
+    def statuses(self, step: str) -> Counter[str]:
+        """Count the attempts of a step by status."""
+        return Counter(a["status"] for a in self.attempts() if a["step"] == step)
+
+    def set_clock(self, of: str, offset_s: float) -> None:
+        """Let the wall clock of the `controller` or of the `drivers` be so far off [s] from now on."""
+        folder = self.folder / "clocks"
+        folder.mkdir(exist_ok=True)
+        draft = folder / f".{of}"
+        draft.write_text(repr(offset_s), encoding="utf-8")
+        draft.replace(folder / of)
 
     def logs(self) -> str:
         """Return the last words of everybody."""

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+from instruments.clock import SystemClock
 from instruments.sdk.action import action
 from instruments.sdk.context import ActionContext
 from instruments.sdk.driver import Driver
@@ -18,6 +20,23 @@ from instruments.sdk.quantity import Quantity
 from instruments.sdk.recovery import Recovery
 
 LONGEST_S = 120.0
+
+
+def jump_with(whose: str) -> None:
+    """Let the wall clock of this process follow a file in the folder `CHAOS_CLOCKS`, as somebody setting it would."""
+    file = Path(os.environ.get("CHAOS_CLOCKS", "/nowhere")) / whose
+
+    def jumping(clock: SystemClock) -> float:
+        try:
+            return time.time() + float(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return time.time()
+
+    SystemClock.time = jumping  # type: ignore[method-assign]
+
+
+if "CHAOS_CLOCKS" in os.environ and Path(sys.argv[0]).parent.name == "instruments":
+    jump_with("drivers")
 
 
 class DeviceLog:

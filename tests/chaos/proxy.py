@@ -114,7 +114,8 @@ class StormyProxy:
             return
         self._writers.add(back)
         try:
-            await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+            with contextlib.suppress(asyncio.CancelledError):  # closing: asyncio would complain of a cancelled handler
+                await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
         finally:
             for each in (writer, back):
                 each.transport.abort()

@@ -23,6 +23,7 @@ KILLS = {
 """How often each sort of kill comes, as a share."""
 OTHERS = {
     "pause controller": 2, "pause driver": 2, "delay": 3, "swallow": 3, "cut": 4, "half-close": 3, "full disk": 3,
+    "jump clock": 3,
 }  # fmt: skip
 SERVER = {"stop server": 4}
 PATIENCE_S = 30.0
@@ -56,7 +57,7 @@ class Storm:
             "kill proposer": self._kill_proposer, "kill everything": self._kill_everything,
             "pause controller": self._pause_controller, "pause driver": self._pause_driver,
             "delay": self._delay, "swallow": self._swallow, "cut": bench.proxy.cut, "half-close": bench.proxy.half_close,
-            "full disk": self._full_disk, "stop server": self._stop_server,
+            "full disk": self._full_disk, "jump clock": self._jump_clock, "stop server": self._stop_server,
         }  # fmt: skip
 
     @property
@@ -187,6 +188,11 @@ class Storm:
             time.sleep(self._random.uniform(0.3, 3.0))
             resource.prlimit(self._bench.process.pid, resource.RLIMIT_FSIZE, (most, most))
             self._store_was_away = time.monotonic()
+
+    def _jump_clock(self) -> None:
+        """Set a wall clock forward or back by hours, at the controller, at the drivers, or at both."""
+        for of in self._random.choice((["controller"], ["drivers"], ["controller", "drivers"])):
+            self._bench.set_clock(of, self._random.uniform(-8.0, 8.0) * 3600.0)
 
     def _stop_server(self) -> None:
         assert self._server is not None
