@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from controller.engine.recorder import FOLDER, read_flight
 from controller.settings import HOME_VARIABLE
+from instruments.protocol.replay import replay
 from tests.chaos.bench import Bench, write_files
 from tests.chaos.books import examine
 from tests.chaos.storm import Storm
@@ -46,6 +48,11 @@ def weather(bench: Bench, blows: list[str], server: PostgresServer | None = None
     assert books.lost == []
     assert books.repeated == []
     assert books.wrong == []
+    (flight,) = bench.folder.glob(f"**/labs/chaos/{FOLDER}")
+    replayed = replay(read_flight(flight))
+    assert replayed.steps > 100
+    assert replayed.chapters > 1
+    assert replayed.difference is None
 
 
 def test_books_balance_after_a_storm_on_sqlite(folder: Path) -> None:

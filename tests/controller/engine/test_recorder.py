@@ -16,7 +16,7 @@ import pytest
 from controller.engine import recorder as recording
 from controller.engine.recorder import FlightRecorder, read_flight
 from controller.engine.ring import Ring, read_lines, segments
-from instruments.client import AttemptFinished, AttemptReported, InstrumentHub, LinkUp
+from instruments.client import AttemptFinished, AttemptReported, Expected, InstrumentHub, LinkUp
 from instruments.errors import RecordingError
 from instruments.protocol.messages import Command
 from instruments.protocol.recording import Step
@@ -32,7 +32,10 @@ MB = 1_000_000
 async def recorded(folder: Path, network: MemoryNetwork, most: int = 4 * MB) -> AsyncIterator[tuple[InstrumentHub, FlightRecorder]]:
     """Run a hub whose every step is taken down."""
     recorder = FlightRecorder(folder, most)
-    hub = InstrumentHub(network.server(), heartbeat_s=0.1, lease_s=1.5, resend_s=0.1, recorder=recorder)
+    expected = {"bench": Expected(simulated=True, limits={"temperature": (20.0, 100.0)})}
+    hub = InstrumentHub(
+        network.server(), expected=expected, heartbeat_s=0.1, lease_s=1.5, resend_s=0.1, recorder=recorder
+    )
     recorder.start(hub.chapter)
     try:
         async with running(hub):
