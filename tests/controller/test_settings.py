@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from controller.errors import StoreError
+from controller.errors import SettingError, StoreError
 from controller.settings import (
+    FLIGHT_VARIABLE,
     HOME_VARIABLE,
     default_store_url,
+    flight_bytes,
     folder_of,
     normalise_url,
     redact,
@@ -93,3 +95,16 @@ def test_folder_of_a_server_ignores_the_password(monkeypatch: pytest.MonkeyPatch
 )
 def test_redact_hides_passwords(text: str) -> None:
     assert "w0rd" not in redact(text)
+
+
+@pytest.mark.parametrize(("text", "size"), [("", 64_000_000), ("0", 0), ("1", 1_000_000), (" 2.5 ", 2_500_000)])
+def test_size_of_the_flight_recording_is_read(monkeypatch: pytest.MonkeyPatch, text: str, size: int) -> None:
+    monkeypatch.setenv(FLIGHT_VARIABLE, text)
+    assert flight_bytes() == size
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "0.5", "nan", "inf", "1e9"])
+def test_size_that_cannot_be_is_refused_with_its_place(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv(FLIGHT_VARIABLE, text)
+    with pytest.raises(SettingError, match=r"LABWRIGHT_FLIGHT_MB=.* must be 0 .none. or a number of MB from 1 to 1e6"):
+        flight_bytes()
