@@ -53,7 +53,7 @@ print("\\n" + json.dumps([code, sorted(m for m in sys.modules if "." not in m)])
     [
         ["--help"], ["campaign", "--help"], ["campaign", "list"], ["campaign", "list", "--json"],
         ["experiment", "list", "sample"], ["experiment", "list", "sample", "--json"], ["experiment", "show", "sample", "1"],
-        ["instrument", "list"],
+        ["instrument", "list"], ["keys", "list"], ["keys", "--help"],
     ],
     ids=" ".join,
 )  # fmt: skip
