@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -15,16 +16,21 @@ EXTERNAL = "external"
 """The driver tag of an instrument whose driver process is started by somebody else."""
 
 
-PublicKey = Annotated[str, Field(pattern=PUBLIC_KEY)]
-"""40 characters of Z85, as `labwright keys list` shows them."""
+def _checked_key(key: str) -> str:
+    if re.fullmatch(PUBLIC_KEY, key, re.ASCII) is None:
+        raise ValueError("is no public key; write the 40 characters that labwright keys list shows, between single quotes")
+    return key
 
 
-def _checked(endpoint: str) -> str:
+PublicKey = Annotated[str, AfterValidator(_checked_key)]
+
+
+def _checked_endpoint(endpoint: str) -> str:
     check_address(endpoint, with_keys=True, listening=True)
     return endpoint
 
 
-Endpoint = Annotated[str, AfterValidator(_checked)]
+Endpoint = Annotated[str, AfterValidator(_checked_endpoint)]
 
 
 class InstrumentSpec(Model):

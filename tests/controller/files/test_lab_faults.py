@@ -94,6 +94,20 @@ LAB_CASES: dict[str, tuple[str, str, int, list[str]]] = {
         10,
         ["protocol[0].with.temperature: [1, 2]", "$parameter"],
     ),
+    "endpoint_form": ("speed: 100", "endpoint: lab-pc:5570", 2, ['endpoint: "lab-pc:5570"', "tcp://HOST:PORT"]),
+    "endpoint_name": ("speed: 100", "endpoint: tcp://lab-pc:5570", 2, ["listen on a number", "tcp://0.0.0.0:5570"]),
+    "key_form": (
+        "driver: simulated-hplc",
+        "driver: external, key: abc",
+        5,
+        ['instruments.hplc.key: "abc"', "40 characters that labwright keys list shows"],
+    ),
+    "key_of_own_driver": (
+        "driver: simulated-hplc",
+        "driver: simulated-hplc, key: 'N=EFLuia4nhi6cnr1kUTT$h2c31t7>Oj[GU:$jbc'",
+        5,
+        ["instruments.hplc", "only for driver: external"],
+    ),
     "lab_name_missing": ("lab: bench\n", "", 1, ["lab: is missing", "lab: bench-1"]),
 }
 
