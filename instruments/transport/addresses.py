@@ -47,7 +47,9 @@ def is_local(address: str) -> bool:
 
 
 def reached_here(address: str) -> str:
-    """Return how this machine itself reaches what listens on `address`."""
+    """Return how this machine itself reaches what listens on `address`; the memory transport's is the same everywhere."""
+    if address.startswith("memory://"):
+        return address
     host, port = split_address(address)
     return f"tcp://127.0.0.1:{port}" if host in _EVERYWHERE else address
 
