@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.instruments.processes import driver_process
 from tests.integration.support import Bench, wait_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -140,6 +141,33 @@ def test_stop_goes_past_a_controller_that_hangs_or_is_dead(make_bench: Callable[
     assert second.wait(120) == 0, bench.logs()
     assert statuses(bench) == ["completed"] * 2
     assert acts(bench).count("ended") == 2
+
+
+def test_driver_that_is_served_elsewhere_is_stopped_through_the_controller(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench()
+    press_bench(bench, experiments=1, seconds=12.0)
+    lab, source = bench.folder / "lab.yaml", bench.folder / "press.py"
+    lines = [line for line in lab.read_text(encoding="utf-8").splitlines() if "hood" not in line]
+    lines[2] = "  press: {driver: external}"
+    lab.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    source.write_text(DRIVER.replace("simulated = True", "simulated = False"), encoding="utf-8")
+    process = bench.start()
+    rendezvous = bench.folder / "store.files" / "labs" / "press-lab" / "rendezvous.json"
+    wait_until(rendezvous.exists, 60, "the rendezvous file")
+    elsewhere = bench.folder / "elsewhere"
+    elsewhere.mkdir()
+    with driver_process(
+        elsewhere, str(rendezvous), driver=f"{source}:Press", instrument="press",
+        options={"log": str(bench.folder / "acts.txt"), "seconds": 12.0},
+    ):  # fmt: skip
+        wait_until(lambda: acts(bench) == ["began"], 90, "the first stroke")
+        (answer,) = bench.ask("instrument", "stop", "press")
+        assert answer["confirmed"], answer
+        assert acts(bench) == ["began", "stop"]
+        (answer,) = bench.ask("instrument", "resume", "--all")
+        assert answer["confirmed"], answer
+        assert process.wait(120) == 0, bench.logs()
+    assert statuses(bench) == ["completed"]
 
 
 def test_disabled_instrument_is_given_nothing_in_this_and_the_next_controller(make_bench: Callable[..., Bench]) -> None:
