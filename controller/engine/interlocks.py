@@ -7,6 +7,7 @@ acknowledged at once whatever they say, and the driver's journal forgets them th
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 
@@ -17,6 +18,8 @@ from controller.measure.interlock import Interlock
 from instruments.client import AttemptFinished, AttemptRejected, Command, HubEvent, InstrumentHub
 from instruments.errors import NotConnectedError
 from instruments.protocol.values import READING
+
+log = logging.getLogger(__name__)
 
 TICK_S = 0.1
 """How often it is looked whether one is due, or has grown old [real s]."""
@@ -50,8 +53,12 @@ class Interlocks:
         while self._locks:
             now = time.monotonic()
             for lock in self._locks:
-                if lock.due(now):
-                    self._ask(lock, now)
+                try:
+                    if lock.due(now):
+                        self._ask(lock, now)
+                except Exception as error:  # whatever it is: nothing is known now, so hold, and go on reading
+                    log.exception("interlock %s could not be read", lock.spec.interlock)
+                    lock.fail(f"it cannot be read: {type(error).__name__}: {error}", now)
                 self._publish(lock, now)
             await asyncio.sleep(TICK_S)
 
@@ -67,10 +74,14 @@ class Interlocks:
             return True  # one that was given up, or of an earlier controller
         del self._under_way[attempt]
         now = time.monotonic()
-        if isinstance(event, AttemptRejected):
-            lock.fail(f"{lock.spec.instrument} refuses to be read ({event.code}): {event.message}", now)
-        elif lock.take(event.outcome, now) and lock.spec.latch:
-            self._tripped(lock.spec, lock.reason(now) or "")
+        try:
+            if isinstance(event, AttemptRejected):
+                lock.fail(f"{lock.spec.instrument} refuses to be read ({event.code}): {event.message}", now)
+            elif lock.take(event.outcome, now) and lock.spec.latch:
+                self._tripped(lock.spec, lock.reason(now) or "")
+        except Exception as error:  # as in `watch`
+            log.exception("a reading of interlock %s could not be told", lock.spec.interlock)
+            lock.fail(f"its reading cannot be told: {type(error).__name__}: {error}", now)
         self._publish(lock, now)
         return True
 

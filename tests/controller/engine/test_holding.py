@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from controller.domain.experiment import AttemptStatus
 from controller.domain.lab import InstrumentSpec, InterlockSpec, LabSpec, StepSpec
 from controller.domain.state import Attempt
 from controller.engine.session import LabSession
+from controller.measure.interlock import Interlock
 from instruments.client import AttemptReported, AttemptStarted, HubEvent
 from instruments.emergency import stop
 from instruments.transport.zeromq import ZeroMQClient
@@ -179,4 +182,22 @@ async def test_latched_interlock_disables_once_and_is_told_to_be_written_down(tm
         assert not session.accepts("bench-0")
         assert told == [("bench-0", "hood", "interlock hood: sash is 9, required is sash <= 5")]
         session.disable({})
+        await until(lambda: session.accepts("bench-0"))
+
+
+async def test_reading_that_breaks_in_our_own_hands_holds_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = InterlockSpec(interlock="hood", instrument="hood", action="read", require=("sash <= 5",), hold=("bench-0",), every=0.2)
+    async with lab(tmp_path, guard) as (session, _, _):
+        await until(lambda: session.accepts("bench-0"))
+        with monkeypatch.context() as broken:
+            broken.setattr(Interlock, "take", lambda *_: 1 / 0)
+            await until(lambda: not session.accepts("bench-0"))
+            hold = session.hold("bench-0")
+            assert hold is not None
+            assert "its reading cannot be told: ZeroDivisionError" in hold.reason
+        with monkeypatch.context() as broken:
+            broken.setattr(Interlock, "due", lambda *_: 1 / 0)
+            await until(lambda: "it cannot be read: ZeroDivisionError" in (session.hold("bench-0") or hold).reason)
         await until(lambda: session.accepts("bench-0"))
