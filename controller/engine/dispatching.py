@@ -1,7 +1,11 @@
-"""Build and measure, as the loop sees it: steps become attempts, reports become ends of attempts and of experiments."""
+"""Build and measure, as the loop sees it: steps become attempts, reports become ends of attempts and of experiments.
+
+Everything here notes in the ledger what it decides; commands and acknowledgements leave when the turn is settled.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from controller.build.binding import bind, ready_steps
@@ -62,6 +66,7 @@ class Dispatching:
         self._taken_on_by: dict[str, str] = {}
         """Attempt -> the start of its driver's process that took it on, where this controller heard it."""
         self._stalled: set[str] = set()
+        self._any_ended = False
         self._held: dict[str, str] = {}
         self._holds_seen = -1
 
@@ -78,7 +83,7 @@ class Dispatching:
                 break
 
     async def _begin_steps(self, experiment: Experiment) -> bool:
-        """Commit and send the steps of `experiment` that are ready and whose instrument is free; say whether any was."""
+        """Commit the steps of `experiment` that are ready and whose instrument is free, to be sent then; say whether any was."""
         progress = self._progress(experiment)
         if progress.ending or progress.end:
             return False
@@ -98,9 +103,9 @@ class Dispatching:
         if experiment.status is _S.QUEUED:
             stamp = self._ledger.stamp()
             events.insert(0, ExperimentStatusChanged(**stamp, experiment=experiment.id, status=_S.RUNNING))
-        await self._ledger.record(*events)
-        for made in committed:
-            self._send(self._ledger.state.attempts[made.attempt])
+        self._ledger.note(*events)
+        for attempt in [self._ledger.state.attempts[made.attempt] for made in committed]:
+            self._ledger.note(then=partial(self._send, attempt))
         return True
 
     def _intent(self, experiment: Experiment, step: StepSpec, progress: Progress) -> AttemptCommitted:
@@ -132,6 +137,18 @@ class Dispatching:
     # --- in ---------------------------------------------------------------------------------------------------------
 
     async def handle(self, event: HubEvent) -> None:
+        """Take a driver's report in, book what ends with it, and settle."""
+        await self.take(event)
+        await self.book()
+        await self._ledger.settle()
+
+    async def book(self) -> None:
+        """Book the experiments that have come to an end with the reports taken in."""
+        if self._any_ended:
+            self._any_ended = False
+            await self.close_ended()
+
+    async def take(self, event: HubEvent) -> None:
         """Take a driver's report in; what belongs to another campaign is left alone."""
         match event:
             case AttemptAccepted():
@@ -181,9 +198,7 @@ class Dispatching:
             return
         if _ON_THE_WAY.index(status) > _ON_THE_WAY.index(attempt.status):
             stamp = self._ledger.stamp()
-            await self._ledger.record(
-                AttemptStatusChanged(**stamp, attempt=key, experiment=attempt.experiment, status=status)
-            )
+            self._ledger.note(AttemptStatusChanged(**stamp, attempt=key, experiment=attempt.experiment, status=status))
 
     async def _finish(self, key: str, outcome: Outcome) -> None:
         if not isinstance(outcome, Succeeded):
@@ -217,7 +232,7 @@ class Dispatching:
             self._ledger.definition.failures.attempts,
         )
         if verdict == "unknown" and attempt.status is _A.UNKNOWN:
-            self._session.acknowledge(attempt.instrument, key)
+            self._acknowledge(attempt.instrument, key)
             return
         await self._end_attempt(
             attempt,
@@ -246,21 +261,27 @@ class Dispatching:
             return attempt
         instrument = attempt.instrument if attempt is not None else self._ledger.instrument_of_ended(key)
         if instrument is not None:
-            self._session.acknowledge(instrument, key)  # the first acknowledgement was lost
+            self._acknowledge(instrument, key)  # the first acknowledgement was lost, or waits for this very turn
         return None
 
+    def _acknowledge(self, instrument: str, key: str) -> None:
+        """Acknowledge when the turn is settled: what was booked in it is not durable before."""
+        self._ledger.note(then=partial(self._session.acknowledge, instrument, key))
+
     async def _end_attempt(self, attempt: Attempt, changed: AttemptStatusChanged) -> None:
-        """Commit the end of an attempt and what follows for its experiment, then acknowledge."""
+        """Book the end of an attempt; it is acknowledged once that is durable, and its instrument is free for what follows."""
         events: list[Event] = [changed]
         if self._ledger.state.experiments[attempt.experiment].status is _S.UNKNOWN and changed.status is not _A.UNKNOWN:
             stamp, reason = self._ledger.stamp(), "its driver has told what became of it"
             events.append(
                 ExperimentStatusChanged(**stamp, experiment=attempt.experiment, status=_S.RUNNING, reason=reason)
             )
-        await self._ledger.record(*events)
+        self._ledger.note(*events)
+        self._acknowledge(attempt.instrument, attempt.id)
         self._forget(attempt.id)
-        await self.close_ended()
-        self._session.acknowledge(attempt.instrument, attempt.id)
+        self._any_ended = True
+        # Its action has ended: the next attempt may be booked in this same turn, and leaves after it is settled.
+        self._session.allocation.release(attempt.instrument, attempt.id)
 
     def _forget(self, key: str) -> None:
         self._expected.pop(key, None)
@@ -306,7 +327,7 @@ class Dispatching:
         """Book what no driver has confirmed as unknown, and what stands between two steps as cancelled."""
         fault = Fault(code="unconfirmed", message=reason)
         for attempt in self._ledger.state.open_attempts():
-            await self._ledger.record(
+            self._ledger.note(
                 AttemptStatusChanged(
                     **self._ledger.stamp(),
                     attempt=attempt.id,

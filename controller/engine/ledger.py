@@ -1,8 +1,13 @@
-"""The books of one campaign: what has happened, and the one way to add to it."""
+"""The books of one campaign: what has happened, and the one way to add to it.
+
+What is decided in one turn of the loop becomes durable together: it is *noted*, then *settled* with a single commit, and only
+then is done what had to wait for it (a command sent, a result acknowledged). So a turn's decisions share the price of a commit.
+"""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from controller.domain.campaign import CampaignStatus, Definition
@@ -54,21 +59,45 @@ class Ledger:
         """The newest ones, for displays."""
         self._store = store
         self._recorder = recorder
+        self._noted: list[Event] = []
+        self._then: list[Callable[[], None]] = []
         self._best = best_so_far(definition, state)
 
     async def record(self, *events: Event) -> None:
-        """Apply and commit `events` as one; when this returns they are durable.
+        """Apply `events` and settle; when this returns they, and all that was noted before, are durable.
 
         Raises:
             IllegalTransitionError: If one of them cannot follow what is known.
         """
-        if not events:
-            return
+        self.note(*events)
+        await self.settle()
+
+    def note(self, *events: Event, then: Callable[[], None] | None = None) -> None:
+        """Apply `events`; they become durable with the turn's others, in `settle`.
+
+        Args:
+            events: In their order.
+            then: Called once they are durable; never, if they cannot be committed.
+
+        Raises:
+            IllegalTransitionError: If one of them cannot follow what is known.
+        """
         if self._recorder is not None:
             self._recorder.decided(self.state.name, events)
         for event in events:
             self._apply(event)
-        await self._store.commit(events)
+            self._noted.append(event)
+        if then is not None:
+            self._then.append(then)
+
+    async def settle(self) -> None:
+        """Commit what was noted as one unit, then do what waited for it, in order; does nothing when nothing was noted."""
+        while self._noted or self._then:
+            noted, self._noted = self._noted, []
+            then, self._then = self._then, []
+            await self._store.commit(noted)
+            for act in then:
+                act()
 
     def _apply(self, event: Event) -> None:
         if isinstance(event, ExperimentStatusChanged) and event.status is ExperimentStatus.COMPLETED:
@@ -111,8 +140,8 @@ class Ledger:
         return {"campaign": self.state.id, "at": self.clock.time()}
 
     async def move_campaign(self, status: CampaignStatus, reason: str) -> None:
-        """Change the campaign's status."""
-        await self.record(CampaignStatusChanged(**self.stamp(), status=status, reason=reason))
+        """Change the campaign's status; durable once the turn is settled."""
+        self.note(CampaignStatusChanged(**self.stamp(), status=status, reason=reason))
 
     async def move_experiment(
         self,
@@ -123,8 +152,8 @@ class Ledger:
         fault: Fault | None = None,
         observations: dict[str, Observation] | None = None,
     ) -> None:
-        """Change an experiment's status."""
-        await self.record(
+        """Change an experiment's status; durable once the turn is settled."""
+        self.note(
             ExperimentStatusChanged(
                 **self.stamp(),
                 experiment=experiment.id,
@@ -139,7 +168,7 @@ class Ledger:
         """Cancel every experiment that has not begun."""
         waiting = self.state.with_status(ExperimentStatus.PROPOSED, ExperimentStatus.QUEUED)
         cancelled = ExperimentStatus.CANCELLED
-        await self.record(
+        self.note(
             *(
                 ExperimentStatusChanged(**self.stamp(), experiment=e.id, status=cancelled, reason=reason)
                 for e in waiting
@@ -149,6 +178,6 @@ class Ledger:
     async def alarm(self, code: str, message: str, experiment: str | None = None, attempt: str | None = None) -> None:
         """Tell people of something while the campaign goes on."""
         self.alarms.append(message)
-        await self.record(
+        self.note(
             AlarmRaised(**self.stamp(), code=code, message=message, experiment=experiment, attempt=attempt)
         )

@@ -1,9 +1,10 @@
 """One campaign, round and round: design, build, measure, learn.
 
 One task owns the campaign. Everything that happens, a driver's report, a proposal, a person's request, comes through one
-inbox and is handled to the end before the next, so there are no races to reason about. What is decided is committed to the
-store before it is done (see `docs/explanations/architecture.md`). `proposing.py` looks after design, `dispatching.py` after
-build and measure; here they take turns, and it is decided when to stop.
+inbox and is handled to the end before the next, so there are no races to reason about. A turn takes in all that has come,
+decides, and settles: what is decided is committed to the store before it is done (see `docs/explanations/architecture.md`).
+`proposing.py` looks after design, `dispatching.py` after build and measure; here they take turns, and it is decided when to
+stop.
 """
 
 from __future__ import annotations
@@ -140,6 +141,7 @@ class CampaignLoop:
             while True:
                 while self._inbox:
                     await self._handle(self._inbox.popleft())
+                await self._dispatching.book()
                 await self._go_on()
                 now = time.monotonic()
                 if self._searching and self._proposing.lacking and self._dispatching.room_for_another():
@@ -166,11 +168,13 @@ class CampaignLoop:
                 self._proposing.decline()
         elif isinstance(message, _Asked):
             try:
-                message.reply.set_result(await self._carry_out(message.verb, message.argument))
+                told = await self._carry_out(message.verb, message.argument)
+                await self._ledger.settle()
+                message.reply.set_result(told)
             except Exception as error:  # the person who asked gets it, whatever it is
                 message.reply.set_exception(error)
         else:
-            await self._dispatching.handle(message)
+            await self._dispatching.take(message)
 
     @property
     def _searching(self) -> bool:
@@ -195,6 +199,7 @@ class CampaignLoop:
             await self._dispatching.dispatch(begin_new=self._searching)
             await self._dispatching.look_for_stalls()
             await self._dispatching.look_for_holds()
+        await self._ledger.settle()
         if self.state.status not in _LIVE or (self.state.status is _C.PAUSED and not self.busy):
             self.finished.set()
         else:

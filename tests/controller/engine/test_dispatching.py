@@ -22,6 +22,7 @@ from controller.domain.state import CampaignState, fold
 from controller.engine.dispatching import Dispatching
 from controller.engine.ledger import Ledger
 from controller.engine.session import LabSession
+from controller.errors import ConflictError
 from controller.files.loading import load_campaign
 from controller.store.opening import Store
 from instruments.client import AttemptAccepted, AttemptFinished, AttemptRejected, AttemptReported
@@ -50,6 +51,9 @@ class Room:
     dispatching: Dispatching
     store: Store
     clock: MovableClock
+    session: LabSession
+    spoiled: bool = False
+    """The test has made store and state differ on purpose."""
 
     @property
     def state(self) -> CampaignState:
@@ -80,7 +84,11 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
             ),
         )  # fmt: skip
         session = LabSession(definition.lab, tmp_path / "lab")
-        yield Room(ledger, Dispatching(ledger, session), store, clock)
+        room = Room(ledger, Dispatching(ledger, session), store, clock, session)
+        yield room
+        if room.spoiled:
+            return
+        await ledger.settle()
         assert fold(store.events("c")).counts() == ledger.state.counts()
 
 
@@ -104,6 +112,47 @@ async def test_outcome_that_comes_twice_is_booked_once(room: Room) -> None:
     assert experiment.status is ExperimentStatus.COMPLETED
     assert experiment.observations["y"].value == 4.5
     assert [e.kind for e in room.store.events("c")].count("attempt.status_changed") == 1
+
+
+async def test_nothing_is_acknowledged_before_its_turn_is_durable(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    durable_when_acknowledged: list[int] = []
+
+    def acknowledge(instrument: str, attempt: str) -> None:
+        del instrument, attempt
+        ends = [e for e in room.store.events("c") if isinstance(e, ExperimentStatusChanged) and e.experiment == "e"]
+        durable_when_acknowledged.append(len(ends))
+
+    monkeypatch.setattr(room.session, "acknowledge", acknowledge)
+    for _ in range(2):  # offered twice before the turn ends
+        await room.dispatching.take(AttemptFinished("bench", "a", SUCCESS))
+    assert durable_when_acknowledged == []
+    await room.dispatching.book()
+    await room.ledger.settle()
+    assert durable_when_acknowledged == [3, 3]  # queued, running, completed
+
+
+async def test_turn_that_cannot_be_committed_sends_and_acknowledges_nothing(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(room.session, "acknowledge", lambda instrument, attempt: done.append(attempt))
+    with Store.open(room.store.url) as other:  # another program writes this campaign's log
+        other.events("c")
+        await other.commit([CampaignStatusChanged(campaign="c", at=0.0, status=CampaignStatus.PAUSED)])
+    with pytest.raises(ConflictError, match="another program"):
+        await room.dispatching.handle(AttemptFinished("bench", "a", SUCCESS))
+    assert done == []
+    room.spoiled = True
+
+
+async def test_commit_is_shared_by_all_that_a_turn_decides(room: Room) -> None:
+    before = room.store.n_commits
+    await room.dispatching.take(AttemptAccepted("bench", "a", (1.0, 1.0)))
+    await room.dispatching.take(AttemptFinished("bench", "a", SUCCESS))
+    await room.dispatching.book()
+    await room.ledger.settle()
+    assert room.store.n_commits == before + 1
+    assert room.state.counts()["completed"] == 1
 
 
 async def test_messages_out_of_order_never_move_an_attempt_back(room: Room) -> None:
