@@ -213,8 +213,10 @@ class Supervisor:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _is_ours(self, request: AskedRequest) -> bool:
+        if request.fault:
+            return True  # nobody else can know better
         if request.verb in INSTRUMENT_VERBS:
-            return request.argument.get("lab") in self._labs
+            return str(request.argument.get("lab")) in self._labs
         return request.verb == "start" or request.campaign in self.loops
 
     async def _answer_in_turn(self, queue: asyncio.Queue[AskedRequest]) -> None:
@@ -224,12 +226,17 @@ class Supervisor:
     async def _answer(self, request: AskedRequest) -> None:
         ok, text = True, ""
         try:
+            if request.fault:
+                raise ConflictError(f"request {request.id} cannot be read: {request.fault}")
             if request.verb in INSTRUMENT_VERBS:
                 text = await self._carry_out_on_instruments(request)
             else:
                 text = await self._carry_out(request.verb, request.campaign, request.argument)
         except (LabwrightError, ValidationError) as error:
             ok, text = False, str(error)
+        except Exception as error:  # whatever was written there, those who ask next must be served
+            log.exception("request %s (%s) could not be carried out", request.id, request.verb)
+            ok, text = False, f"{request.verb} could not be carried out: {type(error).__name__}: {str(error)[:500]}"
         try:
             await self.store.answer(request.id, text, ok)
         except LabwrightError as error:  # answered by somebody else, or the store is being closed: no reason to end the queue

@@ -223,10 +223,7 @@ class Store:
 
     def pending_requests(self) -> list[Request]:
         """Return the requests without an answer, oldest first."""
-        return [
-            Request(r["id"], r["verb"], r["campaign"], json.loads(r["argument"]), r["asked_by"], r["asked_at"])
-            for r in self.reader.request_rows(pending=True)
-        ]
+        return [_request(row) for row in self.reader.request_rows(pending=True)]
 
     async def answer(self, request: str, text: str, ok: bool) -> None:
         """Answer a request (its id), once.
@@ -235,6 +232,17 @@ class Store:
             ConflictError: If it is unknown or was answered already.
         """
         await self._written(Answer(request, text, ok, time.time()))
+
+
+def _request(row: Mapping[str, Any]) -> Request:
+    fault, argument = "", {}
+    try:
+        argument = json.loads(row["argument"])
+        if not isinstance(argument, dict):
+            raise TypeError(f"it is a {type(argument).__name__}")
+    except (ValueError, TypeError, RecursionError) as error:
+        fault, argument = f"its argument is no JSON object: {str(error)[:200]}; ask again with a labwright command", {}
+    return Request(row["id"], row["verb"], row["campaign"], argument, row["asked_by"], row["asked_at"], fault)
 
 
 def _record(row: Mapping[str, Any]) -> CampaignRecord:

@@ -34,6 +34,8 @@ class Request:
     argument: dict[str, Any]
     by: str
     asked_at: float
+    fault: str = ""
+    """Why it cannot be read, if so: whoever can write to the store can write anything."""
 
 
 def plain(text: str) -> str:
