@@ -249,3 +249,22 @@ def test_reading_imports_nothing_heavy(tmp_path: Path, script: Script) -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_proposals_made_before_a_result_or_after_its_retraction_did_not_rest_on_it(store: Store, script: Script) -> None:
+    before, proposed = script.proposed()
+    store.commit_now(script.created(), definition=script.definition)
+    store.commit_now(proposed)
+    units = script.one_completed()
+    for unit in units:
+        store.commit_now(unit)
+    completed = units[0][0].experiment  # type: ignore[union-attr]  # it is proposed there
+    store.commit_now(script.proposed()[1])
+    assert [row["number"] for row in store.reader.rested_on(script.campaign, 2)] == [3]
+    store.commit_now([script.retracted(completed, 2)])
+    store.commit_now(script.proposed()[1])
+    assert store.reader.rested_on(script.campaign, 2) == [{"number": 3, "status": "queued"}]
+    store.commit_now([script.reinstated(completed, 2)])
+    assert [row["number"] for row in store.reader.rested_on(script.campaign, 2)] == [3, 4]
+    assert store.reader.experiment_id(script.campaign, 1) == before
+    assert store.reader.experiment_id(script.campaign, 9) is None
