@@ -15,7 +15,7 @@ from instruments.testing import check_driver
 
 pytestmark = pytest.mark.timeout(120)
 
-TAGS = ("simulated-table", "simulated-reactor", "simulated-hplc", "simulated-twin")
+TAGS = ("simulated-sensor", "simulated-table", "simulated-reactor", "simulated-hplc", "simulated-twin")
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ def options(tmp_path: Path) -> Callable[[str], Mapping[str, Any]]:
         "duration": 60.0,
     }
     known: dict[str, Mapping[str, Any]] = {
+        "simulated-sensor": {"values": {"sash_open": 2.0}, "units": {"sash_open": "cm"}},
         "simulated-table": table,
         "simulated-twin": {"driver": "simulated-reactor", "options": {"seed": 3}},
     }
@@ -42,6 +43,7 @@ def test_driver_keeps_the_contract(tag: str, options: Callable[[str], Mapping[st
     )
     assert [f"{r.name}: {r.message}" for r in results if not r.passed] == []
     skipped = [r.name for r in results if r.status == "skipped"]
-    # Only the table has no limits: its settings are what the file holds.
-    assert skipped == (["values outside the limits are rejected"] if tag == "simulated-table" else [])
+    # The table has no limits, its settings are what the file holds; a sensor takes nothing at all.
+    without_limits = tag in ("simulated-table", "simulated-sensor")
+    assert skipped == (["values outside the limits are rejected"] if without_limits else [])
     assert len(results) == 8
