@@ -58,7 +58,7 @@ def read_rendezvous(path: Path) -> Rendezvous | None:
         return Rendezvous(
             str(content["address"]), str(content.get("session", "")), str(content.get("server_key", ""))
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise AddressError(
             f'rendezvous file {path} is not {{"address": ..., "session": ...}}: {error!r}; the controller writes it'
         ) from error

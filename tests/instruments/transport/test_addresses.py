@@ -96,3 +96,10 @@ def test_routing_id_that_names_no_driver_is_none(identity: bytes) -> None:
 def test_routing_id_comes_back() -> None:
     peer = Peer("reactor-1", "abc", "control")
     assert Peer.from_bytes(peer.to_bytes()) == peer
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[" * 200_000, b"9" * 100_000, b"\xff\xfe", b"[]", b"{}", b"null", b"\0" * 100])
+def test_rendezvous_file_that_is_none_is_one_clean_fault(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "rendezvous.json").write_bytes(content)
+    with pytest.raises(AddressError, match=r"rendezvous file .*rendezvous\.json"):
+        read_rendezvous(tmp_path / "rendezvous.json")
