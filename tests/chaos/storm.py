@@ -51,7 +51,7 @@ class Storm:
         self._bench = bench
         self._random = random.Random(seed)
         self._server = server
-        self._store_was_away = 0.0
+        self._store_was_away = self._disk_was_full = 0.0
         self._blows: dict[str, Callable[[], None]] = {
             "kill controller": self._kill_controller, "kill driver": self._kill_driver, "kill both": self._kill_both,
             "kill proposer": self._kill_proposer, "kill everything": self._kill_everything,
@@ -119,7 +119,9 @@ class Storm:
         code = process.poll()
         if code is None:
             return False
-        if code == EXIT_STORE and time.monotonic() - self._store_was_away < 30.0:
+        # A campaign that ends while the disk is full cannot print its summary, and says so with 1; the next start prints it.
+        unwritten = code == 1 and time.monotonic() - self._disk_was_full < 10.0
+        if unwritten or (code == EXIT_STORE and time.monotonic() - self._store_was_away < 30.0):
             time.sleep(0.2)
             self._bench.start()
             return False
@@ -187,7 +189,7 @@ class Storm:
             resource.prlimit(self._bench.process.pid, resource.RLIMIT_FSIZE, (4096, most))
             time.sleep(self._random.uniform(0.3, 3.0))
             resource.prlimit(self._bench.process.pid, resource.RLIMIT_FSIZE, (most, most))
-            self._store_was_away = time.monotonic()
+            self._store_was_away = self._disk_was_full = time.monotonic()
 
     def _jump_clock(self) -> None:
         """Set a wall clock forward or back by hours, at the controller, at the drivers, or at both."""
