@@ -70,6 +70,8 @@ class Plan:
     """When the clock on the wall is set, and by how much [s]."""
     stops: list[Window]
     """An instrument is stopped by a person, and released again."""
+    switched_off: list[Window]
+    """A person takes an instrument out of service, and puts it back."""
     forgetful: set[str]
     """Instruments whose drivers cannot find out what became of an interrupted action."""
     torn: bool
@@ -108,6 +110,7 @@ def draw(seed: int, instruments: list[str]) -> Plan:
             for _ in range(rng.choice([0, 0, 0, 0, 1, 2]))
         ],
         stops=[_stop(rng, instruments) for _ in range(rng.choice([0, 0, 0, 1, 1, 2]))],
+        switched_off=[_window(rng, instruments, 10.0) for _ in range(rng.choice([0, 0, 0, 1]))],
         forgetful={name for name in instruments if rng.random() < 0.4},
         torn=rng.random() < 0.5,
         ending=rng.choice(["", "", "", "", "leave", "leave", "stop"]),

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from controller.domain.event import Event
+from controller.domain.event import AttemptCommitted, Event
 from controller.domain.experiment import OPEN_ATTEMPTS, AttemptStatus, ExperimentStatus
 from controller.domain.state import Attempt, CampaignState
 from controller.errors import IllegalTransitionError
@@ -15,13 +15,15 @@ from controller.measure.verdict import REPEATABLE
 from controller.store.audit import audit
 from instruments.protocol.capabilities import Capabilities
 from instruments.protocol.records import AttemptRecord
-from instruments.protocol.values import Outcome, Succeeded
+from instruments.protocol.values import READING, Outcome, Succeeded
 
 if TYPE_CHECKING:
     from controller.domain.campaign import Definition
     from controller.store.reading import Reader
 
 _REMEMBERED = 4000
+_SETTLING_S = 1.0
+"""What was decided just before an instrument was switched off may become durable so long after it."""
 
 
 class Watch:
@@ -40,6 +42,8 @@ class Watch:
         self.state = CampaignState()
         """As the durable events tell it."""
         self.n_begun = 0
+        self.out_of_service: dict[str, float] = {}
+        """Instruments that people have switched off, and since when [virtual s]."""
         self._definition, self._now = definition, now
         self._begun: dict[str, str] = {}
         self._outcomes: dict[str, tuple[str, Outcome]] = {}
@@ -60,6 +64,9 @@ class Watch:
                 self.state.apply(event)
             except IllegalTransitionError as error:
                 self.fail(f"books: {error}")
+            off_since = self.out_of_service.get(event.instrument, math.inf) if isinstance(event, AttemptCommitted) else math.inf
+            if isinstance(event, AttemptCommitted) and self._now() - off_since > _SETTLING_S:
+                self.fail(f"out of service: {self._name(event.attempt)} is dispatched to {event.instrument}, which is switched off")
             self.say(f"committed {_short(event)}")
         counts = self.state.counts()
         if counts != (rows := reader.counts(self.state.id)):
@@ -69,6 +76,8 @@ class Watch:
 
     def journalled(self, instrument: str, record: AttemptRecord) -> None:
         """A driver's record is durable: a result is known from now on, an acknowledgement presumes a commit."""
+        if record.attempt.startswith(READING):
+            return  # of an interlock: it belongs to no campaign and no books
         if record.outcome is not None and record.attempt not in self._outcomes:
             self._outcomes[record.attempt] = (instrument, record.outcome)
         if record.acknowledged_at is not None:
@@ -81,6 +90,8 @@ class Watch:
         self, instrument: str, attempt: str, action: str, arguments: Mapping[str, Any], offered: Capabilities, held: str | None
     ) -> None:
         """A device is about to carry out an attempt."""
+        if attempt.startswith(READING):
+            return
         self.n_begun += 1
         name = self._name(attempt)
         self.say(f"{instrument} begins {name}")

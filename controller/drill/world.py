@@ -25,19 +25,22 @@ from controller.drill.parts import (
     RehearsedWriter,
     SpaceFilling,
 )
-from controller.drill.plan import CONTROLLER, TROUBLE_S, Plan
+from controller.drill.plan import CONTROLLER, TROUBLE_S, Plan, Window
 from controller.drill.virtual import VirtualTime
 from controller.drill.watch import Watch
 from controller.encoding.space import SearchSpace
 from controller.engine.loop import CampaignLoop
 from controller.engine.session import LabSession, lab_clock
 from controller.engine.supervisor import Supervisor
+from controller.errors import LabwrightError
 from controller.settings import folder_of, normalise_url
 from controller.store.opening import Store
+from controller.store.switches import Switch
 from instruments.errors import ActionCancelledError, JournalError
 from instruments.protocol.records import AttemptRecord
 from instruments.sdk.action import Action
 from instruments.sdk.driver import Driver
+from instruments.sdk.journal import JournalReader
 from instruments.sdk.options import build_driver
 from instruments.sdk.registry import load_driver
 from instruments.sdk.server import DriverServer
@@ -74,6 +77,7 @@ class World:
         self._servers: dict[str, DriverServer] = {}
         self._store: Store | None = None
         self._session: LabSession | None = None
+        self._supervisor: Supervisor | None = None
         self._ended = asyncio.Event()
         self._asked_to_end = False
         self._resting = False
@@ -87,6 +91,7 @@ class World:
             happenings = [asyncio.create_task(self._happen())]
             happenings += [asyncio.create_task(self._stop_by_hand(w.what, w.begin)) for w in self._plan.stops]
             happenings.append(asyncio.create_task(self._release_by_hand()))
+            happenings += [asyncio.create_task(self._switch_off_and_on(w)) for w in self._plan.switched_off]
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TROUBLE_S + LIMIT_S):
                     await self._ended.wait()
@@ -137,6 +142,7 @@ class World:
 
         thinker = SpaceFilling(self._space, life, self)
         supervisor = Supervisor(store, device="cpu", version="rehearsal", thinker=thinker, open_lab=open_lab)
+        self._supervisor = supervisor
         loop = await supervisor.add(self._definition)
         while not loop.finished.is_set() or loop.state.status is CampaignStatus.PAUSED:
             await asyncio.sleep(_LOOK_S)
@@ -159,12 +165,12 @@ class World:
         self._resting = True
         await asyncio.sleep(_REST_S)
         assert self._store is not None  # noqa: S101 - opened by the caller
-        waiting = {name: len(server._journal.unacknowledged()) for name, server in self._servers.items()}
+        waiting = {name: _unacknowledged(self._labs / name / "journal.db") for name in self._servers}
         self.watch.at_the_end(self._store.reader, waiting)
 
     def _let_go(self) -> None:
         """Take from a dead controller what the kernel would take: its locks and its files."""
-        session, self._session = self._session, None
+        session, self._session, self._supervisor = self._session, None, None
         if session is not None and session._lock is not None:
             session._lock.close()
         store, self._store = self._store, None
@@ -306,6 +312,33 @@ class World:
                     session._hub.resume(name)
             await asyncio.sleep(1.0)
 
+    async def _switch_off_and_on(self, window: Window) -> None:
+        """Take instruments out of service, and put them back."""
+        names = [window.what] if window.what else list(self._definition.lab.instruments)
+        for when, enabled in ((window.begin, False), (window.end, True)):
+            await asyncio.sleep(max(0.0, when - self._now()))
+            for name in names:
+                self.watch.out_of_service.pop(name, None)
+                if await self._switch(name, enabled) and not enabled:
+                    self.watch.say(f"a person switches {name} off")
+                    self.watch.out_of_service[name] = self._now()
+
+    async def _switch(self, name: str, enabled: bool) -> bool:
+        """Switch an instrument through whichever controller lives; a person tries again until it is done."""
+        while not self._ended.is_set():
+            life, store, supervisor = self._lives.get(CONTROLLER), self._store, self._supervisor
+            if life is not None and store is not None and supervisor is not None and self._session is not None:
+                switch = Switch(self._definition.lab.lab, name, enabled, "rehearsed", "a person", self._clock.time())
+                with contextlib.suppress(TimeoutError, LabwrightError):
+                    async with asyncio.timeout(3.0):
+                        await store.switch(switch)
+                        if life.dead():
+                            continue
+                        await supervisor._look_for_switches()
+                    return True
+            await asyncio.sleep(0.5)
+        return False
+
     async def _stop_one(self, name: str) -> None:
         session = self._session
         lives = [self._lives.get(CONTROLLER), self._lives.get(name)]
@@ -373,6 +406,11 @@ class _Errors(logging.Handler):
 
 
 _driver_class = functools.lru_cache(maxsize=64)(load_driver)
+
+
+def _unacknowledged(journal: Path) -> int:
+    with JournalReader(journal) as reader:
+        return sum(record.acknowledged_at is None and record.rejected is None for record in reader.records())
 
 
 def _without_crashes(spec: InstrumentSpec) -> dict[str, Any]:
