@@ -71,6 +71,7 @@ def made_up(n: int, simulated: bool = True) -> tuple[dict[str, Any], list[dict[s
         {
             "number": i + 1, "status": "completed", "source": "model" if i > 4 else "space-filling", "parameters": {},
             "objectives": {"a": rng.random(), "b": rng.random()}, "completed_at": f"2026-01-01T00:00:{i:02d}Z",
+            "retracted_at": None,
         }
         for i in range(n)
     ]  # fmt: skip
