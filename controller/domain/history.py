@@ -76,7 +76,7 @@ class History:
 
     def remove(self, number: int) -> None:
         """Take an experiment out that goes on after all; one that is not here changes nothing."""
-        at = self._find(number)
+        at = self.position(number)
         if at is None:
             return
         del self._numbers[at], self._completed[at]
@@ -86,7 +86,7 @@ class History:
 
     def get(self, number: int) -> Ended | None:
         """Return the experiment with `number`; None where it has not ended, or is retracted."""
-        at = self._find(number)
+        at = self.position(number)
         return None if at is None else Ended(number, self._point(at), self._values_at(at) if self._completed[at] else None)
 
     @property
@@ -103,7 +103,7 @@ class History:
         Raises:
             IllegalTransitionError: If there is none of that number, or it is retracted already.
         """
-        at = self._find(number)
+        at = self.position(number)
         if at is None or not self._completed[at]:
             why = "is retracted already" if number in self._retracted else "has no result that could be retracted"
             raise IllegalTransitionError(f"experiment {number} {why}")
@@ -121,11 +121,6 @@ class History:
         if number not in self._retracted:
             raise IllegalTransitionError(f"experiment {number} is not retracted")
         self.put(number, *self._retracted.pop(number))
-
-    @property
-    def numbers(self) -> Sequence[int]:
-        """The experiments' numbers, ascending."""
-        return self._numbers
 
     @property
     def values(self) -> Mapping[str, Sequence[float]]:
@@ -150,7 +145,8 @@ class History:
     def _point(self, i: int) -> Point:
         return {name: column[i] for name, column in self._points.items()}
 
-    def _find(self, number: int) -> int | None:
+    def position(self, number: int) -> int | None:
+        """Return where the experiment with `number` stands in the columns; None where it is not among them."""
         at = bisect_left(self._numbers, number)
         return at if at < len(self._numbers) and self._numbers[at] == number else None
 

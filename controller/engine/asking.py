@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from controller.domain.base import Value
 from controller.domain.campaign import Definition
 from controller.domain.experiment import ExperimentStatus
+from controller.domain.history import History
 from controller.domain.parameter import ContinuousParameter
 from controller.domain.request import Request
 from controller.domain.space import Problem
@@ -26,21 +28,26 @@ def request_for(definition: Definition, state: CampaignState, best: Iterable[int
         device: `cpu`, `cuda` or `auto`.
     """
     history, problem = state.history, definition.problem
-    at = {number: i for i, number in enumerate(history.numbers)} if best else {}
-    kept = selected(problem.objectives, history.values, len(history), [at[number] for number in best if number in at])
-    left_out = sorted(set(range(len(history))) - set(kept))
+    front = [at for number in best if (at := history.position(number)) is not None]
+    kept = selected(problem.objectives, history.values, len(history), front)
+    left_out = len(history) - len(kept)
     return Request(
         problem=problem,
         policy=definition.proposals,
         observed=history.observations(kept),
-        left_out=len(left_out),
-        others=history.settings(left_out) if left_out and _is_countable(problem) else {},
+        left_out=left_out,
+        others=_others(history, kept) if left_out and _is_countable(problem) else {},
         pending=tuple(e.point for e in state.with_status(*_UNDER_WAY)),
         n=n,
         number=state.n_experiments + 1,
         seed=state.seed,
         device=device,
     )
+
+
+def _others(history: History, kept: Sequence[int]) -> dict[str, list[Value]]:
+    known = set(kept)
+    return history.settings(i for i in range(len(history)) if i not in known)
 
 
 def _is_countable(problem: Problem) -> bool:
