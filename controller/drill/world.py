@@ -51,6 +51,7 @@ LIMIT_S = 1500.0
 """A campaign that has not come to its end so long after the trouble is stuck [virtual s]."""
 _DOWN_S = 8.0
 _REST_S = 13.0
+_OFFERS_S = 150.0
 _STOP_BOUND_S = 2.0
 _LOOK_S = 0.25
 
@@ -128,6 +129,8 @@ class World:
                 await asyncio.sleep(1.0)
             if name == CONTROLLER:
                 self._let_go()
+            elif name in self._servers:
+                self._servers[name]._journal.close()  # a process that dies before it serves has its lock taken away too
             if life.dead() and self._plan.torn:
                 self._tear(name)
             await asyncio.sleep(self._rng.uniform(0.1, _DOWN_S))
@@ -163,10 +166,15 @@ class World:
 
     async def _come_to_rest(self, loop: CampaignLoop) -> None:
         self._resting = True
+        patience = self._now() + _OFFERS_S
         await asyncio.sleep(_REST_S)
+        while any((waiting := self._waiting()).values()) and self._now() < patience:
+            await asyncio.sleep(_REST_S)  # what was lost often is offered again after longer and longer pauses
         assert self._store is not None  # noqa: S101 - opened by the caller
-        waiting = {name: _unacknowledged(self._labs / name / "journal.db") for name in self._servers}
         self.watch.at_the_end(self._store.reader, waiting)
+
+    def _waiting(self) -> dict[str, int]:
+        return {name: _unacknowledged(self._labs / name / "journal.db") for name in self._servers}
 
     def _let_go(self) -> None:
         """Take from a dead controller what the kernel would take: its locks and its files."""

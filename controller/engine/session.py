@@ -335,7 +335,9 @@ class LabSession:
             if self._interlocks.take(event):
                 continue
             if isinstance(event, LinkUp):
-                self.hold_changes += 1  # it may have come back stopped
+                self.hold_changes += 1
+                if event.hello.state in _STANDING:  # it came back stopped: what waits is sent when it stands still no more
+                    self._stood_still.add(event.instrument)
                 for owner in self._owners:
                     self._inquire(event.instrument, owner)
             elif isinstance(event, InstrumentStateChanged) and (

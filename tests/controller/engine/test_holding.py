@@ -16,7 +16,7 @@ from controller.domain.lab import InstrumentSpec, InterlockSpec, LabSpec, StepSp
 from controller.domain.state import Attempt
 from controller.engine.session import LabSession
 from controller.measure.interlock import Interlock
-from instruments.client import AttemptReported, AttemptStarted, HubEvent
+from instruments.client import AttemptReported, AttemptStarted, HubEvent, InstrumentStateChanged, LinkUp
 from instruments.emergency import stop
 from instruments.transport.zeromq import ZeroMQClient
 from simulators.devices.sensor import SensorDriver
@@ -141,6 +141,22 @@ async def test_attempt_committed_before_a_hold_leaves_when_the_hold_is_lifted(tm
         session.disable({})
         await until(lambda: sorted(campaign.started()) == ["a", "b"])
         assert benches[0].acts == [("a", "react")]
+
+
+async def test_instrument_that_came_back_stopped_is_asked_again_when_it_is_released(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with lab(tmp_path) as (session, _, _):
+        session.join(Campaign(session))
+        asked: list[str] = []
+        monkeypatch.setattr(session, "_inquire", lambda instrument, owner: asked.append(instrument))
+        link = session.link("bench-0")
+        assert link is not None
+        assert link.hello is not None
+        session._reports.put(LinkUp("bench-0", link.hello.model_copy(update={"state": "stopped"})))
+        await until(lambda: asked == ["bench-0"])
+        session._reports.put(InstrumentStateChanged("bench-0", "ready"))
+        await until(lambda: asked == ["bench-0", "bench-0"])
 
 
 async def test_stop_past_the_controller_is_held_here_too(tmp_path: Path) -> None:
