@@ -84,7 +84,8 @@ def test_db_check_of_a_missing_or_damaged_file_fails_and_makes_nothing(call: Cal
 def test_db_check_walks_the_hash_chain(call: Call, store_file: Path) -> None:
     with sqlite3.connect(store_file) as connection:
         connection.execute("DROP TRIGGER event_refuses_update")
-        connection.execute("UPDATE event SET chain = 'f' || substr(chain, 2) WHERE campaign_sequence = 9")
+        other = "CASE substr(chain, 1, 1) WHEN 'f' THEN '0' ELSE 'f' END"
+        connection.execute(f"UPDATE event SET chain = {other} || substr(chain, 2) WHERE campaign_sequence = 9")
     said = call("db", "check", "--store", store_file, "--json")
     assert said.code == 5
     assert "campaign audit sample --verify" in said.json[0]["detail"]

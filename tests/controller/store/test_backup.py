@@ -43,7 +43,7 @@ def test_copy_made_while_somebody_writes_is_whole_and_holds_what_was_acknowledge
     with started("write_for_ever", store_url) as writer:
         acknowledged = [tuple(read_line(writer).split()) for _ in range(60)]
         made = back_up(store_url, tmp_path / "copy.db")
-        later = [tuple(read_line(writer).split()) for _ in range(30)]
+        assert read_line(writer), "it writes on"
     assert made.n_bytes == made.path.stat().st_size > 0
     assert [p.name for p in tmp_path.glob("copy.db*")] == ["copy.db"]
     url = restored(store_url, made.path, request)
@@ -54,7 +54,6 @@ def test_copy_made_while_somebody_writes_is_whole_and_holds_what_was_acknowledge
             if store_url.startswith("sqlite"):
                 assert made.heads[campaign["name"]] == verify(reader, campaign["id"]).head
     assert held >= set(acknowledged)
-    assert not held >= set(later)
 
 
 def test_copy_can_be_worked_with_and_its_log_is_protected(

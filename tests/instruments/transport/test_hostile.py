@@ -110,15 +110,16 @@ async def test_descriptors_of_cut_connections_are_given_back() -> None:
 async def test_who_sends_garbage_is_cut_and_the_log_stays_short(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     async with _attacked() as place:
-        raw = place.connect(greeting(b"bench/stranger/data"))
-        with contextlib.suppress(OSError):
-            for _ in range(50):
-                raw.sendall(wire_frame(b'{"type":"farewell"}') * 20 + wire_frame(b"{", more=True) + wire_frame(b"}"))
-                await asyncio.sleep(0.01)
-        await until(lambda: place.transport.cut_connections >= 1)
-        assert 10 < place.hub.garbage_frames < 1000
+        for _ in range(20):  # on a busy machine a connection may be given up before anything of it is read
+            with place.connect(greeting(b"bench/stranger/data")) as raw, contextlib.suppress(OSError):
+                for _ in range(50):
+                    raw.sendall(wire_frame(b'{"type":"farewell"}') * 20 + wire_frame(b"{", more=True) + wire_frame(b"}"))
+                    await asyncio.sleep(0.01)
+            if place.transport.cut_connections:
+                break
+        assert place.transport.cut_connections >= 1
+        assert 10 < place.hub.garbage_frames < 2000
         await place.works()
-        raw.close()
     assert len([r for r in caplog.records if "dropped a frame" in r.message]) <= 2  # the minute may change in between
 
 
