@@ -19,17 +19,15 @@ import random
 import resource
 import socket
 import struct
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from benchmarks.touching import touching_process
 from instruments.client import AttemptFinished, Command, EventStream, InstrumentHub, LinkUp
 from instruments.protocol.codec import MAX_FRAME
 from instruments.transport.zeromq import ZeroMQServer
@@ -129,22 +127,6 @@ async def _round_trips(hub: InstrumentHub, events: EventStream, until: Any) -> t
     return n, time.monotonic() - begun
 
 
-@contextlib.contextmanager
-def _honest_driver(folder: Path, address: str) -> Iterator[None]:
-    command = [
-        sys.executable, "-m", "instruments", "serve", "--driver", "benchmarks.touching:Touching", "--instrument", "bench",
-        "--controller", address, "--journal", str(folder / "journal.db"),
-    ]  # fmt: skip
-    root = Path(__file__).resolve().parents[1]
-    with (folder / "driver.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=root, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": str(root)})
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
-
-
 async def flood(chosen: argparse.Namespace) -> dict[str, Any]:
     """Attack a hub and return what was seen."""
     me = psutil.Process()
@@ -158,7 +140,7 @@ async def flood(chosen: argparse.Namespace) -> dict[str, Any]:
     address = await hub.start()
     port = int(address.rpartition(":")[2])
     with tempfile.TemporaryDirectory(prefix="labwright-flood-") as folder:
-        with _honest_driver(Path(folder), address):
+        with touching_process(Path(folder), "bench", address):
             async for event in events:
                 if isinstance(event, LinkUp):
                     break

@@ -15,14 +15,11 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
-import os
 import sqlite3
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -30,6 +27,7 @@ from typing import Any
 import zmq
 
 from benchmarks.instruments_in_flight import serve_instruments
+from benchmarks.touching import touching_process
 from controller.domain.campaign import Budget, CampaignStatus, Definition
 from controller.domain.event import (
     AttemptCommitted,
@@ -208,7 +206,7 @@ async def one_at_a_time(folder: Path, rounds: int, attempts: int) -> dict[str, A
             enter(store, definition)
             lab = store.folder / "labs" / definition.lab.lab
             async with _controller(store) as supervisor:
-                with _driver_process(lab, "i0"):
+                with touching_process(lab / "i0", "i0", str(lab / "rendezvous.json"), "--exit-when-orphaned"):
                     before = store.n_commits
                     loop = await supervisor.add(definition)
                     stamps = await _follow(loop, attempts)
@@ -245,24 +243,6 @@ async def _follow(loop: CampaignLoop, n: int) -> list[float]:
         await loop.finished.wait()
     assert len(stamps) == n, loop.state.counts()  # noqa: S101
     return stamps
-
-
-@contextlib.contextmanager
-def _driver_process(lab: Path, instrument: str) -> Iterator[None]:
-    folder = lab / instrument
-    folder.mkdir(parents=True)
-    root = Path(__file__).resolve().parents[1]
-    command = [
-        sys.executable, "-m", "instruments", "serve", "--driver", "benchmarks.touching:Touching", "--instrument", instrument,
-        "--controller", str(lab / "rendezvous.json"), "--journal", str(folder / "journal.db"), "--exit-when-orphaned",
-    ]  # fmt: skip
-    with (folder / "driver.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=root, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": str(root)})
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(15)
 
 
 # --- many at once ----------------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ class Campaign:
             try:
                 self._resources.enter_context(store.lock_campaign(definition.name))
                 self._take_up(store)
-            except BaseException:
+            except BaseException:  # whatever ends it, Ctrl-C too: the lock and the store are let go
                 self._resources.close()
                 raise
         if not self.state.id:

@@ -178,7 +178,7 @@ def _enter(
     key = AccessKey(new_id(), kind, name, public, instruments, role, now, who())
     try:
         store.change_keys(KeyChange(now, enter=key, revoke=until or {}))
-    except BaseException:
+    except BaseException:  # Ctrl-C too: no secret key stays that the store does not know
         if draft is not None:
             draft.unlink(missing_ok=True)
         raise

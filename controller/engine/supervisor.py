@@ -111,7 +111,7 @@ class Supervisor:
             record = self.store.find(definition.name)
             key = record.id if record is not None else new_id()
             loop = await self._take_up(key, definition, known=record is not None, resume=resume)
-        except BaseException:
+        except BaseException:  # a cancelled start too: the campaign is free for the next one
             lock.release()
             raise
         self.loops[key], self._locks[key] = loop, lock

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from controller.domain.constraint import parse_constraint
+from controller.domain.constraint import LinearConstraint, parse_constraint
 from controller.domain.lab import InterlockSpec
 from instruments.protocol.values import Outcome, Scalar, Succeeded
 
@@ -70,7 +70,7 @@ class Interlock:
             return False
         self._asked_at, self._read_at = None, now
         self.values = {name: measured.value for name, measured in outcome.values.items()}
-        wrong = next((why for c in self._conditions if (why := _violated(c.text, self.values)) is not None), None)
+        wrong = next((why for c in self._conditions if (why := _violated(c, self.values)) is not None), None)
         self._state, self._why = ("good", "") if wrong is None else ("bad", wrong)
         just_now = wrong is not None and not self.tripped
         self.tripped = wrong is not None
@@ -104,19 +104,18 @@ class Interlock:
         return self.state(now) != "unread"
 
 
-def _violated(text: str, values: Mapping[str, Scalar]) -> str | None:
+def _violated(condition: LinearConstraint, values: Mapping[str, Scalar]) -> str | None:
     """Return why a condition does not hold, None if it does; no tolerance: a limit is a limit."""
-    condition = parse_constraint(text)
     names = [name for name, _ in condition.coefficients]
     missing = [name for name in names if name not in values]
     if missing:
-        return f"the reading has no {', '.join(missing)}, which {text} needs"
+        return f"the reading has no {', '.join(missing)}, which {condition.text} needs"
     words = [name for name in names if isinstance(values[name], str)]
     if words:
-        return f"{words[0]} is {values[words[0]]!r}, {text} needs a number"
+        return f"{words[0]} is {values[words[0]]!r}, {condition.text} needs a number"
     if condition.allows(values, tolerance=0.0):
         return None
-    return ", ".join(f"{name} is {_shown(values[name])}" for name in names) + f", required is {text}"
+    return ", ".join(f"{name} is {_shown(values[name])}" for name in names) + f", required is {condition.text}"
 
 
 def _shown(value: Scalar) -> str:

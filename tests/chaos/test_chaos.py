@@ -15,7 +15,7 @@ from instruments.protocol.replay import replay
 from tests.chaos.bench import Bench, write_files
 from tests.chaos.books import examine
 from tests.chaos.storm import Storm
-from tests.controller.store.postgres import PostgresServer, find_binaries
+from tests.controller.store.postgres import PostgresServer, installed_postgres
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 EXPERIMENTS = 6
@@ -23,13 +23,8 @@ EXPERIMENTS = 6
 
 @pytest.fixture
 def postgres() -> Iterator[PostgresServer]:
-    pytest.importorskip("psycopg", reason="psycopg is not installed")
-    binaries = find_binaries()
-    if binaries is None:
-        pytest.skip("no PostgreSQL server is installed (initdb, postgres, pg_ctl)")
-    server = PostgresServer(binaries)
-    yield server
-    server.remove()
+    with installed_postgres() as server:
+        yield server
 
 
 @pytest.fixture

@@ -52,6 +52,21 @@ lab: {{simulator: table, data: table.csv, duration: {duration}}}
     return path
 
 
+def write_press_campaign(path: Path, *, experiments: int, more: str = "") -> None:
+    """Write a campaign over the force of a press; the lab, `lab.yaml` beside it, is each test's own."""
+    path.write_text(
+        f"""campaign: test
+parameters:
+  force: {{type: continuous, bounds: [1, 10], unit: kN}}
+objectives:
+  height: {{goal: minimize, unit: mm}}
+budget: {{experiments: {experiments}}}
+lab: lab.yaml
+{more}""",
+        encoding="utf-8",
+    )
+
+
 @dataclass
 class Bench:
     """One campaign with its store in a folder of its own."""

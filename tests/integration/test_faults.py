@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.support import LABWRIGHT, Bench, wait_until
+from tests.integration.support import LABWRIGHT, Bench, wait_until, write_press_campaign
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -50,17 +50,7 @@ protocol:
 """,
         encoding="utf-8",
     )
-    bench.campaign.write_text(
-        f"""campaign: test
-parameters:
-  force: {{type: continuous, bounds: [1, 10], unit: kN}}
-objectives:
-  height: {{goal: minimize, unit: mm}}
-budget: {{experiments: {experiments}}}
-lab: lab.yaml
-{more}""",
-        encoding="utf-8",
-    )
+    write_press_campaign(bench.campaign, experiments=experiments, more=more)
 
 
 def strokes(bench: Bench) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.instruments.processes import driver_process
-from tests.integration.support import Bench, wait_until
+from tests.integration.support import Bench, wait_until, write_press_campaign
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -60,19 +60,8 @@ protocol:
 {more}""",
         encoding="utf-8",
     )
-    bench.campaign.write_text(
-        f"""campaign: test
-parameters:
-  force: {{type: continuous, bounds: [1, 10], unit: kN}}
-objectives:
-  height: {{goal: minimize, unit: mm}}
-budget: {{experiments: {experiments}}}
-proposals: {{first_points: {experiments}}}
-failures: {{attempts: 5}}
-lab: lab.yaml
-""",
-        encoding="utf-8",
-    )
+    rest = f"proposals: {{first_points: {experiments}}}\nfailures: {{attempts: 5}}\n"
+    write_press_campaign(bench.campaign, experiments=experiments, more=rest)
 
 
 def acts(bench: Bench) -> list[str]:

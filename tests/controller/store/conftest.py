@@ -11,7 +11,7 @@ import pytest
 
 from controller.settings import HOME_VARIABLE, sqlite_file
 from controller.store.opening import Store
-from tests.controller.store.postgres import PostgresServer, find_binaries
+from tests.controller.store.postgres import PostgresServer, installed_postgres
 from tests.controller.store.samples import Script
 
 
@@ -24,13 +24,8 @@ def state_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    pytest.importorskip("psycopg", reason="psycopg is not installed")
-    binaries = find_binaries()
-    if binaries is None:
-        pytest.skip("no PostgreSQL server is installed (initdb, postgres, pg_ctl)")
-    server = PostgresServer(binaries)
-    yield server
-    server.remove()
+    with installed_postgres() as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -9,8 +9,12 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
+
+import pytest
 
 PASSWORD = "s3cret-word"
 
@@ -103,3 +107,17 @@ class PostgresServer:
             connection.execute("DROP SCHEMA public CASCADE")
             connection.execute("CREATE SCHEMA public")
         return self._emptied
+
+
+@contextmanager
+def installed_postgres() -> Iterator[PostgresServer]:
+    """Run a server while a fixture lives; where none is installed, its tests skip."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL server is installed (initdb, postgres, pg_ctl)")
+    server = PostgresServer(binaries)
+    try:
+        yield server
+    finally:
+        server.remove()

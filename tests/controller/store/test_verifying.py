@@ -132,7 +132,11 @@ TAMPERED = {
     ),
     "clock": ("UPDATE event SET at = at + 0.001 WHERE campaign_sequence = 20", "event 20 ("),
     "id": ("UPDATE event SET id = 'another' WHERE campaign_sequence = 20", "event 20 ("),
-    "hash": ("UPDATE event SET chain = 'f' || substr(chain, 2) WHERE campaign_sequence = 20", "event 20 ("),
+    "hash": (
+        "UPDATE event SET chain = CASE substr(chain, 1, 1) WHEN 'f' THEN '0' ELSE 'f' END || substr(chain, 2) "
+        "WHERE campaign_sequence = 20",
+        "event 20 (",
+    ),
     "gone": ("DELETE FROM event WHERE campaign_sequence = 30", "event 30 is missing: event 31 ("),
     "some gone": (
         "DELETE FROM event WHERE campaign_sequence BETWEEN 30 AND 32",
