@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from instruments.clock import ScaledClock, clock_from_text
-from instruments.errors import ClockError
+from instruments.errors import ClockError, KeyFileError
+from instruments.transport.keys import read_pair, read_public_key
 from simulators.errors import SimulatorError
 from simulators.labs.campaign import HandCampaign
 from simulators.labs.registry import describe_labs, load_lab
@@ -43,8 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"serving {', '.join(lab['instruments'])} of {asked.lab} for {asked.controller}; logs in {folder}",
             flush=True,
         )
-        bad = serve_lab(lab, controller=asked.controller, folder=folder, clock=asked.clock)
-    except (ValueError, ClockError, SimulatorError) as error:
+        if asked.key is not None:
+            read_pair(asked.key)  # refused here and now, not in the log of each driver
+        server_key = None if asked.server_key is None else read_public_key(asked.server_key)
+        bad = serve_lab(
+            lab, controller=asked.controller, folder=folder, clock=asked.clock, key=asked.key, server_key=server_key
+        )
+    except (ValueError, ClockError, KeyFileError, SimulatorError) as error:
         print(f"simulators: {error}", file=sys.stderr)
         return EXIT_WRONG
     for name, status in bad.items():
@@ -87,8 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve the instruments of one lab until Ctrl-C")
     serve.add_argument("lab", metavar="LAB", help="a name from the list")
     serve.add_argument(
-        "--controller", required=True, metavar="URL|FILE", help="tcp://127.0.0.1:PORT, or the rendezvous file"
+        "--controller", required=True, metavar="URL|FILE", help="tcp://HOST:PORT, or the rendezvous file"
     )
+    serve.add_argument("--key", type=Path, metavar="FILE", help="the drivers' key pair, where the controller asks for keys")
+    serve.add_argument("--server-key", metavar="KEY|FILE", help="the controller's public key; a rendezvous file holds it too")
     serve.add_argument("--folder", type=Path, default=Path("simulated-lab"), help="where journals and logs are kept")
     serve.add_argument("--campaign", type=Path, metavar="FILE", help="a campaign as JSON; not every lab needs one")
     serve.add_argument("--option", type=_option, action="append", default=[], metavar="NAME=VALUE", help="of the lab")

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,7 +18,10 @@ _POLL_S = 0.1
 _PATIENCE_S = 10.0
 
 
-def serve_lab(lab: Mapping[str, Any], *, controller: str, folder: Path, clock: str = "system") -> dict[str, int]:
+def serve_lab(
+    lab: Mapping[str, Any], *, controller: str, folder: Path, clock: str = "system", key: Path | None = None,
+    server_key: str | None = None,
+) -> dict[str, int]:  # fmt: skip
     """Serve every instrument of a lab until a signal ends it or a driver leaves.
 
     Args:
@@ -26,6 +29,8 @@ def serve_lab(lab: Mapping[str, Any], *, controller: str, folder: Path, clock: s
         controller: `tcp://127.0.0.1:PORT`, or the rendezvous file.
         folder: Where each instrument keeps its journal, device log and driver log.
         clock: The lab clock in its text form.
+        key: File of the key pair with which all of its drivers speak, where the controller asks for keys.
+        server_key: The controller's public key; a rendezvous file holds it too.
 
     Returns:
         Exit status of each driver that did not leave in good order; empty when all did, as after SIGINT or SIGTERM.
@@ -40,10 +45,11 @@ def serve_lab(lab: Mapping[str, Any], *, controller: str, folder: Path, clock: s
         asked.set()
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    keys = [*(("--key", str(key.resolve())) if key else ()), *(("--server-key", server_key) if server_key else ())]
     drivers: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, instrument in lab["instruments"].items():
-            drivers[name] = _start(name, instrument, controller, folder / name, clock)
+            drivers[name] = _start(name, instrument, controller, folder / name, clock, keys)
         while not asked.wait(_POLL_S) and all(driver.poll() is None for driver in drivers.values()):
             pass
     finally:
@@ -55,7 +61,7 @@ def serve_lab(lab: Mapping[str, Any], *, controller: str, folder: Path, clock: s
 
 
 def _start(
-    name: str, instrument: Mapping[str, Any], controller: str, folder: Path, clock: str
+    name: str, instrument: Mapping[str, Any], controller: str, folder: Path, clock: str, keys: Sequence[str]
 ) -> subprocess.Popen[bytes]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,6 +74,7 @@ def _start(
                     *("--instrument", name, "--controller", controller, "--journal", str(folder / "journal.db")),
                     *("--options-file", str(options), "--limits", json.dumps(instrument.get("limits", {}))),
                     *("--clock", clock),
+                    *keys,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

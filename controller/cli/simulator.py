@@ -31,8 +31,15 @@ def list_simulators(json: Json = False) -> None:
 def serve(
     ctx: typer.Context,
     lab: Annotated[str, typer.Argument(help="Name of a simulated lab.", show_default=False)],
-    controller: Annotated[str, typer.Option(help="tcp://127.0.0.1:PORT, or a rendezvous file.", show_default=False)],
+    controller: Annotated[str, typer.Option(help="tcp://HOST:PORT, or a rendezvous file.", show_default=False)],
+    key: Annotated[Path | None, typer.Option(help="File of the drivers' key pair, where the controller asks for keys.")] = None,
+    server_key: Annotated[
+        str | None, typer.Option(metavar="KEY|FILE", help="The controller's public key; a rendezvous file holds it too.")
+    ] = None,
 ) -> None:
     """Serve the instruments of a simulated lab by hand; further options go to the simulator."""
-    command = [sys.executable, "-m", "simulators", "serve", lab, "--controller", controller, *ctx.args]
+    command = [
+        sys.executable, "-m", "simulators", "serve", lab, "--controller", controller, *(["--key", str(key)] if key else []),
+        *(["--server-key", server_key] if server_key else []), *ctx.args,
+    ]  # fmt: skip
     raise typer.Exit(subprocess.run(command, check=False, cwd=Path.cwd()).returncode)

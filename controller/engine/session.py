@@ -36,6 +36,7 @@ from instruments.protocol.capabilities import ActionDescription
 from instruments.protocol.messages import Command
 from instruments.transport.addresses import reached_here
 from instruments.transport.base import ServerTransport
+from instruments.transport.guard import strangers_beside
 from instruments.transport.rendezvous import write_rendezvous
 from instruments.transport.zeromq import ServerKeys, ZeroMQServer
 
@@ -111,8 +112,10 @@ class LabSession:
         kept = flight_bytes() if processes else 0
         self.recorder = FlightRecorder(folder / FLIGHT, kept) if kept else None
         self._hub = InstrumentHub(
-            transport or ZeroMQServer(spec.endpoint or LOOPBACK, keys=self._keys), expected=expected, clock=self.clock,
-            heartbeat_s=HEARTBEAT_S, lease_s=LEASE_S, recorder=self.recorder,
+            transport or ZeroMQServer(
+                spec.endpoint or LOOPBACK, keys=self._keys, most_strangers=strangers_beside(len(spec.instruments))
+            ),
+            expected=expected, clock=self.clock, heartbeat_s=HEARTBEAT_S, lease_s=LEASE_S, recorder=self.recorder,
         )  # fmt: skip
         self._reports = self._hub.events()
         self._drivers = {

@@ -23,6 +23,7 @@ from instruments.transport.waiting import LoopSocket
 
 MOST_STRANGERS = 64
 """Connections that have not proved to be a driver's; one more, and the oldest is cut off."""
+_CONNECTIONS_OF_A_DRIVER = 2
 _MOST_BYTES = 2 * 1024 * 1024
 """What a stranger may send in all; its hello is one frame of at most a mebibyte."""
 _MOST_BYTES_OF_ALL = 8 * 1024 * 1024
@@ -43,6 +44,14 @@ class _Connection:
     left: float = float(_FRAMES_IN_A_ROW)
     """Unwelcome frames that may still come."""
     counted_at: float = 0.0
+
+
+def strangers_beside(n_drivers: int) -> int:
+    """Return how many strangers' connections to let be open in a lab of `n_drivers`, all of which may come in the same moment.
+
+    A driver's connections are strangers' until they have spoken; with less room the drivers of a large lab push each other out.
+    """
+    return MOST_STRANGERS + _CONNECTIONS_OF_A_DRIVER * n_drivers
 
 
 class ConnectionGuard:

@@ -15,7 +15,8 @@ from instruments.client import InstrumentHub
 from instruments.protocol.events import AttemptFinished, LinkUp
 from instruments.protocol.messages import Command
 from instruments.protocol.values import Succeeded
-from instruments.transport.zeromq import ZeroMQServer
+from instruments.transport.keys import new_pair, write_pair
+from instruments.transport.zeromq import ServerKeys, ZeroMQServer
 from simulators.__main__ import main
 from simulators.labs.flow_chemistry import PARAMETERS
 from simulators.labs.registry import describe_labs, load_lab
@@ -43,6 +44,8 @@ def test_load_lab_suggests_the_close_name() -> None:
         (["flow-chemistry", "--option", "noise=loud"], "noise: 'loud' must be a number"),
         (["flow-chemistry", "--clock", "fast"], "cannot read clock 'fast'"),
         (["table", "--campaign", "nowhere.json"], "nowhere.json: cannot be read"),
+        (["flow-chemistry", "--key", "nowhere.key"], "key file nowhere.key is not there"),
+        (["flow-chemistry", "--server-key", "nowhere.pub"], "'nowhere.pub' is neither a public key"),
     ],
 )
 def test_serve_says_what_is_wrong_and_exits_2(
@@ -97,6 +100,51 @@ def test_serve_brings_up_every_instrument_and_leaves_in_good_order(tmp_path: Pat
 
     asyncio.run(scenario())
     assert json.loads((tmp_path / "reactor" / "device.jsonl").read_text().splitlines()[0])["attempt"] == "one"
+
+
+class _Admitted:
+    """One key may speak, for anything."""
+
+    def __init__(self, public_key: str) -> None:
+        self.public_key = public_key
+
+    def objection(self, public_key: str, instrument: str | None = None) -> str | None:
+        return None if public_key == self.public_key else f"this key may not serve {instrument}"
+
+
+def test_lab_is_served_to_a_controller_that_asks_for_keys(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        own, drivers = new_pair(), new_pair()
+        write_pair(tmp_path / "drivers.key", drivers)
+        hub = InstrumentHub(ZeroMQServer(keys=ServerKeys(own, _Admitted(drivers.public))), heartbeat_s=0.2)
+        events = hub.events()
+        address = await hub.start()
+        process = _serve(
+            "flow-chemistry", "--controller", address, "--folder", str(tmp_path), "--key", str(tmp_path / "drivers.key"),
+            "--server-key", own.public,
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(30):
+                linked: set[str] = set()
+                while linked != {"reactor", "hplc"}:
+                    if isinstance(event := await anext(events), LinkUp):
+                        linked.add(event.instrument)
+            process.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(process.wait, 20) == 0
+        finally:
+            process.kill()
+            process.wait(timeout=10)
+            await hub.close()
+
+    asyncio.run(scenario())
+    assert drivers_secret_is_nowhere(tmp_path)
+
+
+def drivers_secret_is_nowhere(folder: Path) -> bool:
+    """Say whether no file but the key's own tells the secret."""
+    secret = json.loads((folder / "drivers.key").read_text())["secret_key"].encode()
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "drivers.key"]
+    return len(files) > 3 and not any(secret in path.read_bytes() for path in files)
 
 
 def test_packages_load_without_heavy_imports() -> None:

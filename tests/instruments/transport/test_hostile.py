@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import multiprocessing
 import os
 import random
 import socket
@@ -21,9 +22,12 @@ import pytest
 import zmq
 
 from benchmarks.flood import greeting, send_junk, wire_frame
-from instruments.client import AttemptFinished, Command, EventStream, InstrumentHub, LinkUp
+from benchmarks.instruments_in_flight import serve_instruments
+from instruments.client import AttemptFinished, Command, EventStream, Expected, InstrumentHub, LinkUp
 from instruments.protocol.codec import MAX_FRAME
 from instruments.transport import zeromq
+from instruments.transport.guard import strangers_beside
+from instruments.transport.rendezvous import write_rendezvous
 from instruments.transport.zeromq import ZeroMQClient, ZeroMQServer
 from tests.instruments.devices import Bench
 from tests.instruments.support import next_event, running, serving, until
@@ -96,6 +100,27 @@ async def test_connections_of_strangers_are_bounded_and_the_oldest_give_way() ->
             await place.works()
         for raw in raws:
             raw.close()
+
+
+@pytest.mark.parametrize("room", [True, False])
+async def test_drivers_of_a_large_lab_come_in_the_same_moment_and_none_is_cut_off(tmp_path: Path, room: bool) -> None:
+    names = [f"i{n}" for n in range(300)]
+    transport = ZeroMQServer(most_strangers=strangers_beside(len(names) if room else 0))
+    hub = InstrumentHub(transport, expected={name: Expected() for name in names})
+    async with running(hub) as address:
+        # They are started by hand, all at once, where the controller is known already: 600 connections.
+        drivers = multiprocessing.get_context("spawn").Process(
+            target=serve_instruments, args=({"lab": str(tmp_path / "rendezvous.json")}, names, 0.1), daemon=True
+        )
+        drivers.start()
+        try:
+            await asyncio.sleep(1.0)
+            write_rendezvous(tmp_path / "rendezvous.json", address)
+            await until(lambda: all(link.connected for link in hub.links().values()), timeout=40.0)
+            assert (transport.cut_connections == 0) is room  # without room for them they push each other out, and come again
+        finally:
+            drivers.kill()
+            drivers.join()
 
 
 async def test_descriptors_of_cut_connections_are_given_back() -> None:
