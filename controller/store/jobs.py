@@ -21,6 +21,7 @@ from controller.errors import ConflictError
 from controller.store.chain import BEGINNING, link
 from controller.store.projection import amend_definition, compact, insert_campaign, project
 from controller.store.records import plain
+from controller.store.sql import insert
 from controller.store.tables import CampaignRow, EventRow, RequestRow
 
 Ends = Mapping[str, int]
@@ -36,7 +37,6 @@ _LOG_END = (
     .order_by(col(EventRow.campaign_sequence).desc())
     .limit(1)
 )
-_INSERT_EVENTS = sa.insert(EventRow)
 
 
 class Job(Protocol):
@@ -97,9 +97,8 @@ class Unit:
             insert_campaign(connection, created, self.definition)
         elif self.definition is not None:
             amend_definition(connection, campaign, self.definition)
-        connection.execute(_INSERT_EVENTS, self._rows(end, chain))
-        for event, event_id in zip(self.events, self.ids, strict=True):
-            project(connection, event, event_id)
+        insert(connection, EventRow, self._rows(end, chain))
+        project(connection, zip(self.events, self.ids, strict=True))
         return {campaign: end + len(self.events)}
 
     def _rows(self, end: int, chain: str) -> list[dict[str, object]]:

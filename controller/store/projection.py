@@ -1,4 +1,4 @@
-"""Derives the rows for reading from events, one event at a time.
+"""Derives the rows for reading from events.
 
 This shares nothing with `domain/state.py`, which folds the same events in memory: `audit.py` compares the two.
 """
@@ -6,7 +6,8 @@ This shares nothing with `domain/state.py`, which folds the same events in memor
 from __future__ import annotations
 
 import json
-from functools import cache
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,11 +27,11 @@ from controller.domain.event import (
     ExperimentReinstated,
     ExperimentRetracted,
     ExperimentStatusChanged,
-    Fault,
 )
 from controller.domain.experiment import AttemptStatus, ExperimentStatus
 from controller.errors import ConflictError
 from controller.store.records import plain
+from controller.store.sql import delete, insert, update
 from controller.store.tables import (
     AlarmRow,
     AttemptRow,
@@ -75,20 +76,19 @@ def insert_campaign(connection: Connection, event: CampaignCreated, definition: 
         raise ConflictError(
             f"the store holds a campaign named {event.name} already (id {taken}); resume it or choose another name"
         )
-    _insert(
-        connection,
-        CampaignRow,
-        id=event.campaign,
-        name=event.name,
-        status="draft",
-        reason="",
-        simulated=event.simulated,
-        seed=event.seed,
-        definition_fingerprint=event.definition_fingerprint,
-        created_at=event.at,
-        updated_at=event.at,
-        budget_experiments=definition.budget.experiments,
-    )
+    row = {
+        "id": event.campaign,
+        "name": event.name,
+        "status": "draft",
+        "reason": "",
+        "simulated": event.simulated,
+        "seed": event.seed,
+        "definition_fingerprint": event.definition_fingerprint,
+        "created_at": event.at,
+        "updated_at": event.at,
+        "budget_experiments": definition.budget.experiments,
+    }
+    insert(connection, CampaignRow, [row])
     _insert_definition(connection, event.campaign, 1, definition)
 
 
@@ -113,159 +113,186 @@ def amend_definition(connection: Connection, campaign: str, definition: Definiti
         sa.select(sa.func.max(col(DefinitionRow.version))).where(col(DefinitionRow.campaign) == campaign)
     ).scalar_one()
     _insert_definition(connection, campaign, newest + 1, definition)
-    _update(connection, CampaignRow, campaign, budget_experiments=definition.budget.experiments)
+    update(connection, CampaignRow, {campaign: {"budget_experiments": definition.budget.experiments}})
 
 
 def _insert_definition(connection: Connection, campaign: str, version: int, definition: Definition) -> None:
-    _insert(
-        connection,
-        DefinitionRow,
-        campaign=campaign,
-        version=version,
-        fingerprint=definition.fingerprint,
-        body=definition.model_dump_json(),
-    )
+    row = {
+        "campaign": campaign,
+        "version": version,
+        "fingerprint": definition.fingerprint,
+        "body": definition.model_dump_json(),
+    }
+    insert(connection, DefinitionRow, [row])
 
 
-def project(connection: Connection, event: Event, event_id: str) -> None:
-    """Bring the rows up to date with one event of a campaign that is in the store.
+def project(connection: Connection, events: Iterable[tuple[Event, str]]) -> None:
+    """Bring the rows up to date with events of one campaign that is in the store.
+
+    What several events do to one row is written once.
+
+    Args:
+        connection: In a transaction.
+        events: In their order, each with its id.
 
     Raises:
-        ConflictError: If it tells of a campaign, experiment or attempt that the store does not hold.
+        ConflictError: If one tells of a campaign, experiment or attempt that the store does not hold.
     """
-    changes = (
-        {"status": event.status.value, "reason": plain(event.reason)}
-        if isinstance(event, CampaignStatusChanged)
-        else {}
-    )
-    _update(connection, CampaignRow, event.campaign, updated_at=event.at, **changes)
-    if isinstance(event, ExperimentProposed):
-        _insert_experiment(connection, event)
-    elif isinstance(event, ExperimentStatusChanged):
-        _move_experiment(connection, event)
-    elif isinstance(event, ExperimentRetracted):
-        retraction = {"retracted_at": event.at, "retracted_reason": plain(event.reason)}
-        _update(connection, ExperimentRow, event.experiment, **retraction)
-    elif isinstance(event, ExperimentReinstated):
-        _update(connection, ExperimentRow, event.experiment, retracted_at=None, retracted_reason=None)
-    elif isinstance(event, AttemptCommitted):
-        _insert_attempt(connection, event)
-    elif isinstance(event, AttemptStatusChanged):
-        _move_attempt(connection, event)
-    elif isinstance(event, AlarmRaised):
-        _insert(
-            connection,
-            AlarmRow,
-            event=event_id,
-            campaign=event.campaign,
-            code=event.code,
-            message=plain(event.message),
-            experiment=event.experiment,
-            attempt=event.attempt,
-            at=event.at,
+    changes = _Changes()
+    for event, event_id in events:
+        changes.take(event, event_id)
+    changes.write(connection)
+
+
+class _Changes:
+    """What events do to the rows."""
+
+    def __init__(self) -> None:
+        self._new: dict[type[Row], list[dict[str, Any]]] = {table: [] for table in _PARENTS_FIRST}
+        self._changed: dict[type[Row], dict[str, dict[str, Any]]] = {table: {} for table in _PARENTS_FIRST}
+        self._observed: dict[str, list[dict[str, Any]]] = {}
+        """Experiment -> its observations from now on."""
+        self._measured: dict[str, list[dict[str, Any]]] = {}
+        """Attempt -> its measurements from now on."""
+
+    def take(self, event: Event, event_id: str) -> None:
+        self._change(CampaignRow, event.campaign, updated_at=event.at)
+        if isinstance(event, AttemptStatusChanged):
+            self._move_attempt(event)
+        elif isinstance(event, AttemptCommitted):
+            self._enter_attempt(event)
+        elif isinstance(event, ExperimentStatusChanged):
+            self._move_experiment(event)
+        elif isinstance(event, ExperimentProposed):
+            self._enter_experiment(event)
+        elif isinstance(event, CampaignStatusChanged):
+            self._change(CampaignRow, event.campaign, status=event.status.value, reason=plain(event.reason))
+        elif isinstance(event, ExperimentRetracted):
+            self._change(ExperimentRow, event.experiment, retracted_at=event.at, retracted_reason=plain(event.reason))
+        elif isinstance(event, ExperimentReinstated):
+            self._change(ExperimentRow, event.experiment, retracted_at=None, retracted_reason=None)
+        elif isinstance(event, AlarmRaised):
+            self._enter_alarm(event, event_id)
+
+    def _change(self, table: type[Row], key: str, **values: Any) -> None:
+        self._changed[table].setdefault(key, {}).update(values)
+
+    def _start(self, table: type[Row], key: str, at: float) -> None:
+        """Note when something started, unless it did so before."""
+        self._changed[table].setdefault(key, {}).setdefault("started_at", at)
+
+    def _enter_experiment(self, event: ExperimentProposed) -> None:
+        self._new[ExperimentRow].append(
+            {
+                "id": event.experiment,
+                "campaign": event.campaign,
+                "number": event.number,
+                "status": "proposed",
+                "reason": "",
+                "point": compact(event.proposal.point),
+                "source": event.proposal.source,
+                "proposed_at": event.at,
+                "n_attempts": 0,
+            }
+        )
+        self._new[ProposalRow].append({"experiment": event.experiment, "body": event.proposal.model_dump_json()})
+
+    def _move_experiment(self, event: ExperimentStatusChanged) -> None:
+        self._change(ExperimentRow, event.experiment, **_standing(event, _EXPERIMENT_RESTS))
+        if event.status is ExperimentStatus.RUNNING:
+            self._start(ExperimentRow, event.experiment, event.at)
+        self._observed[event.experiment] = [
+            {
+                "experiment": event.experiment,
+                "objective": objective,
+                "value": observed.value,
+                "unit": observed.unit,
+                "sem": observed.sem,
+                "at": event.at,
+            }
+            for objective, observed in event.observations.items()
+        ]
+
+    def _enter_attempt(self, event: AttemptCommitted) -> None:
+        experiment = self._changed[ExperimentRow].setdefault(event.experiment, {})
+        experiment["n_attempts"] = experiment.get("n_attempts", 0) + 1
+        self._new[AttemptRow].append(
+            {
+                "id": event.attempt,
+                "campaign": event.campaign,
+                "experiment": event.experiment,
+                "step": event.step,
+                "ordinal": event.ordinal,
+                "instrument": event.instrument,
+                "action": event.action,
+                "arguments": compact(event.arguments),
+                "units": compact(event.units),
+                "status": "committed",
+                "reason": "",
+                "committed_at": event.at,
+            }
         )
 
+    def _move_attempt(self, event: AttemptStatusChanged) -> None:
+        self._change(AttemptRow, event.attempt, **_standing(event, _ATTEMPT_RESTS))
+        self._change(AttemptRow, event.attempt, fault_retryable=None if event.fault is None else event.fault.retryable)
+        if event.status is AttemptStatus.ACCEPTED:
+            self._change(AttemptRow, event.attempt, accepted_at=event.at)
+        elif event.status is AttemptStatus.RUNNING:
+            self._start(AttemptRow, event.attempt, event.at)
+        self._measured[event.attempt] = [
+            {
+                "attempt": event.attempt,
+                "position": position,
+                "name": plain(measured.name),
+                **_value_columns(measured.value),
+                "unit": measured.unit,
+                "sem": measured.sem,
+                "at": event.at,
+            }
+            for position, measured in enumerate(event.measurements, start=1)
+        ]
 
-def _insert_experiment(connection: Connection, event: ExperimentProposed) -> None:
-    simulated = connection.execute(_IS_SIMULATED, {"key": event.campaign}).scalar_one()
-    _insert(
-        connection,
-        ExperimentRow,
-        id=event.experiment,
-        campaign=event.campaign,
-        number=event.number,
-        status="proposed",
-        reason="",
-        point=compact(event.proposal.point),
-        source=event.proposal.source,
-        proposed_at=event.at,
-        simulated=simulated,
-        n_attempts=0,
-    )
-    _insert(connection, ProposalRow, experiment=event.experiment, body=event.proposal.model_dump_json())
-
-
-def _move_experiment(connection: Connection, event: ExperimentStatusChanged) -> None:
-    changes: dict[str, Any] = {
-        "status": event.status.value,
-        "reason": plain(event.reason),
-        "fault_code": None if event.fault is None else plain(event.fault.code),
-        "fault_message": None if event.fault is None else plain(event.fault.message),
-        "ended_at": event.at if event.status in _EXPERIMENT_RESTS else None,
-    }
-    _update(connection, ExperimentRow, event.experiment, **changes)
-    if event.status is ExperimentStatus.RUNNING:
-        connection.execute(_START_EXPERIMENT, {"key": event.experiment, "now": event.at})
-    connection.execute(_DROP_OBSERVATIONS, {"key": event.experiment})
-    if event.observations:
-        connection.execute(
-            _insert_into(ObservationRow),
-            [
-                {
-                    "experiment": event.experiment,
-                    "objective": objective,
-                    "value": observed.value,
-                    "unit": observed.unit,
-                    "sem": observed.sem,
-                    "at": event.at,
-                }
-                for objective, observed in event.observations.items()
-            ],
+    def _enter_alarm(self, event: AlarmRaised, event_id: str) -> None:
+        self._new[AlarmRow].append(
+            {
+                "event": event_id,
+                "campaign": event.campaign,
+                "code": event.code,
+                "message": plain(event.message),
+                "experiment": event.experiment,
+                "attempt": event.attempt,
+                "at": event.at,
+            }
         )
 
-
-def _insert_attempt(connection: Connection, event: AttemptCommitted) -> None:
-    _changed_one(connection.execute(_COUNT_ATTEMPT, {"key": event.experiment}), ExperimentRow, event.experiment)
-    _insert(
-        connection,
-        AttemptRow,
-        id=event.attempt,
-        campaign=event.campaign,
-        experiment=event.experiment,
-        step=event.step,
-        ordinal=event.ordinal,
-        instrument=event.instrument,
-        action=event.action,
-        arguments=compact(event.arguments),
-        units=compact(event.units),
-        status="committed",
-        reason="",
-        committed_at=event.at,
-    )
+    def write(self, connection: Connection) -> None:
+        if self._new[ExperimentRow]:
+            campaign = self._new[ExperimentRow][0]["campaign"]
+            simulated = connection.execute(_IS_SIMULATED, {"key": campaign}).scalar_one()
+            for row in self._new[ExperimentRow]:
+                row["simulated"] = simulated
+        for table in _PARENTS_FIRST:
+            insert(connection, table, self._new[table])
+            update(connection, table, self._changed[table])
+        delete(connection, ObservationRow, "experiment", self._observed)
+        insert(connection, ObservationRow, list(chain.from_iterable(self._observed.values())))
+        delete(connection, MeasurementRow, "attempt", self._measured)
+        insert(connection, MeasurementRow, list(chain.from_iterable(self._measured.values())))
 
 
-def _move_attempt(connection: Connection, event: AttemptStatusChanged) -> None:
-    fault: Fault | None = event.fault
-    changes: dict[str, Any] = {
+def _standing(
+    event: ExperimentStatusChanged | AttemptStatusChanged, rests: tuple[ExperimentStatus | AttemptStatus, ...]
+) -> dict[str, Any]:
+    """Return the columns that every change of a status sets."""
+    fault = event.fault
+    return {
         "status": event.status.value,
         "reason": plain(event.reason),
         "fault_code": None if fault is None else plain(fault.code),
         "fault_message": None if fault is None else plain(fault.message),
-        "fault_retryable": None if fault is None else fault.retryable,
-        "ended_at": event.at if event.status in _ATTEMPT_RESTS else None,
+        "ended_at": event.at if event.status in rests else None,
     }
-    if event.status is AttemptStatus.ACCEPTED:
-        changes["accepted_at"] = event.at
-    _update(connection, AttemptRow, event.attempt, **changes)
-    if event.status is AttemptStatus.RUNNING:
-        connection.execute(_START_ATTEMPT, {"key": event.attempt, "now": event.at})
-    connection.execute(_DROP_MEASUREMENTS, {"key": event.attempt})
-    if event.measurements:
-        connection.execute(
-            _insert_into(MeasurementRow),
-            [
-                {
-                    "attempt": event.attempt,
-                    "position": position,
-                    "name": plain(measured.name),
-                    **_value_columns(measured.value),
-                    "unit": measured.unit,
-                    "sem": measured.sem,
-                    "at": event.at,
-                }
-                for position, measured in enumerate(event.measurements, start=1)
-            ],
-        )
 
 
 def _value_columns(value: Value) -> dict[str, float | str | None]:
@@ -276,49 +303,6 @@ def _value_columns(value: Value) -> dict[str, float | str | None]:
     return {"value_number": float(value), "value_text": None}
 
 
-# Statements are built once: building one costs SQLAlchemy more than carrying it out costs SQLite.
-
+_PARENTS_FIRST: tuple[type[Row], ...] = (CampaignRow, ExperimentRow, ProposalRow, AttemptRow, AlarmRow)
 _KEY: sa.BindParameter[str] = sa.bindparam("key")
-_NOW: sa.BindParameter[float] = sa.bindparam("now")
 _IS_SIMULATED = sa.select(col(CampaignRow.simulated)).where(col(CampaignRow.id) == _KEY)
-_COUNT_ATTEMPT = (
-    sa.update(ExperimentRow).where(col(ExperimentRow.id) == _KEY).values(n_attempts=col(ExperimentRow.n_attempts) + 1)
-)
-_START_EXPERIMENT = (
-    sa.update(ExperimentRow)
-    .where(col(ExperimentRow.id) == _KEY, col(ExperimentRow.started_at).is_(None))
-    .values(started_at=_NOW)
-)
-_START_ATTEMPT = (
-    sa.update(AttemptRow)
-    .where(col(AttemptRow.id) == _KEY, col(AttemptRow.started_at).is_(None))
-    .values(started_at=_NOW)
-)
-_DROP_OBSERVATIONS = sa.delete(ObservationRow).where(col(ObservationRow.experiment) == _KEY)
-_DROP_MEASUREMENTS = sa.delete(MeasurementRow).where(col(MeasurementRow.attempt) == _KEY)
-
-
-@cache
-def _insert_into(table: type[Row]) -> sa.Insert:
-    return sa.insert(table)
-
-
-@cache
-def _update_of(table: type[CampaignRow | ExperimentRow | AttemptRow], columns: tuple[str, ...]) -> sa.Update:
-    return sa.update(table).where(col(table.id) == _KEY).values({name: sa.bindparam(f"new_{name}") for name in columns})
-
-
-def _insert(connection: Connection, table: type[Row], **row: Any) -> None:
-    connection.execute(_insert_into(table), row)
-
-
-def _update(
-    connection: Connection, table: type[CampaignRow | ExperimentRow | AttemptRow], key: str, **changes: Any
-) -> None:
-    values = {f"new_{name}": value for name, value in changes.items()}
-    _changed_one(connection.execute(_update_of(table, tuple(changes)), {"key": key, **values}), table, key)
-
-
-def _changed_one(result: sa.CursorResult[Any], table: type[Row], key: str) -> None:
-    if result.rowcount != 1:
-        raise ConflictError(f"the store holds no {table.__tablename__} {key}")

@@ -1,9 +1,9 @@
 """The writer: one thread with one connection, which makes what the loop hands over durable, many units per commit.
 
 A commit costs one flush of the disk, whatever it holds. So the thread takes everything that has gathered while the last
-commit ran and writes it as one transaction, each unit behind a savepoint of its own: a unit that cannot be written fails
-alone. When the store itself is in trouble (disk full, server gone, locked by another program) the thread keeps what it
-holds, says so, and tries again until it succeeds.
+commit ran and writes it as one transaction. Where a unit cannot be written, all is written again with each unit behind a
+savepoint of its own, so that it fails alone. When the store itself is in trouble (disk full, server gone, locked by another
+program) the thread keeps what it holds, says so, and tries again until it succeeds.
 """
 
 from __future__ import annotations
@@ -143,16 +143,39 @@ class Writer:
         connection = self._connection
         with self._changed:
             ends = dict(self._ends)
-        outcomes: list[Outcome] = []
-        with connection.begin():
-            for job in jobs:
-                outcome = self._write_one(connection, job, ends, in_doubt)
-                outcomes.append(outcome)
-                if not isinstance(outcome, Exception):
-                    ends.update(outcome)
+        outcomes = None if in_doubt else self._write_plainly(connection, jobs, ends)
+        if outcomes is None:
+            outcomes = []
+            with connection.begin():
+                for job in jobs:
+                    outcome = self._write_one(connection, job, ends, in_doubt)
+                    outcomes.append(outcome)
+                    if not isinstance(outcome, Exception):
+                        ends.update(outcome)
         self.n_commits += 1
         for campaign, end in ends.items():
             self.know_end(campaign, end)
+        return outcomes
+
+    def _write_plainly(self, connection: Connection, jobs: Sequence[Job], ends: dict[str, int]) -> list[Outcome] | None:
+        """Write all jobs in one transaction, or none: then None is returned, and it is to be found out which cannot be written."""
+        grown = dict(ends)
+        outcomes: list[Outcome] = []
+        with connection.begin() as transaction:
+            try:
+                for job in jobs:
+                    outcome = job.apply(connection, grown)
+                    outcomes.append(outcome)
+                    grown.update(outcome)
+            except DBAPIError as error:
+                if not isinstance(error, _BAD_UNIT):
+                    raise
+                transaction.rollback()
+                return None
+            except Exception:  # whatever it is, the job's own asker will hear of it
+                transaction.rollback()
+                return None
+        ends.update(grown)
         return outcomes
 
     def _write_one(self, connection: Connection, job: Job, ends: dict[str, int], in_doubt: bool) -> Outcome:

@@ -14,7 +14,8 @@ from tests.controller.store.samples import Script, make_definition
 
 
 def say(*words: object) -> None:
-    print(*words, flush=True)
+    sys.stdout.write(" ".join(map(str, words)) + "\n")  # in one piece: the writer's thread speaks too
+    sys.stdout.flush()
 
 
 def write_for_ever(url: str) -> None:
