@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from controller.cli.options import CampaignName, Json, Store
-from controller.cli.render import Column, console, mark, print_facts, print_json, print_rows, table
-from controller.cli.stores import find, readers, show_url
+from controller.cli.render import Column, console, mark, print_facts, print_json, print_rows, report, table
+from controller.verbs.stores import find, readers, show_url, store_urls
 
 app = typer.Typer()
 
 Timeout = Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait for the controller's answer.")]
-
-
-STEERABLE = {
-    "pause": ("running",),
-    "resume": ("paused",),
-    "stop": ("running", "paused"),
-    "abort": ("running", "paused", "stopping"),
-}
-"""From which statuses a verb leads on (as in `domain.experiment`, which is too heavy for a command that only asks)."""
 
 
 class Format(StrEnum):
@@ -43,12 +34,12 @@ def start(
     json: Json = False,
 ) -> None:
     """Hand a campaign to the daemon."""
-    from controller.cli.requests import ask, report
     from controller.cli.run import store_for
     from controller.daemon import daemon_state
     from controller.errors import ConflictError
     from controller.files.loading import load_campaign
     from controller.store.opening import Store as WritingStore
+    from controller.verbs.requests import ask, who
 
     definition = load_campaign(file, seed=seed, simulate=simulate)
     url = store_for(definition, store)
@@ -59,27 +50,19 @@ def start(
         )
     with WritingStore.open(url) as writing:
         answer = ask(
-            writing, "start", None, {"definition": definition.model_dump(mode="json", by_alias=True)}, timeout_s=timeout
-        )
+            writing, "start", None, {"definition": definition.model_dump(mode="json", by_alias=True)}, by=who(),
+            timeout_s=timeout,
+        )  # fmt: skip
     report(definition.name, url, answer, as_json=json)
 
 
 @app.command("list")
 def list_campaigns(store: Store = None, json: Json = False) -> None:
     """List campaigns, newest first."""
-    rows: list[dict[str, Any]] = []
-    with readers(store) as opened:
-        for url, reader in opened:
-            for campaign in reader.campaigns():
-                rows.append(
-                    {
-                        "campaign": campaign["name"],
-                        **campaign,
-                        "data": mark(campaign["simulated"]),
-                        "store": show_url(url),
-                    }
-                )
-    rows.sort(key=lambda r: str(r["created_at"]), reverse=True)
+    from controller.verbs.campaigns import list_campaigns as listed
+
+    with readers(store_urls(store)) as opened:
+        rows = [{**row, "data": mark(row["simulated"])} for row in listed(opened)]
     columns = [
         Column("campaign"), Column("status"), Column("completed"), Column("failed"), Column("unknown"),
         Column("budget_experiments", "budget"), Column("updated_at", "last event"), Column("data"), Column("reason"),
@@ -98,7 +81,6 @@ def show(campaign: CampaignName, store: Store = None, json: Json = False) -> Non
     """Show where a campaign stands and what it has reached."""
     from controller.cli.results import (
         NARROW,
-        best_rows,
         best_table,
         best_title,
         flat,
@@ -107,24 +89,15 @@ def show(campaign: CampaignName, store: Store = None, json: Json = False) -> Non
         setting_columns,
         stand_ins_text,
     )
+    from controller.verbs.campaigns import look_at
 
-    with find(store, campaign) as found:
-        row, reader = found.campaign, found.reader
-        with reader.snapshot():
-            definition, experiments, alarms = (
-                reader.definition(found.id),
-                reader.experiments(found.id),
-                reader.alarms(found.id),
-            )
-    counts, best = row["counts"], best_rows(definition, experiments)
+    with find(store_urls(store), campaign) as found:
+        view = look_at(found)
+    row, counts = found.campaign, found.campaign["counts"]
+    definition, experiments, alarms, best = view.definition, view.experiments, view.alarms, view.best
     under_way = [e for e in experiments if e["status"] in ("running", "queued", "unknown")]
     if json:
-        print_json(
-            {
-                **row, "campaign": found.name, "best": best, "alarms": alarms,
-                "definition": definition, "store": show_url(found.url),
-            }
-        )  # fmt: skip
+        print_json(view.told())
         return
     print_facts(
         {
@@ -193,20 +166,12 @@ def retract(
     json: Json = False,
 ) -> None:
     """Take a wrong result out of what the model learns from; lists the proposals that rested on it."""
-    from controller.cli.requests import carry_out
-    from controller.cli.stores import find_experiment
-    from controller.engine.retracting import retraction_event, retraction_text
+    from controller.verbs.campaigns import retract as carry_out
+    from controller.verbs.requests import who
 
-    with find(store, campaign) as found:
-        experiment = find_experiment(found, number)
-        argument: dict[str, Any] = {"experiment": int(experiment["number"]), "reason": reason, "undo": undo}
-        rested = found.reader.rested_on(found.id, argument["experiment"])
-    carry_out(
-        found, "retract", argument,
-        here=lambda state, _, at: [retraction_event(state, experiment["id"], argument, at)],
-        text=retraction_text(argument["experiment"], undo, rested),
-        timeout_s=timeout, as_json=json, more={"rested_on": [] if undo else [e["number"] for e in rested]},
-    )  # fmt: skip
+    with find(store_urls(store), campaign) as found:
+        answer, rested = carry_out(found, number, reason=reason, undo=undo, by=who(), timeout_s=timeout)
+    report(found.name, found.url, answer, as_json=json, more={"rested_on": [e["number"] for e in rested]})
 
 
 @app.command()
@@ -228,34 +193,26 @@ def audit(
 
     Exit code 1 when anything differs.
     """
-    from controller.settings import folder_of
-    from controller.store.audit import audit as audit_campaign
+    from controller.verbs.campaigns import audit_campaign, audit_told
 
-    with find(store, campaign) as found:
-        report = audit_campaign(found.reader, found.id, verify=verify, head=head, labs=folder_of(found.url) / "labs")
-    journals, chain = report.journals, report.verification
-    notes = journals.notes if journals else []
+    with find(store_urls(store), campaign) as found:
+        outcome = audit_campaign(found, verify=verify, head=head)
+    journals, chain = outcome.journals, outcome.verification
     if json:
-        told: dict[str, Any] = {
-            "balanced": report.balanced, "counts": report.counts, "differences": report.differences, "notes": notes,
-            "compared_with_journals": journals.n_compared if journals else 0,
-        }  # fmt: skip
-        if chain is not None:
-            told |= {"head": chain.head, "n_events": chain.n_events, "given_head_at": chain.given_at}
-        print_json(told)
+        print_json(audit_told(outcome))
     else:
-        total = sum(report.counts.values())
-        parts = " + ".join(f"{n} {status}" for status, n in report.counts.items() if n) or "none yet"
+        total = sum(outcome.counts.values())
+        parts = " + ".join(f"{n} {status}" for status, n in outcome.counts.items() if n) or "none yet"
         lines = [f"{found.name} ({mark(found.simulated)} data): {total} proposed = {parts}"]
-        lines += report.differences or ["The log and the tables agree: the books balance."]
+        lines += outcome.differences or ["The log and the tables agree: the books balance."]
         if journals is not None and journals.n_compared and not journals.differences:
             lines.append(f"The journals of the drivers agree, for {journals.n_compared} attempts.")
-        lines += notes
+        lines += journals.notes if journals else []
         if chain is not None and not chain.differences:
             lines.append(f"The hash chain holds over {chain.n_events} events; its head, to be written down elsewhere: {chain.head}")
             lines += [f"The head given is that of event {chain.given_at}."] if chain.given_at is not None else []
         print("\n".join(lines))
-    if not report.balanced:
+    if not outcome.balanced:
         raise typer.Exit(1)
 
 
@@ -272,9 +229,9 @@ def export(
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Write a campaign's experiments to a file."""
-    from controller.cli.export import as_csv, as_json, write_whole
+    from controller.verbs.export import as_csv, as_json, write_whole
 
-    with find(store, campaign) as found:
+    with find(store_urls(store), campaign) as found:
         text = as_json(found) if json or format is Format.JSON else as_csv(found)
     if output is None:
         print(text, end="")
@@ -284,13 +241,9 @@ def export(
 
 
 def _steer(verb: str, campaign: str, store: str | None, timeout_s: float, as_json: bool) -> None:
-    from controller.cli.requests import steer
-    from controller.errors import ConflictError
+    from controller.verbs.campaigns import steer_campaign
+    from controller.verbs.requests import who
 
-    with find(store, campaign) as found:
-        status = found.campaign["status"]
-        if status not in STEERABLE[verb]:
-            raise ConflictError(
-                f"campaign {found.name} is {status}; {verb} is for one that is {' or '.join(STEERABLE[verb])}"
-            )
-        steer(found, verb, {}, timeout_s=timeout_s, as_json=as_json)
+    with find(store_urls(store), campaign) as found:
+        answer = steer_campaign(found, verb, by=who(), timeout_s=timeout_s)
+    report(found.name, found.url, answer, as_json=as_json)

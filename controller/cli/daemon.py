@@ -15,7 +15,7 @@ import typer
 
 from controller.cli.options import STORE_VARIABLE, Device, DeviceOption, Json, Store
 from controller.cli.render import Column, print_json, print_rows
-from controller.cli.stores import show_url, store_urls
+from controller.verbs.stores import show_url, store_urls
 
 app = typer.Typer()
 

@@ -10,9 +10,9 @@ import typer
 
 from controller.cli.options import Json, Store
 from controller.cli.render import Column, print_rows
-from controller.cli.stores import show_url, store_urls
 from controller.errors import LabwrightError
 from controller.settings import sqlite_file
+from controller.verbs.stores import show_url, store_urls
 
 app = typer.Typer()
 

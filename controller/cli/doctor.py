@@ -6,7 +6,7 @@ import typer
 
 from controller.cli.options import Json, Store
 from controller.cli.render import Column, print_rows
-from controller.cli.stores import store_urls
+from controller.verbs.stores import store_urls
 
 
 def doctor(store: Store = None, json: Json = False) -> None:

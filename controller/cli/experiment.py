@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from controller.cli.options import CampaignName, Json, Store
-from controller.cli.render import Column, console, mark, print_facts, print_json, print_rows, table
-from controller.cli.stores import Found, find, find_experiment, show_url
+from controller.cli.render import Column, console, mark, print_facts, print_json, print_rows, report, table
+from controller.verbs.stores import Found, find, find_experiment, show_url, store_urls
 
 app = typer.Typer()
 
@@ -56,7 +56,7 @@ def list_experiments(
     """List the experiments of a campaign."""
     from controller.cli.results import NARROW, flat, objective_columns, setting_columns
 
-    with find(store, campaign) as found:
+    with find(store_urls(store), campaign) as found:
         rows = found.reader.experiments(found.id, status=status.value if status else None)
         definition = found.reader.definition(found.id)
     if json:
@@ -83,14 +83,15 @@ def list_experiments(
 @app.command()
 def show(campaign: CampaignName, number: Number, store: Store = None, json: Json = False) -> None:
     """Show an experiment: why it was proposed, what was done, what was measured."""
-    with find(store, campaign) as found:
-        experiment = find_experiment(found, number)
+    from controller.verbs.experiments import experiment_told, show_experiment
+
+    with find(store_urls(store), campaign) as found:
+        experiment = show_experiment(found, number)
         definition = found.reader.definition(found.id)
-        rested = found.reader.rested_on(found.id, experiment["number"]) if experiment["retracted_at"] else []
     if json:
-        print_json({**experiment, "rested_on": [e["number"] for e in rested]} if experiment["retracted_at"] else experiment)
+        print_json(experiment_told(experiment))
         return
-    _print_experiment(found, experiment, definition, rested)
+    _print_experiment(found, experiment, definition)
 
 
 @app.command()
@@ -111,22 +112,18 @@ def resolve(
     json: Json = False,
 ) -> None:
     """Say what became of an experiment whose status is unknown; without --as, show what is known of it."""
-    from controller.cli.requests import carry_out, who
+    from controller.verbs.experiments import resolve as carry_out
+    from controller.verbs.requests import who
 
     if explain or verdict is None:
         _explain(campaign, number, store, as_json=json, asked=explain)
         return
-    from controller.engine.resolving import resolve_events
-
-    argument: dict[str, Any] = {
-        "status": verdict.value, "values": _values(value or []), "reason": reason or f"resolved by {who()}",
-    }  # fmt: skip
-    with find(store, campaign) as found:
-        argument["experiment"] = int(find_experiment(found, number)["number"])
-    carry_out(
-        found, "resolve", argument, here=lambda state, definition, at: resolve_events(state, definition, argument, at),
-        text=f"experiment {argument['experiment']} is {verdict.value}", timeout_s=timeout, as_json=json,
-    )  # fmt: skip
+    values = _values(value or [])
+    with find(store_urls(store), campaign) as found:
+        answer = carry_out(
+            found, number, status=verdict.value, values=values, reason=reason, by=who(), timeout_s=timeout
+        )
+    report(found.name, found.url, answer, as_json=json)
 
 
 @app.command()
@@ -146,26 +143,23 @@ def abandon(
 
 
 def _steer(verb: str, campaign: str, number: str, store: str | None, timeout_s: float, as_json: bool) -> None:
-    from controller.cli.requests import steer
-    from controller.errors import ConflictError
+    from controller.verbs.experiments import steer_experiment
+    from controller.verbs.requests import who
 
-    with find(store, campaign) as found:
-        experiment = find_experiment(found, number)
-        if experiment["status"] != "failed":
-            raise ConflictError(
-                f"experiment {experiment['number']} of {found.name} is {experiment['status']}; only a failed one can be "
-                f"{'retried' if verb == 'retry' else 'abandoned'}"
-            )
-        steer(found, verb, {"experiment": int(experiment["number"])}, timeout_s=timeout_s, as_json=as_json)
+    with find(store_urls(store), campaign) as found:
+        answer = steer_experiment(found, verb, number, by=who(), timeout_s=timeout_s)
+    report(found.name, found.url, answer, as_json=as_json)
 
 
 def _explain(campaign: str, number: str, store: str | None, *, as_json: bool, asked: bool) -> None:
     """Show what is known of an experiment; where nobody asked for that, say that an answer is missing."""
-    from controller.cli.explaining import explain, print_explanation
+    from controller.cli.explaining import print_explanation
+    from controller.verbs.explaining import explain
+    from controller.verbs.requests import who
 
-    with find(store, campaign) as found:
+    with find(store_urls(store), campaign) as found:
         experiment, definition = find_experiment(found, number), found.reader.definition(found.id)
-        told = explain(found, experiment, definition)
+        told = explain(found, experiment, definition, by=who())
     if as_json and asked:
         print_json(told)
     elif not as_json:
@@ -191,9 +185,7 @@ def _values(texts: list[str]) -> dict[str, float]:
     return values
 
 
-def _print_experiment(
-    found: Found, experiment: dict[str, Any], definition: dict[str, Any], rested: list[dict[str, Any]]
-) -> None:
+def _print_experiment(found: Found, experiment: dict[str, Any], definition: dict[str, Any]) -> None:
     proposal = experiment.get("proposal") or {}
     units = {n: p.get("unit") for n, p in definition["problem"]["parameters"].items()}
     out = console()
@@ -201,7 +193,7 @@ def _print_experiment(
         {
             "status": experiment["status"], "reason": experiment.get("reason"),
             "retracted": experiment["retracted_reason"] and f"{experiment['retracted_reason']} ({experiment['retracted_at']})",
-            "rested on it": ", ".join(f"{e['number']} ({e['status']})" for e in rested),
+            "rested on it": ", ".join(f"{e['number']} ({e['status']})" for e in experiment.get("rested_on", ())),
             "data": "SIMULATED" if experiment["simulated"] else "real",
             "proposed": experiment["proposed_at"], "started": experiment.get("started_at"), "ended": experiment["completed_at"],
             "id": experiment["id"], "store": show_url(found.url),

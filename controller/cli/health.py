@@ -17,9 +17,9 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from controller.cli.requirements import requirements
-from controller.cli.stores import show_url
 from controller.errors import LabwrightError
 from controller.settings import folder_of, sqlite_file
+from controller.verbs.stores import show_url
 
 OURS = ("controller", "surrogates", "instruments", "simulators")
 MARKER = "LABWRIGHT_PACKAGE"

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from controller.cli.options import Json, Store
-from controller.cli.render import Column, mark, print_json, print_rows
-from controller.cli.stores import readers
+from controller.cli.render import Column, print_json, print_rows
+from controller.verbs.stores import readers, store_urls
 
 app = typer.Typer()
 
@@ -32,31 +32,15 @@ class StopMode(StrEnum):
 @app.command("list")
 def list_instruments(store: Store = None, json: Json = False) -> None:
     """List instruments: driver, limits, the state they are in when a controller is at work, and why nothing is sent to them."""
-    from controller.cli.laboratories import status_of
+    from controller.verbs.instruments import list_instruments as listed
 
-    interlocks: list[dict[str, Any]] = []
-    with readers(store) as opened:
-        rows: dict[tuple[str, str, str], dict[str, Any]] = {}
-        for url, reader in opened:
-            disabled = {
-                (row["lab"], row["name"]): f"disabled by {row['changed_by']}: {row['reason']}"
-                for row in reader.instrument_rows() if not row["enabled"]
-            }  # fmt: skip
-            labs: dict[str, dict[str, Any]] = {}
-            for campaign in reader.campaigns():
-                lab = reader.definition(campaign["id"])["lab"]
-                status = labs.setdefault(lab["lab"], status_of(url, lab["lab"]))
-                states = {i["instrument"]: i for i in status.get("instruments", ())}
-                for name, spec in lab["instruments"].items():
-                    held = disabled.get((lab["lab"], name), "")
-                    row = rows.setdefault((url, lab["lab"], name), _row(lab, name, spec, states.get(name, {}), held))
-                    row["campaigns"].append(campaign["name"])
-            interlocks += [{"lab": lab, **lock} for lab, status in labs.items() for lock in status.get("interlocks", ())]
+    with readers(store_urls(store)) as opened:
+        rows, interlocks = listed(opened)
     columns = [
         Column(k) for k in ("instrument", "lab", "driver", "state", "held", "limits", "capacity", "campaigns", "data")
     ]
     print_rows(
-        list(rows.values()), columns, as_json=json, title="Instruments",
+        rows, columns, as_json=json, title="Instruments",
         empty="No instruments yet: they appear with the first campaign.",
     )  # fmt: skip
     if interlocks and not json:
@@ -80,11 +64,12 @@ def stop(
 
     Each driver confirms for itself. Exit code 1 when one has not: go and look.
     """
-    from controller.cli.laboratories import chosen, stop_all
+    from controller.verbs.laboratories import chosen, stop_all
+    from controller.verbs.requests import who
 
     patience = timeout if mode is StopMode.NOW or timeout != 5.0 else 3600.0
-    places = chosen(store, names or [], every=every, lab=lab)
-    _show("stopped", stop_all(places, mode=mode.value, timeout_s=patience), as_json=json)
+    places = chosen(store_urls(store), names or [], every=every, lab=lab)
+    _show("stopped", stop_all(places, mode=mode.value, timeout_s=patience, by=who()), as_json=json)
 
 
 @app.command()
@@ -92,10 +77,11 @@ def resume(
     names: Names = None, every: Every = False, lab: Lab = None, timeout: Timeout = 5.0, store: Store = None, json: Json = False
 ) -> None:
     """Lift the stop that holds instruments; what waits for them goes on."""
-    from controller.cli.laboratories import chosen, resume_all
+    from controller.verbs.laboratories import chosen, resume_all
+    from controller.verbs.requests import who
 
-    places = chosen(store, names or [], every=every, lab=lab, one_each=True)
-    _show("resumed", resume_all(places, timeout_s=timeout), as_json=json)
+    places = chosen(store_urls(store), names or [], every=every, lab=lab, one_each=True)
+    _show("resumed", resume_all(places, timeout_s=timeout, by=who()), as_json=json)
 
 
 @app.command()
@@ -123,9 +109,10 @@ def enable(
 
 
 def _switch(name: str, lab: str | None, store: str | None, *, enabled: bool, reason: str, as_json: bool) -> None:
-    from controller.cli.laboratories import switch
+    from controller.verbs.laboratories import switch
+    from controller.verbs.requests import who
 
-    where, text = switch(store, name, lab, enabled=enabled, reason=reason)
+    where, text = switch(store_urls(store), name, lab, enabled=enabled, reason=reason, by=who())
     word = "enabled" if enabled else "disabled"
     if as_json:
         print_json({"instrument": name, "lab": where, "enabled": enabled, "reason": reason, "answer": text})
@@ -139,15 +126,3 @@ def _show(word: str, rows: list[dict[str, Any]], *, as_json: bool) -> None:
     print_rows(rows if as_json else shown, columns, as_json=as_json, empty="Nothing is at work: no driver, no controller.")
     if not all(row["confirmed"] for row in rows):
         raise typer.Exit(1)
-
-
-def _row(
-    lab: dict[str, Any], name: str, spec: dict[str, Any], status: dict[str, Any], disabled: str
-) -> dict[str, Any]:
-    return {
-        "instrument": name, "lab": lab["lab"], "driver": spec["driver"], "state": status.get("state", "not at work"),
-        "held": status.get("held") or disabled, "enabled": not disabled,
-        "limits": {k: f"{low:g}…{high:g}" for k, (low, high) in spec.get("limits", {}).items()},
-        "capacity": spec.get("capacity", 1), "campaigns": [], "data": mark(lab["simulated"]),
-        "simulated": bool(lab["simulated"]),
-    }  # fmt: skip

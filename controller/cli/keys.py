@@ -10,8 +10,8 @@ import typer
 
 from controller.cli.options import Json, Store
 from controller.cli.render import Column, print_json, print_rows
-from controller.cli.stores import readers, show_url
 from controller.errors import ConflictError, UnknownNameError
+from controller.verbs.stores import readers, show_url, store_urls
 
 if TYPE_CHECKING:
     from controller.domain.access import AccessKey
@@ -72,7 +72,7 @@ def list_keys(store: Store = None, json: Json = False) -> None:
 
     now = time.time()
     rows: list[dict[str, Any]] = []
-    with readers(store) as opened:
+    with readers(store_urls(store)) as opened:
         for url, reader in opened:
             for row in reader.access_key_rows():
                 ends = row["revoked_at"]
@@ -160,10 +160,10 @@ def _enter(
     path: Path | None, *, until: dict[str, float] | None = None, as_json: bool,
 ) -> None:  # fmt: skip
     """Enter a key: one made elsewhere, or a new pair, whose file takes its place only when the store holds it."""
-    from controller.cli.requests import who
     from controller.domain.access import AccessKey, KeyKind
     from controller.domain.ids import new_id
     from controller.store.access import KeyChange
+    from controller.verbs.requests import who
     from instruments.transport.keys import new_pair, read_public_key, write_pair
 
     now = time.time()

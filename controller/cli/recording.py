@@ -14,8 +14,8 @@ import typer
 
 from controller.cli.options import Json, Store
 from controller.cli.render import Column, clean, print_json, print_rows
-from controller.cli.stores import show_url, store_urls
 from controller.errors import ConflictError, UnknownNameError
+from controller.verbs.stores import show_url, store_urls
 
 app = typer.Typer()
 

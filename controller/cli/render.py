@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from controller.verbs.requests import Answer
+
 PIPED_WIDTH = 250
 """Columns of a table that goes into a file or a pipe, where nothing tells the width."""
 
@@ -136,6 +138,14 @@ def print_facts(facts: Mapping[str, Any], *, title: str | None = None) -> None:
     if title:
         out.print(Text(title, style="bold"))
     out.print(grid)
+
+
+def report(campaign: str, url: str, answer: Answer, *, as_json: bool, more: Mapping[str, Any] | None = None) -> None:
+    """Print what became of a request; `more` stands beside it in the JSON."""
+    if as_json:
+        print_json({**answer.told(campaign, url), **(more or {})})
+    else:
+        print(f"{campaign}: {answer.text}")
 
 
 def mark(simulated: object) -> str:

@@ -11,7 +11,7 @@ import typer
 from controller.cli.options import Device, DeviceOption, Store
 from controller.cli.options import Json as JsonOption
 from controller.cli.render import console, print_json
-from controller.cli.stores import show_url
+from controller.verbs.stores import show_url
 
 if TYPE_CHECKING:
     from controller.domain.campaign import Definition

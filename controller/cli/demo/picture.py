@@ -7,8 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from controller.cli.results import best_rows, has_result
 from controller.errors import MissingExtraError
+from controller.verbs.results import best_rows, has_result
 
 INK, GREY, FRONT, SHADE = "#222222", "#9a9a9a", "#0b6e4f", "#d8ede5"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -47,13 +47,13 @@ def store_urls(store: str | None) -> list[str]:
 
 
 @contextmanager
-def readers(store: str | None) -> Iterator[list[tuple[str, Reader]]]:
-    """Open every store to look into; a store that does not exist yet reads as empty."""
+def readers(urls: Sequence[str]) -> Iterator[list[tuple[str, Reader]]]:
+    """Open stores to look into; a store that does not exist yet reads as empty."""
     from controller.store.reading import open_reader
 
     opened: list[tuple[str, Reader]] = []
     try:
-        for url in store_urls(store):
+        for url in urls:
             opened.append((url, open_reader(url)))
         yield opened
     finally:
@@ -62,19 +62,23 @@ def readers(store: str | None) -> Iterator[list[tuple[str, Reader]]]:
 
 
 @contextmanager
-def find(store: str | None, campaign: str) -> Iterator[Found]:
+def find(urls: Sequence[str], campaign: str) -> Iterator[Found]:
     """Find a campaign by name or id.
+
+    Args:
+        urls: The stores to look into.
+        campaign: Its name or id.
 
     Raises:
         UnknownNameError: If no store has it; the message names those that come close.
-        ConflictError: If both of the user's own stores have one of that name.
+        ConflictError: If two of the stores have one of that name.
     """
-    with readers(store) as opened:
+    with readers(urls) as opened:
         every = [(url, reader, row) for url, reader in opened for row in reader.campaigns()]
         hits = [Found(*entry) for entry in every if campaign in (entry[2]["name"], entry[2]["id"])]
         if len(hits) > 1:
             places = " and ".join(show_url(hit.url) for hit in hits)
-            raise ConflictError(f"campaign {campaign!r} is in two stores, {places}; say which with --store")
+            raise ConflictError(f"campaign {campaign!r} is in two stores, {places}; say which with --store, or give its id")
         if not hits:
             raise UnknownNameError(_unknown(campaign, [row["name"] for _, _, row in every], [url for url, _ in opened]))
         yield hits[0]

@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from controller.cli.render import print_json
-from controller.cli.stores import Found, show_url
 from controller.errors import CampaignLockedError, ConflictError
+from controller.verbs.stores import Found, show_url
 
 if TYPE_CHECKING:
     from controller.domain.campaign import Definition
@@ -32,6 +31,10 @@ class Answer:
     text: str
     waiting: bool = False
 
+    def told(self, campaign: str, url: str) -> dict[str, Any]:
+        """Return it as JSON data; `url` is that of the campaign's store."""
+        return {"campaign": campaign, "answered": not self.waiting, "answer": self.text, "store": show_url(url)}
+
 
 def who() -> str:
     """Return who asks, for the log: user, machine and process."""
@@ -42,7 +45,9 @@ def who() -> str:
     return f"{user}@{socket.gethostname()} (process {os.getpid()})"
 
 
-def ask(store: Store, verb: str, campaign: str | None, argument: dict[str, Any], *, timeout_s: float) -> Answer:
+def ask(
+    store: Store, verb: str, campaign: str | None, argument: dict[str, Any], *, by: str, timeout_s: float
+) -> Answer:
     """Write a request and wait for its answer.
 
     Args:
@@ -50,12 +55,13 @@ def ask(store: Store, verb: str, campaign: str | None, argument: dict[str, Any],
         verb: What is asked.
         campaign: Id of the campaign it is about, None where there is none yet.
         argument: Details.
+        by: Who asks; it is kept beside the request.
         timeout_s: Patience [s].
 
     Raises:
         ConflictError: If the controller answered that it cannot be done.
     """
-    request = store.ask(verb, campaign, argument, who())
+    request = store.ask(verb, campaign, argument, by)
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         row = store.reader.request(request)
@@ -77,28 +83,36 @@ def at_work(store: Store, campaign: str) -> bool:
         return True
 
 
-def steer(found: Found, verb: str, argument: dict[str, Any], *, timeout_s: float, as_json: bool) -> None:
-    """Ask the controller that holds a campaign and print its answer; without one the request waits for the next."""
+def steer(found: Found, verb: str, argument: dict[str, Any], *, by: str, timeout_s: float) -> Answer:
+    """Ask the controller that holds a campaign; without one the request waits for the next.
+
+    Args:
+        found: The campaign.
+        verb: What is asked.
+        argument: Details.
+        by: Who asks.
+        timeout_s: Patience with the controller [s].
+
+    Raises:
+        ConflictError: If the controller answered that it cannot be done.
+    """
     from controller.store.opening import Store
 
     with Store.open(found.url) as store:
         if at_work(store, found.name):
-            answer = ask(store, verb, found.id, argument, timeout_s=timeout_s)
-        else:
-            store.ask(verb, found.id, argument, who())
-            answer = Answer(
-                f"{verb} is noted: no controller is at work on this campaign; it takes effect at the next start "
-                f"(labwright daemon start --store {show_url(found.url)}, or labwright run FILE)",
-                waiting=True,
-            )
-    report(found.name, found.url, answer, as_json=as_json)
+            return ask(store, verb, found.id, argument, by=by, timeout_s=timeout_s)
+        store.ask(verb, found.id, argument, by)
+    return Answer(
+        f"{verb} is noted: no controller is at work on this campaign; it takes effect at the next start "
+        f"(labwright daemon start --store {show_url(found.url)}, or labwright run FILE)",
+        waiting=True,
+    )
 
 
 def carry_out(
-    found: Found, verb: str, argument: dict[str, Any], *, here: Here, text: str, timeout_s: float, as_json: bool,
-    more: dict[str, Any] | None = None,
-) -> None:  # fmt: skip
-    """Have a person's word on an experiment booked and print what became of it.
+    found: Found, verb: str, argument: dict[str, Any], *, here: Here, text: str, by: str, timeout_s: float
+) -> Answer:
+    """Have a person's word on an experiment booked.
 
     The controller that holds the campaign is asked; where none does, it is booked here, under the campaign's lock.
 
@@ -108,9 +122,8 @@ def carry_out(
         argument: Details.
         here: Returns the events from the campaign's state, its definition and the time.
         text: What to say when it was booked here.
+        by: Who asks.
         timeout_s: Patience with the controller [s].
-        as_json: Print JSON.
-        more: Stands beside the answer in the JSON.
 
     Raises:
         ConflictError: If it cannot be.
@@ -120,21 +133,10 @@ def carry_out(
 
     with Store.open(found.url) as store:
         if at_work(store, found.name):
-            answer = ask(store, verb, found.id, argument, timeout_s=timeout_s)
-        else:
-            with store.lock_campaign(found.name):
-                state = fold(store.iter_events(found.id))
-                # A simulated lab's clock may be ahead of this one; the log must not go back in time.
-                at = max(time.time(), state.last_at)
-                store.commit_now(here(state, store.definition(found.id), at))
-            answer = Answer(text)
-    report(found.name, found.url, answer, as_json=as_json, more=more)
-
-
-def report(campaign: str, url: str, answer: Answer, *, as_json: bool, more: dict[str, Any] | None = None) -> None:
-    """Print what became of a request; `more` stands beside it in the JSON."""
-    if as_json:
-        told = {"campaign": campaign, "answered": not answer.waiting, "answer": answer.text, "store": show_url(url)}
-        print_json({**told, **(more or {})})
-    else:
-        print(f"{campaign}: {answer.text}")
+            return ask(store, verb, found.id, argument, by=by, timeout_s=timeout_s)
+        with store.lock_campaign(found.name):
+            state = fold(store.iter_events(found.id))
+            # A simulated lab's clock may be ahead of this one; the log must not go back in time.
+            at = max(time.time(), state.last_at)
+            store.commit_now(here(state, store.definition(found.id), at))
+    return Answer(text)

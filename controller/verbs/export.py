@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from controller.cli.stores import Found, show_url
 from controller.errors import UnknownNameError
+from controller.verbs.stores import Found, show_url
 
 FACTS = ("status", "reason", "source", "attempts", "proposed_at", "completed_at", "simulated", "retracted_at", "retracted_reason")
 

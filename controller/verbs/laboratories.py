@@ -18,9 +18,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from controller.cli.stores import readers, show_url, store_urls
 from controller.errors import ConflictError, LabwrightError, UnknownNameError
 from controller.settings import folder_of
+from controller.verbs.stores import readers, show_url
 from instruments.emergency import SOCKET, Confirmation, Mode, resume, stop
 
 _JOURNAL = "journal.db"
@@ -57,12 +57,12 @@ def status_of(url: str, lab: str) -> dict[str, Any]:
 
 
 def chosen(
-    store: str | None, names: Sequence[str], *, every: bool, lab: str | None, one_each: bool = False
+    urls: Sequence[str], names: Sequence[str], *, every: bool, lab: str | None, one_each: bool = False
 ) -> list[Place]:
     """Return the instruments that a command means.
 
     Args:
-        store: The store, or None for both of the user's own.
+        urls: The stores in whose labs they may be.
         names: Of instruments.
         every: All that are at work instead.
         lab: Only of this lab.
@@ -74,7 +74,7 @@ def chosen(
     """
     if bool(names) == every:
         raise ConflictError("say which instruments, by name or with --all (one of the two)")
-    places = [p for url in store_urls(store) for p in _places(url) if lab in (None, p.lab)]
+    places = [p for url in urls for p in _places(url) if lab in (None, p.lab)]
     if every:
         return [p for p in places if p.controlled or (p.folder / SOCKET).exists()]
     found: list[Place] = []
@@ -102,10 +102,10 @@ def _places(url: str) -> list[Place]:
     return found
 
 
-def stop_all(places: Sequence[Place], *, mode: Mode, timeout_s: float) -> list[dict[str, Any]]:
+def stop_all(places: Sequence[Place], *, mode: Mode, timeout_s: float, by: str) -> list[dict[str, Any]]:
     """Stop instruments, all at once, each by the shortest way there is; return a row for each."""
     rows = _order(
-        places, "instrument.stop", {"mode": mode}, timeout_s, lambda folders: stop(folders, mode=mode, timeout_s=timeout_s)
+        places, "instrument.stop", {"mode": mode}, timeout_s, by, lambda folders: stop(folders, mode=mode, timeout_s=timeout_s)
     )
     for place, row in zip(places, rows, strict=True):
         if not row["confirmed"] and place.local:
@@ -113,13 +113,13 @@ def stop_all(places: Sequence[Place], *, mode: Mode, timeout_s: float) -> list[d
     return rows
 
 
-def resume_all(places: Sequence[Place], *, timeout_s: float) -> list[dict[str, Any]]:
+def resume_all(places: Sequence[Place], *, timeout_s: float, by: str) -> list[dict[str, Any]]:
     """Lift the stops of instruments; return a row for each."""
-    return _order(places, "instrument.resume", {}, timeout_s, lambda folders: resume(folders, timeout_s=timeout_s))
+    return _order(places, "instrument.resume", {}, timeout_s, by, lambda folders: resume(folders, timeout_s=timeout_s))
 
 
 def _order(
-    places: Sequence[Place], verb: str, argument: dict[str, Any], timeout_s: float,
+    places: Sequence[Place], verb: str, argument: dict[str, Any], timeout_s: float, by: str,
     direct: Callable[[Iterable[Path]], Coroutine[Any, Any, list[Confirmation]]],
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Reach local drivers over their sockets and the others through their controllers, at the same time."""
@@ -131,7 +131,7 @@ def _order(
     answers: dict[Place, Confirmation] = {}
     with ThreadPoolExecutor(max(1, len(far))) as pool:
         asked = {
-            key: pool.submit(_through_controller, group, verb, argument, timeout_s) for key, group in far.items()
+            key: pool.submit(_through_controller, group, verb, argument, timeout_s, by) for key, group in far.items()
         }
         if near:
             answers |= zip(near, asyncio.run(direct([place.folder for place in near])), strict=True)
@@ -141,17 +141,17 @@ def _order(
 
 
 def _through_controller(
-    places: Sequence[Place], verb: str, argument: dict[str, Any], timeout_s: float
+    places: Sequence[Place], verb: str, argument: dict[str, Any], timeout_s: float, by: str
 ) -> list[Confirmation]:
-    from controller.cli.requests import ask
     from controller.store.opening import Store
+    from controller.verbs.requests import ask
 
     names = [place.instrument for place in places]
     question = {"lab": places[0].lab, "instruments": names, "timeout_s": timeout_s, **argument}
     began = time.monotonic()
     try:
         with Store.open(places[0].url) as store:
-            answer = ask(store, verb, None, question, timeout_s=timeout_s + 1.0)
+            answer = ask(store, verb, None, question, by=by, timeout_s=timeout_s + 1.0)
         found = {} if answer.waiting else {a["instrument"]: Confirmation(**a) for a in json.loads(answer.text)}
         missing = answer.text if answer.waiting else "the controller knows no such instrument"
     except (LabwrightError, ValueError) as error:
@@ -181,7 +181,7 @@ def _note_hold(place: Place) -> str:
     return "; its device was not told, go and look. Its driver will come up stopped"
 
 
-def switch(store: str | None, name: str, lab: str | None, *, enabled: bool, reason: str) -> tuple[str, str]:
+def switch(urls: Sequence[str], name: str, lab: str | None, *, enabled: bool, reason: str, by: str) -> tuple[str, str]:
     """Enable or disable an instrument and have the controller at work, if there is one, take note.
 
     Returns:
@@ -191,23 +191,23 @@ def switch(store: str | None, name: str, lab: str | None, *, enabled: bool, reas
         UnknownNameError: If no campaign uses such an instrument.
         ConflictError: If several labs have one of that name.
     """
-    from controller.cli.requests import ask, who
     from controller.store.opening import Store
     from controller.store.switches import Switch
+    from controller.verbs.requests import ask
 
-    url, lab = _find(store, name, lab)
+    url, lab = _find(urls, name, lab)
     with Store.open(url) as opened:
-        opened.switch_now(Switch(lab, name, enabled, reason, who(), time.time()))
+        opened.switch_now(Switch(lab, name, enabled, reason, by, time.time()))
         if not status_of(url, lab):
             return lab, "no controller is at work in that lab; the next one honours it"
-        answer = ask(opened, "instrument.switched", None, {"lab": lab}, timeout_s=_ANSWER_S)
+        answer = ask(opened, "instrument.switched", None, {"lab": lab}, by=by, timeout_s=_ANSWER_S)
     if answer.waiting:
         return lab, f"written down, but {answer.text}"
     return lab, "the controller honours it from now on"
 
 
-def _find(store: str | None, name: str, lab: str | None) -> tuple[str, str]:
-    with readers(store) as opened:
+def _find(urls: Sequence[str], name: str, lab: str | None) -> tuple[str, str]:
+    with readers(urls) as opened:
         known = {
             (url, entry["lab"], instrument)
             for url, reader in opened

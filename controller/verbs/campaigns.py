@@ -1,0 +1,138 @@
+"""What one can ask of campaigns: look at them, steer them, retract a result, have the books audited."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from controller.errors import ConflictError
+from controller.verbs.requests import Answer, carry_out, steer
+from controller.verbs.stores import Found, find_experiment, show_url
+
+if TYPE_CHECKING:
+    from controller.store.audit import AuditReport
+    from controller.store.reading import Reader
+
+STEERABLE = {
+    "pause": ("running",),
+    "resume": ("paused",),
+    "stop": ("running", "paused"),
+    "abort": ("running", "paused", "stopping"),
+}
+"""From which statuses a verb leads on (as in `domain.experiment`, which is too heavy for a command that only asks)."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A campaign with what is known of it at one moment, as JSON data."""
+
+    found: Found
+    definition: dict[str, Any]
+    experiments: list[dict[str, Any]]
+    alarms: list[dict[str, Any]]
+    best: list[dict[str, Any]]
+
+    def told(self) -> dict[str, Any]:
+        """Return where the campaign stands and what it has reached."""
+        return {
+            **self.found.campaign, "campaign": self.found.name, "best": self.best, "alarms": self.alarms,
+            "definition": self.definition, "store": show_url(self.found.url),
+        }  # fmt: skip
+
+
+def list_campaigns(opened: Sequence[tuple[str, Reader]]) -> list[dict[str, Any]]:
+    """Return the campaigns of some stores (URL and reader of each), newest first, with the store that each is in."""
+    rows = [
+        {"campaign": campaign["name"], **campaign, "store": show_url(url)}
+        for url, reader in opened
+        for campaign in reader.campaigns()
+    ]
+    return sorted(rows, key=lambda row: str(row["created_at"]), reverse=True)
+
+
+def look_at(found: Found) -> View:
+    """Return what is known of a campaign, all of it of one moment."""
+    from controller.verbs.results import best_rows
+
+    reader = found.reader
+    with reader.snapshot():
+        definition, experiments, alarms = reader.definition(found.id), reader.experiments(found.id), reader.alarms(found.id)
+    return View(found, definition, experiments, alarms, best_rows(definition, experiments))
+
+
+def steer_campaign(found: Found, verb: str, *, by: str, timeout_s: float) -> Answer:
+    """Have a campaign paused, resumed, stopped or aborted.
+
+    Args:
+        found: The campaign.
+        verb: One of `STEERABLE`.
+        by: Who asks.
+        timeout_s: Patience with the controller [s].
+
+    Raises:
+        ConflictError: If the campaign does not stand where the verb leads on.
+    """
+    status = found.campaign["status"]
+    if status not in STEERABLE[verb]:
+        raise ConflictError(f"campaign {found.name} is {status}; {verb} is for one that is {' or '.join(STEERABLE[verb])}")
+    return steer(found, verb, {}, by=by, timeout_s=timeout_s)
+
+
+def retract(
+    found: Found, number: str, *, reason: str, undo: bool, by: str, timeout_s: float
+) -> tuple[Answer, list[dict[str, Any]]]:
+    """Take a result out of what the model learns from, or back in.
+
+    Args:
+        found: The campaign.
+        number: Number or id of the experiment.
+        reason: Why; kept beside the result.
+        undo: Take an earlier retraction back.
+        by: Who asks.
+        timeout_s: Patience with the controller [s].
+
+    Returns:
+        The answer, and number and status of each experiment whose proposal rested on the result (none with `undo`).
+
+    Raises:
+        UnknownNameError: If there is no such experiment.
+        ConflictError: If it has no result, is (or is not) retracted already, or no reason is given.
+    """
+    from controller.engine.retracting import retraction_event, retraction_text
+
+    experiment = find_experiment(found, number)
+    argument: dict[str, Any] = {"experiment": int(experiment["number"]), "reason": reason, "undo": undo}
+    rested = found.reader.rested_on(found.id, argument["experiment"])
+    answer = carry_out(
+        found, "retract", argument,
+        here=lambda state, _, at: [retraction_event(state, experiment["id"], argument, at)],
+        text=retraction_text(argument["experiment"], undo, rested), by=by, timeout_s=timeout_s,
+    )  # fmt: skip
+    return answer, [] if undo else rested
+
+
+def audit_campaign(found: Found, *, verify: bool, head: str | None) -> AuditReport:
+    """Fold the log again and compare it with every row and with the drivers' journals.
+
+    Args:
+        found: The campaign.
+        verify: Walk the hash chain of the log too.
+        head: A head noted earlier, which the log must still contain.
+    """
+    from controller.settings import folder_of
+    from controller.store.audit import audit
+
+    return audit(found.reader, found.id, verify=verify, head=head, labs=folder_of(found.url) / "labs")
+
+
+def audit_told(report: AuditReport) -> dict[str, Any]:
+    """Return the outcome of an audit as JSON data."""
+    journals, chain = report.journals, report.verification
+    told: dict[str, Any] = {
+        "balanced": report.balanced, "counts": report.counts, "differences": report.differences,
+        "notes": journals.notes if journals else [], "compared_with_journals": journals.n_compared if journals else 0,
+    }  # fmt: skip
+    if chain is not None:
+        told |= {"head": chain.head, "n_events": chain.n_events, "given_head_at": chain.given_at}
+    return told

@@ -1,0 +1,81 @@
+"""What one can ask of experiments: look at one, and settle what no machine can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from controller.errors import ConflictError
+from controller.verbs.requests import Answer, carry_out, steer
+from controller.verbs.stores import Found, find_experiment
+
+
+def show_experiment(found: Found, number: str) -> dict[str, Any]:
+    """Return an experiment with its proposal, attempts and measurements; a retracted one with what rested on it.
+
+    Raises:
+        UnknownNameError: If the campaign has none of that number or id.
+    """
+    experiment = find_experiment(found, number)
+    if experiment["retracted_at"]:
+        experiment["rested_on"] = found.reader.rested_on(found.id, experiment["number"])
+    return experiment
+
+
+def experiment_told(experiment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `show_experiment` gave as JSON data: of what rested on it the numbers are enough."""
+    rested = experiment.get("rested_on")
+    return {**experiment} if rested is None else {**experiment, "rested_on": [e["number"] for e in rested]}
+
+
+def steer_experiment(found: Found, verb: str, number: str, *, by: str, timeout_s: float) -> Answer:
+    """Have a failed experiment retried or abandoned.
+
+    Args:
+        found: Its campaign.
+        verb: `retry` or `abandon`.
+        number: Number or id of the experiment.
+        by: Who asks.
+        timeout_s: Patience with the controller [s].
+
+    Raises:
+        UnknownNameError: If there is no such experiment.
+        ConflictError: If it has not failed.
+    """
+    experiment = find_experiment(found, number)
+    if experiment["status"] != "failed":
+        raise ConflictError(
+            f"experiment {experiment['number']} of {found.name} is {experiment['status']}; only a failed one can be "
+            f"{'retried' if verb == 'retry' else 'abandoned'}"
+        )
+    return steer(found, verb, {"experiment": int(experiment["number"])}, by=by, timeout_s=timeout_s)
+
+
+def resolve(
+    found: Found, number: str, *, status: str, values: Mapping[str, float], reason: str, by: str, timeout_s: float
+) -> Answer:
+    """Have it booked what became of an unknown experiment.
+
+    Args:
+        found: Its campaign.
+        number: Number or id of the experiment.
+        status: `completed`, `failed` or `abandoned`.
+        values: Objective -> result [its unit]; one for each where it is completed, else none.
+        reason: How it is known; `resolved by …` where nothing is said.
+        by: Who asks.
+        timeout_s: Patience with the controller [s].
+
+    Raises:
+        UnknownNameError: If there is no such experiment.
+        ConflictError: If it is not unknown, or values are missing or too many.
+    """
+    from controller.engine.resolving import resolve_events
+
+    argument: dict[str, Any] = {
+        "status": status, "values": dict(values), "reason": reason or f"resolved by {by}",
+        "experiment": int(find_experiment(found, number)["number"]),
+    }  # fmt: skip
+    return carry_out(
+        found, "resolve", argument, here=lambda state, definition, at: resolve_events(state, definition, argument, at),
+        text=f"experiment {argument['experiment']} is {status}", by=by, timeout_s=timeout_s,
+    )  # fmt: skip
