@@ -56,9 +56,12 @@ def reached_here(address: str) -> str:
 
 def split_address(address: str) -> tuple[str, int]:
     """Return host and port of `tcp://HOST:PORT`. Raises `AddressError`."""
-    parts = urlsplit(address)
-    host, _, port = parts.netloc.rpartition(":")
-    if parts.scheme != "tcp" or not host or not (port.isascii() and port.isdigit()) or int(port) > 65535 or parts.path:
+    try:
+        scheme, netloc, *rest = urlsplit(address)
+    except ValueError:  # a bracket without its other, letters that stand for others
+        raise AddressError(f"address {address!r} is not of the form {_FORM}") from None
+    host, _, port = netloc.rpartition(":")
+    if scheme != "tcp" or not host or not (port.isascii() and port.isdigit()) or int(port) > 65535 or any(rest):
         raise AddressError(f"address {address!r} is not of the form {_FORM}")
     if not all(c.isascii() and (c.isalnum() or c in "-._*") for c in host):
         raise AddressError(f"address {address!r}: {host!r} is neither an IPv4 number nor a name; expected {_FORM}")

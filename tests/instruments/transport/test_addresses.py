@@ -18,6 +18,7 @@ from instruments.transport.zeromq import ZeroMQClient, ZeroMQServer
     [
         "tcp://*:5555", "tcp://0.0.0.0:5555", "tcp://10.0.0.5:5555", "tcp://example.org:5555", "tcp://127.0.0.1",
         "ipc:///tmp/x", "tcp://127.0.0.1.evil.org:1", "tcp://127.0.0.1:99999", "", "tcp://[::]:1", "tcp://0177.0.0.1:1",
+        "tcp://[::1", "tcp://\u2100:1", "tcp://127.0.0.1:1?x", "tcp://127.0.0.1:1#x", "tcp://127.0.0.1:1/",
     ],
 )  # fmt: skip
 def test_address_beyond_this_machine_is_refused(address: str) -> None:
