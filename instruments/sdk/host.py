@@ -12,10 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from instruments.clock import Clock
-from instruments.errors import ActionCancelledError, ActionError, DriverDefinitionError
+from instruments.errors import (
+    ActionCancelledError,
+    ActionError,
+    DriverDefinitionError,
+    FrameTooLargeError,
+    MeasurementInvalidError,
+)
 from instruments.protocol.capabilities import Capabilities
+from instruments.protocol.codec import encode
 from instruments.protocol.driver_session import Rejection
-from instruments.protocol.messages import Command
+from instruments.protocol.messages import Command, Finished
 from instruments.protocol.outputs import EndReason
 from instruments.protocol.records import AttemptRecord
 from instruments.protocol.values import FaultCode, Faulted, Outcome, Succeeded, shorten
@@ -307,7 +314,12 @@ class ActionHost:
         else:
             returned = await self._calls.call(_unless_ended(action.handler), context, **record.arguments)
         values = check_returned(returned, described, action.name)
-        return Succeeded(values=values, started_at=context.started_at, finished_at=self._clock.time())
+        outcome = Succeeded(values=values, started_at=context.started_at, finished_at=self._clock.time())
+        try:
+            encode(Finished(attempt=record.attempt, outcome=outcome))
+        except FrameTooLargeError as error:  # noted as it is it could be offered for ever and never arrive
+            raise MeasurementInvalidError(f"action {action.name!r}: {error}", retryable=False) from error
+        return outcome
 
     def _judge(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +28,9 @@ from instruments.client import (
 )
 from instruments.errors import NotConnectedError
 from instruments.protocol.values import FaultCode, Faulted, MeasuredValue, Scalar, Succeeded
+from instruments.sdk.action import Action
+from instruments.sdk.driver import Driver
+from instruments.sdk.quantity import Quantity
 from instruments.transport.base import ClientTransport
 from instruments.transport.memory import MemoryNetwork
 from instruments.transport.zeromq import ZeroMQClient, ZeroMQServer
@@ -229,6 +232,31 @@ async def test_async_action_that_blocks_its_loop_does_not_silence_the_wire() -> 
         place.hub.stop("bench")
         await next_event(place.events, StopConfirmed)
         assert time.monotonic() - asked < 1.0
+
+
+class Talker(Driver):
+    """Returns more text than fits into a message, each value of which does."""
+
+    simulated = True
+
+    def actions(self) -> Mapping[str, Action]:
+        returns = {f"v{i}": Quantity(kind="str") for i in range(200)}
+        return {
+            "dump": Action("dump", lambda ctx: dict.fromkeys(returns, "\x01" * 2000), {}, returns, (0.0, 5.0), "consumes"),
+            "read": Action("read", lambda ctx: {}, {}, {}, (0.0, 5.0), "safe"),
+        }
+
+
+async def test_result_too_large_for_the_wire_is_a_fault_and_holds_nothing_up() -> None:
+    async with _place("memory") as place, serving(Talker(), place.client("bench", "b1")):
+        await next_event(place.events, LinkUp)
+        place.hub.command("bench", Command(attempt="a1", action="dump"))
+        place.hub.command("bench", Command(attempt="a2", action="read"))
+        outcome = (await next_event(place.events, AttemptFinished, attempt="a1")).outcome
+        assert isinstance(outcome, Faulted)
+        assert (outcome.code, outcome.retryable) == (FaultCode.measurement_invalid, False)
+        assert "the wire takes 1048576; send fewer values" in outcome.message
+        assert isinstance((await next_event(place.events, AttemptFinished, attempt="a2")).outcome, Succeeded)
 
 
 async def test_cancel_ends_one_attempt() -> None:
