@@ -145,8 +145,11 @@ class RehearsedJournal(Journal):
 
     def hold(self, request: str | None) -> None:
         """See `Journal.hold`."""
-        if not self._life.dead():
-            super().hold(request)
+        if self._life.dead():
+            return
+        if self._director.disk_is_full(self._instrument):
+            raise JournalError(f"journal {self.path}: rehearsed: the disk is full")
+        super().hold(request)
 
 
 def _stage(record: AttemptRecord) -> str:

@@ -135,6 +135,7 @@ class DriverServer:
         self._connecting: asyncio.Task[None] | None = None
         self._stop_socket = None if journal.path is None else StopSocket(journal.path.parent / SOCKET, self._answer)
         self._asked_to_stop: list[asyncio.Future[Stopped]] = []
+        self._hold_is_noted = True
         self._quiet_log = RateLimitedLog(log, per_minute=10)
 
     @property
@@ -213,6 +214,8 @@ class DriverServer:
     async def _tick(self) -> None:
         while True:
             try:
+                if not self._hold_is_noted:
+                    self._write_hold(self._session.held)
                 self._perform(self._session.tick(time.monotonic()))
             except Exception:  # as in `_receive`
                 self._quiet_log.exception("tick failed")
@@ -278,8 +281,11 @@ class DriverServer:
         try:
             self._journal.hold(request)
         except JournalError:
-            # The hold is in force in this process all the same; only a restart would forget it.
+            # It is in force in this process all the same; only a restart would forget it. So it is tried again.
+            self._hold_is_noted = False
             self._quiet_log.exception("the hold could not be noted")
+        else:
+            self._hold_is_noted = True
 
     def _begin(self, record: AttemptRecord, recovering: bool) -> None:
         async def carry_out() -> None:
@@ -304,6 +310,8 @@ class DriverServer:
         complaint, *_ = await asyncio.gather(self._bounded(name, called), *executions, return_exceptions=True)
         stuck = tuple(attempt for attempt in attempts if attempt in self._session.stuck)
         text = complaint if isinstance(complaint, str) else repr(complaint)
+        if not self._hold_is_noted:
+            text = "; ".join(filter(None, (text, "the stop could not be noted in the journal: a restart would forget it")))
         self._perform(self._session.stop_done(stuck, text, time.monotonic()))
 
     async def _bounded(self, name: str, called: asyncio.Future[Any]) -> str:

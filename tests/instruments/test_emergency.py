@@ -15,8 +15,10 @@ import pytest
 
 from instruments.client import InstrumentHub
 from instruments.emergency import SOCKET, Confirmation, look, reachable, resume, stop
+from instruments.errors import JournalError
 from instruments.protocol.driver_session import DriverTiming
 from instruments.protocol.messages import Command, Ping, Stop
+from instruments.sdk.journal import Journal
 from instruments.sdk.stop_socket import StopSocket
 from instruments.transport.memory import MemoryNetwork
 from tests.instruments.devices import Bench
@@ -113,6 +115,28 @@ async def test_hold_outlasts_the_process_that_was_stopped(tmp_path: Path) -> Non
         seen = await look(folder)
         assert seen is not None
         assert seen["state"] == "stopped"
+
+
+async def test_hold_that_a_full_disk_kept_out_is_noted_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, journal = MemoryNetwork(), tmp_path / "bench" / "journal.db"
+    proper, room = Journal.hold, False
+
+    def hold(self: Journal, request: str | None) -> None:
+        if not room:
+            raise JournalError("the disk is full")
+        proper(self, request)
+
+    monkeypatch.setattr(Journal, "hold", hold)
+    async with serving(Bench(), network.client("bench", "boot1"), journal=journal) as server:
+        await until(journal.with_name(SOCKET).exists)
+        (answer,) = await stop([journal.parent])
+        assert answer.confirmed
+        assert "could not be noted in the journal: a restart would forget it" in answer.message
+        assert (server.session.held is not None, server._journal.held) == (True, None)
+        room = True
+        await until(lambda: server._journal.held == server.session.held)
 
 
 async def test_driver_that_is_just_being_started_is_waited_for(tmp_path: Path) -> None:
