@@ -23,7 +23,7 @@ from controller.engine.interlocks import Interlocks
 from controller.engine.looking import Look, Looking
 from controller.engine.recorder import FOLDER as FLIGHT
 from controller.engine.recorder import FlightRecorder
-from controller.engine.stopping import resume_instruments, stop_instruments
+from controller.engine.stopping import STANDING, resume_instruments, stop_instruments
 from controller.errors import CampaignLockedError, ConflictError
 from controller.measure.allocation import Allocation
 from controller.measure.holds import Hold, Holds
@@ -31,7 +31,6 @@ from controller.settings import flight_bytes
 from instruments.client import Expected, HubEvent, InstrumentHub, InstrumentStateChanged, Link, LinkUp
 from instruments.clock import Clock, ScaledClock, SystemClock, clock_from_text
 from instruments.emergency import Confirmation, Mode
-from instruments.errors import TransportError
 from instruments.protocol.capabilities import ActionDescription
 from instruments.protocol.messages import Command
 from instruments.transport.addresses import reached_here
@@ -50,10 +49,6 @@ STATUS_S = 2.0
 """How often `status.json` is renewed for those who only look [real s]."""
 LEAST_STATUS_S = 0.1
 """Pause after it was renewed, however much changes [real s]."""
-
-
-_STANDING = ("stopping", "stopped")
-"""States of an instrument that somebody has stopped."""
 
 
 class Owner(Protocol):
@@ -144,20 +139,22 @@ class LabSession:
 
         Raises:
             CampaignLockedError: If another controller works in this lab.
-            TransportError: If the endpoint cannot be listened on.
+            TransportError: If the endpoint cannot be listened on, or a key cannot be used.
+            StoreError: If the list of keys cannot be read.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(self.folder / "controller.lock", self.spec.lab)
         try:
             self._admit_own_drivers()
             address = await self._hub.start()
-        except TransportError:
+            server_key = "" if self._keys is None else self._keys.pair.public
+            write_rendezvous(self.folder / "rendezvous.json", reached_here(address), self._hub.session, server_key)
+        except BaseException:  # whatever it is, keys or a store that cannot be read, a full disk: the lab is free for the next one
+            await self._hub.close()
             self._lock.close()
             raise
         if self.recorder is not None:
             self.recorder.start(self._hub.chapter)
-        server_key = "" if self._keys is None else self._keys.pair.public
-        write_rendezvous(self.folder / "rendezvous.json", reached_here(address), self._hub.session, server_key)
         self._tasks = [
             asyncio.create_task(self._route(), name=f"lab {self.spec.lab}: reports"),
             asyncio.create_task(self._publish(), name=f"lab {self.spec.lab}: status"),
@@ -199,8 +196,7 @@ class LabSession:
         for name in self.spec.instruments:
             for attempt in owner.open_attempts(name):
                 self.allocation.hold(name, attempt.id)
-            if self.connected(name):
-                self._inquire(name, owner)
+            self._inquire(name, owner)
 
     def leave(self, owner: Owner) -> None:
         """Take a campaign out."""
@@ -284,7 +280,7 @@ class LabSession:
     def hold(self, instrument: str) -> Hold | None:
         """Return why nothing may be dispatched to `instrument` although it may be free, None if nothing speaks against it."""
         link = self.link(instrument)
-        if link is not None and link.state in _STANDING:
+        if link is not None and link.state in STANDING:
             return Hold(f"stopped; labwright instrument resume {instrument} --lab {self.spec.lab}")
         return self._holds.of(instrument)
 
@@ -323,13 +319,14 @@ class LabSession:
         self.hold_changes += 1
         self._news.set()
         for owner in self._owners:
-            if self.hold(instrument) is None and self.connected(instrument):
+            if self.hold(instrument) is None:
                 self._inquire(instrument, owner)
             owner.wake()
 
     def _inquire(self, instrument: str, owner: Owner) -> None:
+        """Ask a driver for a campaign's open attempts; one that is away, again since it was heard of, is asked when it is back."""
         attempts = [a.id for a in owner.open_attempts(instrument)]
-        if attempts:
+        if attempts and self.connected(instrument):
             self._hub.inquire(instrument, tuple(attempts))
 
     async def _route(self) -> None:
@@ -339,14 +336,14 @@ class LabSession:
                 continue
             if isinstance(event, LinkUp):
                 self.hold_changes += 1
-                if event.hello.state in _STANDING:  # it came back stopped: what waits is sent when it stands still no more
+                if event.hello.state in STANDING:  # it came back stopped: what waits is sent when it stands still no more
                     self._stood_still.add(event.instrument)
                 for owner in self._owners:
                     self._inquire(event.instrument, owner)
             elif isinstance(event, InstrumentStateChanged) and (
-                event.state in _STANDING or event.instrument in self._stood_still
+                event.state in STANDING or event.instrument in self._stood_still
             ):
-                (self._stood_still.add if event.state in _STANDING else self._stood_still.discard)(event.instrument)
+                (self._stood_still.add if event.state in STANDING else self._stood_still.discard)(event.instrument)
                 self._freed_or_held(event.instrument)
             for owner in self._concerned(event):
                 owner.post(event)

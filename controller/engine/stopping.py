@@ -10,9 +10,12 @@ import asyncio
 import time
 from collections.abc import Iterable
 
-from instruments.client import EventStream, InstrumentHub, InstrumentStateChanged, LinkUp, StopConfirmed
+from instruments.client import EventStream, HubEvent, InstrumentHub, InstrumentStateChanged, LinkUp, StopConfirmed
 from instruments.emergency import Confirmation, Mode
 from instruments.errors import NotConnectedError
+
+STANDING = ("stopping", "stopped")
+"""States of an instrument that somebody has stopped."""
 
 
 async def stop_instruments(
@@ -81,8 +84,7 @@ async def resume_instruments(
             async with asyncio.timeout(timeout_s):
                 while len(found) < len(set(names)):
                     event = await anext(events)
-                    free = isinstance(event, InstrumentStateChanged) and event.state not in ("stopped", "stopping")
-                    if (free or isinstance(event, LinkUp)) and event.instrument in names:
+                    if _tells_that_it_is_free(event) and event.instrument in names:
                         found.setdefault(event.instrument, Confirmation(event.instrument, True, time.monotonic() - began))
         except TimeoutError:
             message = "its driver has not confirmed in time"
@@ -90,3 +92,10 @@ async def resume_instruments(
     finally:
         events.close()
     return [found[name] for name in names]
+
+
+def _tells_that_it_is_free(event: HubEvent) -> bool:
+    """Say whether an instrument shows with this that no stop holds it; one whose driver comes back can still be stopped."""
+    if isinstance(event, InstrumentStateChanged):
+        return event.state not in STANDING
+    return isinstance(event, LinkUp) and event.hello.held is None

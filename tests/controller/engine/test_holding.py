@@ -16,8 +16,9 @@ from controller.domain.lab import InstrumentSpec, InterlockSpec, LabSpec, StepSp
 from controller.domain.state import Attempt
 from controller.engine.session import LabSession
 from controller.measure.interlock import Interlock
-from instruments.client import AttemptReported, AttemptStarted, HubEvent, InstrumentStateChanged, LinkUp
+from instruments.client import AttemptReported, AttemptStarted, HubEvent, InstrumentStateChanged, LinkDown, LinkUp
 from instruments.emergency import stop
+from instruments.protocol.outputs import Emit
 from instruments.transport.zeromq import ZeroMQClient
 from simulators.devices.sensor import SensorDriver
 from tests.instruments.devices import Bench
@@ -217,3 +218,51 @@ async def test_reading_that_breaks_in_our_own_hands_holds_and_is_tried_again(
             broken.setattr(Interlock, "due", lambda *_: 1 / 0)
             await until(lambda: "it cannot be read: ZeroDivisionError" in (session.hold("bench-0") or hold).reason)
         await until(lambda: session.accepts("bench-0"))
+
+
+async def test_driver_that_comes_and_goes_in_one_breath_does_not_make_the_lab_deaf(tmp_path: Path) -> None:
+    async with lab(tmp_path) as (session, _, _):
+        campaign = Campaign(session)
+        session.join(campaign)
+        campaign.commit("a", "bench-0")
+        link = session.link("bench-0")
+        assert link is not None
+        assert link.hello is not None
+        for event in session._hub._sessions["bench-0"].cut("its farewell came with its hello"):
+            assert isinstance(event, Emit)
+            session._reports.put(LinkUp("bench-0", link.hello))
+            session._reports.put(event.event)
+        await until(lambda: any(isinstance(event, LinkDown) for event in campaign.heard))
+
+
+async def test_driver_that_comes_back_still_stopped_confirms_no_resume(tmp_path: Path) -> None:
+    async with lab(tmp_path) as (session, _, _):
+        assert (await session.stop(["bench-0"], mode="now", timeout_s=5.0))[0].confirmed
+        link = session.link("bench-0")
+        assert link is not None
+        assert link.hello is not None
+        still, free = (LinkUp("bench-0", link.hello.model_copy(update={"held": held})) for held in ("r", None))
+        session._hub._sessions["bench-0"].resume = lambda now: []  # type: ignore[method-assign]  # it is lost on its way
+        for event, confirmed in ((still, False), (free, True)):
+            waiting = asyncio.create_task(session.resume(["bench-0"], timeout_s=0.3))
+            await asyncio.sleep(0)
+            for stream in session._hub._streams:
+                stream.put(event)
+            (answer,) = await waiting
+            assert answer.confirmed == confirmed
+
+
+async def test_lab_that_could_not_be_begun_is_free_for_the_next_try(tmp_path: Path) -> None:
+    spec = LabSpec(
+        lab="lab", instruments={"bench": InstrumentSpec(driver="x")}, simulated=True,
+        protocol=(StepSpec(step="s", instrument="bench", action="react"),),
+    )  # fmt: skip
+    (tmp_path / "rendezvous.json").mkdir()  # it cannot be written, as on a full disk
+    failed = LabSession(spec, tmp_path, processes=False)
+    with pytest.raises(OSError, match="rendezvous"):
+        await failed.start()
+    (tmp_path / "rendezvous.json").rmdir()
+    session = LabSession(spec, tmp_path, processes=False)
+    await session.start()
+    await session.close(patience_s=0.0)
+    assert failed._hub is not session._hub
