@@ -117,8 +117,8 @@ class Journal:
         Raises:
             JournalError: If it could not be written.
         """
-        if record.acknowledged_at is not None and record.attempt.startswith(READING):
-            # One every few seconds, for weeks: nobody will ask for it again.
+        if record.attempt.startswith(READING) and record.phase in ("acknowledged", "rejected"):
+            # One every few seconds, for weeks, also of an instrument that is stopped: nobody will ask for it again.
             self._execute("DELETE FROM attempts WHERE attempt = ?", (record.attempt,))
             return
         values = (

@@ -12,8 +12,8 @@ import pytest
 
 from instruments.errors import JournalCorruptError, JournalError, JournalLockedError
 from instruments.protocol.records import AttemptRecord, rejected_record
-from instruments.protocol.values import FaultCode, Faulted, MeasuredValue, Succeeded
-from instruments.sdk.journal import Journal
+from instruments.protocol.values import READING, FaultCode, Faulted, MeasuredValue, Succeeded
+from instruments.sdk.journal import Journal, JournalReader
 
 
 def record(attempt: str = "a1", at: float = 1.5) -> AttemptRecord:
@@ -45,6 +45,19 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
     assert type(journal.get("a1").arguments["n"]) is int  # type: ignore[union-attr]
     assert journal.get("other") is None
     journal.close()
+
+
+def test_readings_leave_nothing_behind_once_they_are_settled(tmp_path: Path) -> None:
+    # One every few seconds for weeks, turned down for as long as its instrument is stopped.
+    path = tmp_path / "journal.db"
+    journal = Journal(path, instrument="i")
+    done = record(READING + "1").finished(Faulted(code=FaultCode.stopped, message="x"), 8.0)
+    for written in (done, done.acknowledged(9.0), rejected_record(READING + "2", "run", "stopped", "held", 6.0)):
+        journal.write(written)
+    journal.write(record(READING + "3").started(2.0))
+    journal.close()
+    with JournalReader(path) as reader:
+        assert [r.attempt for r in reader.records()] == [READING + "3"]
 
 
 def test_second_process_is_refused_until_the_first_is_dead(tmp_path: Path) -> None:
