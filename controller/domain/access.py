@@ -21,6 +21,11 @@ class Role(StrEnum):
     OPERATE = "operate"
     ADMINISTER = "administer"
 
+    def includes(self, other: Role) -> bool:
+        """Say whether whoever has this role may do what the other one may."""
+        order = list(Role)
+        return order.index(self) >= order.index(other)
+
 
 @dataclass(frozen=True)
 class AccessKey:

@@ -23,6 +23,7 @@ from controller.store.reading import Reader
 from controller.store.records import CampaignRecord, Request
 from controller.store.schema import make_engine, prepare
 from controller.store.switches import Switch
+from controller.store.tokens import TokenChange
 from controller.store.writing import Writer
 
 
@@ -212,6 +213,16 @@ class Store:
     def access_keys(self) -> list[AccessKey]:
         """Return the list of keys, oldest first."""
         return [access_key(row) for row in self.reader.access_key_rows()]
+
+    # Tokens
+
+    def change_tokens(self, change: TokenChange) -> None:
+        """Enter or revoke tokens; blocking, durable when it returns.
+
+        Raises:
+            ConflictError: If a valid token of its name is on the list.
+        """
+        self._writer.submit(change).result()
 
     # Steering a running controller
 

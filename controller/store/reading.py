@@ -402,12 +402,17 @@ class Reader:
             campaign_id,
         )
 
-    # Keys
+    # Keys and tokens
 
     def access_key_rows(self) -> list[Row]:
         """Return the list of keys as it is stored, oldest first; times are real, `instruments` is JSON."""
         columns = "id kind name public_key instruments role created_at created_by revoked_at"
         return self._dicts("access_key", columns, "ORDER BY created_at, id")
+
+    def access_token_rows(self) -> list[Row]:
+        """Return the list of tokens as it is stored, oldest first; times are real, of each token there is only the hash."""
+        columns = "id name role digest created_at created_by expires_at revoked_at"
+        return self._dicts("access_token", columns, "ORDER BY created_at, id")
 
     # Log, alarms, requests
 

@@ -240,3 +240,21 @@ class AccessKeyRow(Row, table=True):
     created_by: str
     revoked_at: float | None
     """When it ceases, or ceased, to be valid."""
+
+
+class AccessTokenRow(Row, table=True):
+    """A token and what it allows; times are real, not lab time. Tokens are revoked, never deleted."""
+
+    __tablename__ = "access_token"
+
+    id: str = Field(primary_key=True)
+    name: str
+    """Whose it is."""
+    role: str
+    """`look`, `operate` or `administer`."""
+    digest: str = Field(unique=True)
+    """SHA-256 of the token in hexadecimal: the token itself is nowhere."""
+    created_at: float
+    created_by: str
+    expires_at: float
+    revoked_at: float | None

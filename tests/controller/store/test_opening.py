@@ -193,7 +193,8 @@ def test_upgrade_that_fails_changes_nothing(store_url: str, tmp_path: Path, scri
     _fill_first_schema(store_url, tmp_path, script)
     broken = _migrations(tmp_path / "broken", SCHEMA_VERSION)
     (file,) = (broken / "versions").glob(f"v{SCHEMA_VERSION}_*.py")
-    file.write_text(file.read_text().replace("\n\n\ndef _", "\n    op.execute('DROP TABLE nothing')\n\n\ndef _", 1))
+    after = "\n\n_whole = upgrade\n\n\ndef upgrade() -> None:\n    _whole()\n    op.execute('DROP TABLE nothing')\n"
+    file.write_text(file.read_text() + after)
     before = _everything(store_url)
     with pytest.raises(StoreError, match="nothing"):
         prepare(store_url, broken)
