@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -62,19 +62,23 @@ class Thinker:
                 try:
                     async with asyncio.timeout(HANG_S):
                         answer = await self._ask(request.model_dump_json())
-                except (ConnectionError, EOFError, ValueError, TimeoutError) as error:
+                    proposals = [Proposal.model_validate(p) for p in answer.get("proposals", ())]
+                except (OSError, EOFError, ValueError) as error:  # it died, hangs, cannot be started or answers nonsense
                     failure = f"{type(error).__name__}: {error}"
                     await self.close()
                     continue
+                except asyncio.CancelledError:
+                    await self.close()  # or its answer would be taken for that of the next question, of another campaign
+                    raise
                 await self._renew_if_swollen()
                 if answer.get("exhausted"):
                     raise SpaceExhaustedError(answer["exhausted"])
                 if "error" in answer:
                     raise ProposalError(answer["error"])
-                return [Proposal.model_validate(p) for p in answer["proposals"]]
+                return proposals
             raise ProposalError(f"the proposer process failed twice ({failure}); see {self._log}")
 
-    async def _ask(self, text: str) -> dict[str, str]:
+    async def _ask(self, text: str) -> dict[str, Any]:
         process = await self._running()
         assert process.stdin is not None  # noqa: S101 - made with pipes
         assert process.stdout is not None  # noqa: S101
@@ -83,7 +87,7 @@ class Thinker:
         line = await process.stdout.readline()
         if not line:
             raise EOFError(f"it ended with exit status {await process.wait()}")
-        answer: dict[str, str] = json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
     async def _renew_if_swollen(self) -> None:
@@ -101,7 +105,7 @@ class Thinker:
     async def start(self) -> None:
         """Start the process ahead of need, so that its libraries are loaded when the first proposal is wanted."""
         async with self._turn:
-            with contextlib.suppress(EOFError, ValueError, ConnectionError):  # propose() tries again and reports
+            with contextlib.suppress(OSError, EOFError, ValueError):  # propose() tries again and reports
                 await self._running()
 
     async def _running(self) -> asyncio.subprocess.Process:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -80,3 +81,22 @@ async def test_process_is_renewed_when_it_swells(thinker: Thinker, monkeypatch: 
     await thinker.propose(request(1.0))
     assert thinker._process is not None
     assert thinker._process.pid != before
+
+
+async def test_question_that_is_given_up_leaves_no_answer_to_the_next(thinker: Thinker) -> None:
+    await thinker.propose(request(1.0))
+    given_up = asyncio.create_task(thinker.propose(request(1.0, 2.0)))  # 3 is left
+    await asyncio.sleep(0)  # it has been asked and has not answered
+    given_up.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+    (proposal,) = await thinker.propose(request(2.0, 3.0))  # of another campaign: 1 is left
+    assert proposal.point == {"a": 1.0}
+
+
+async def test_process_that_cannot_be_started_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "a file").touch()
+    thinker = Thinker(tmp_path / "a file" / "proposer.log")
+    await thinker.start()
+    with pytest.raises(ProposalError, match="failed twice"):
+        await thinker.propose(request(1.0))
