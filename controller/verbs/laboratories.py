@@ -51,7 +51,7 @@ def status_of(url: str, lab: str) -> dict[str, Any]:
     try:
         status = json.loads(path.read_text(encoding="utf-8"))
         os.kill(int(status["pid"]), 0)  # a controller that was killed left its last word behind
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, KeyError, ArithmeticError):  # none there, or none of ours: a stop must go on
         return {}
     return dict(status)
 
@@ -122,11 +122,14 @@ def _order(
     places: Sequence[Place], verb: str, argument: dict[str, Any], timeout_s: float, by: str,
     direct: Callable[[Iterable[Path]], Coroutine[Any, Any, list[Confirmation]]],
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """Reach local drivers over their sockets and the others through their controllers, at the same time."""
+    """Reach local drivers over their sockets and the others through their controllers, at the same time.
+
+    A local one without a socket, because there cannot be one in its folder, is asked on both ways.
+    """
     near = [place for place in places if place.local]
     far: dict[tuple[str, str], list[Place]] = {}
     for place in places:
-        if not place.local:
+        if not place.local or (place.controlled and not (place.folder / SOCKET).exists()):
             far.setdefault((place.url, place.lab), []).append(place)
     answers: dict[Place, Confirmation] = {}
     with ThreadPoolExecutor(max(1, len(far))) as pool:
@@ -136,7 +139,8 @@ def _order(
         if near:
             answers |= zip(near, asyncio.run(direct([place.folder for place in near])), strict=True)
         for key, future in asked.items():
-            answers |= zip(far[key], future.result(), strict=True)
+            asked_too = zip(far[key], future.result(), strict=True)
+            answers |= {place: answer for place, answer in asked_too if answer.confirmed or place not in answers}
     return [{**asdict(answers[p]), "stuck": list(answers[p].stuck), "lab": p.lab} for p in places]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from instruments.emergency import SOCKET
 from tests.instruments.processes import driver_process
 from tests.integration.support import Bench, wait_until, write_press_campaign
 
@@ -156,6 +157,21 @@ def test_driver_that_is_served_elsewhere_is_stopped_through_the_controller(make_
         (answer,) = bench.ask("instrument", "resume", "--all")
         assert answer["confirmed"], answer
         assert process.wait(120) == 0, bench.logs()
+    assert statuses(bench) == ["completed"]
+
+
+def test_driver_that_has_no_socket_is_stopped_through_the_controller(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench()
+    press_bench(bench, experiments=1, seconds=12.0)
+    process = bench.start()
+    wait_until(lambda: acts(bench) == ["began"], 90, "the first stroke")
+    (bench.folder / "store.files" / "labs" / "press-lab" / "press" / SOCKET).unlink()
+    (answer,) = bench.ask("instrument", "stop", "press")
+    assert answer["confirmed"], answer
+    assert acts(bench) == ["began", "stop"]
+    (answer,) = bench.ask("instrument", "resume", "press")
+    assert answer["confirmed"], answer
+    assert process.wait(120) == 0, bench.logs()
     assert statuses(bench) == ["completed"]
 
 

@@ -85,6 +85,14 @@ def test_driver_that_died_is_named_and_comes_up_stopped(call: Call, tmp_path: Pa
     journal.close()
 
 
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"pid": null}', '{"pid": 1e30}', '{"pid": 99999999999999999999}'])
+def test_status_that_nobody_can_read_keeps_no_stop_out(call: Call, tmp_path: Path, labs: Path, content: str) -> None:
+    with drivers_at_work([labs / "a" / "reactor"]):
+        (labs / "a" / "status.json").write_text(content, encoding="utf-8")
+        said = call("instrument", "stop", "--all", "--store", tmp_path / "s.db", "--json")
+        assert [r["confirmed"] for r in said.json] == [True]
+
+
 def test_nothing_at_work_is_no_error(call: Call, tmp_path: Path) -> None:
     said = call("instrument", "stop", "--all", "--store", tmp_path / "s.db")
     assert (said.code, said.out) == (0, "Nothing is at work: no driver, no controller.\n")
