@@ -84,9 +84,9 @@ class Problem(Model):
         )
 
     def key(self, point: Mapping[str, Value]) -> tuple[Value, ...]:
-        """Return what makes `point` the same setting as another: its values in the order of the parameters, rounded."""
+        """Return what makes `point` the same setting as another: its values in the order of the parameters, rounded, never -0."""
         return tuple(
-            str(point[name]) if isinstance(p, CategoricalParameter) else float(f"{float(point[name]):.9g}")
+            str(point[name]) if isinstance(p, CategoricalParameter) else float(f"{float(point[name]):.9g}") + 0.0
             for name, p in self.parameters.items()
         )
 

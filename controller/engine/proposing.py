@@ -59,8 +59,9 @@ class Proposing:
         }
 
     def _key(self, point: Point) -> int:
-        # Eight bytes for each setting; that two share them by chance would cost one proposal and nothing else.
-        return hash(self._ledger.definition.problem.key(point))
+        # Eight bytes for each setting, and of its text: Python's numbers -1 and -2 share one hash, and of two settings that share
+        # one the second could never be entered.
+        return hash(repr(self._ledger.definition.problem.key(point)))
 
     def wanted(self) -> int:
         """Return how many proposals are wanted now."""
