@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 GRACE_S = 3600.0
-Name = Annotated[str, typer.Argument(help="Whose key it is.", show_default=False)]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.", show_default=False)]
 PublicKey = Annotated[
     str | None,
     typer.Option(metavar="KEY|FILE", help="Enter a pair made elsewhere (keys pair): its secret never leaves that machine."),
@@ -143,15 +143,18 @@ def rotate(
 
 @app.command()
 def pair(
-    file: Annotated[Path, typer.Argument(help="Where the pair is kept, for its owner only.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the pair is kept, for its owner only.", show_default=False)],
     json: Json = False,
 ) -> None:
-    """Make a key pair on this machine; its public key, printed and put into FILE.pub, is entered where the controller is."""
+    """Make a key pair on this machine; its public key, printed and put beside it (.pub), is entered where the controller is."""
     from instruments.transport.keys import new_pair, write_pair
 
+    beside = _public_file(file)
+    if beside.exists() and not file.exists():
+        raise ConflictError(f"{beside} is there already, and would hold the public key; name another file, or remove it first")
     made = new_pair()
     write_pair(file, made)
-    _write_public(file, made.public)
+    _write_public(beside, made.public)
     _say({"file": str(file), "public_key": made.public}, made.public, as_json=json)
 
 
@@ -185,7 +188,7 @@ def _enter(
     if draft is not None and path is not None:
         draft.replace(path)
     if kind is KeyKind.CONTROLLER and path is not None:
-        _write_public(path, public)
+        _write_public(_public_file(path), public)
     told = {
         "name": name, "kind": kind.value, "public_key": public, "instruments": list(instruments),
         "role": role and role.value, "file": None if path is None else str(path), "store": show_url(store.url),
@@ -195,15 +198,23 @@ def _enter(
         lines.append(f"secret key in {path}, for its owner only")
     if until:
         lines.append(f"the key before stays valid for {max(until.values()) - now:.0f} s")
-    if kind is KeyKind.CONTROLLER:
-        lines.append(f"for drivers of other machines: --server-key '{public}', or a copy of {Path(str(path)).with_suffix('.pub')}")
+    if kind is KeyKind.CONTROLLER and path is not None:
+        lines.append(f"for drivers of other machines: --server-key '{public}', or a copy of {_public_file(path)}")
         lines.append("it is used from the controller's next start; from then on nobody speaks without a key")
     _say(told, "\n".join(lines), as_json=as_json)
 
 
+def _public_file(pair: Path) -> Path:
+    """Return the file for the public key of a pair: `hplc.pub` for `hplc.key`, and for `hplc`."""
+    return pair.with_suffix(".pub") if pair.suffix == ".key" else pair.with_name(pair.name + ".pub")
+
+
 def _write_public(path: Path, public: str) -> None:
     """Put a public key into a file of its own, to be carried to other machines."""
-    path.with_suffix(".pub").write_text(public + "\n", encoding="ascii")
+    try:
+        path.write_text(public + "\n", encoding="ascii")
+    except OSError as error:
+        raise ConflictError(f"{path} cannot be written ({error.strerror}); the public key is {public}") from None
 
 
 def _valid(store: OpenStore, name: str, now: float) -> list[AccessKey]:

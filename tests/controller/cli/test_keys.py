@@ -87,6 +87,21 @@ def test_pair_made_elsewhere_is_entered_by_its_public_key(call: Call, store: Pat
     assert (bad.code, "neither a public key" in bad.err) == (1, True)
 
 
+@pytest.mark.parametrize(("name", "public"), [("far.key", "far.pub"), ("far", "far.pub"), ("far-1.5", "far-1.5.pub")])
+def test_public_key_is_put_beside_its_pair(call: Call, tmp_path: Path, name: str, public: str) -> None:
+    made = call("keys", "pair", tmp_path / name, "--json").json
+    assert (tmp_path / public).read_text().strip() == made["public_key"]
+    assert read_pair(tmp_path / name).public == made["public_key"]
+
+
+def test_pair_takes_the_place_of_no_public_key(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "far.pub").write_text("another's")
+    assert call("keys", "pair", tmp_path / "far").code == 2
+    assert [p.name for p in tmp_path.glob("far*")] == ["far.pub"]
+    made = call("keys", "pair", tmp_path / "odd.pub", "--json").json
+    assert read_pair(tmp_path / "odd.pub").public == made["public_key"]
+
+
 def test_rotated_key_replaces_its_file_and_the_old_one_ends_after_its_grace(call: Call, store: Path) -> None:
     first = call("keys", "new", "hplc", "--driver", "--instrument", "hplc", "--instrument", "b/uv", "--store", store, "--json").json
     second = call("keys", "rotate", "hplc", "--grace", "60", "--store", store, "--json").json
