@@ -13,9 +13,11 @@ from controller.verbs.stores import readers, store_urls
 
 app = typer.Typer()
 
+STOP_S, FINISH_S = 5.0, 3600.0
+"""Patience with a driver that is to stop now, and with one that may finish what runs [s]."""
 Lab = Annotated[str | None, typer.Option("--lab", metavar="LAB", help="The lab, where the name alone is not enough.")]
 Names = Annotated[
-    list[str] | None, typer.Argument(metavar="[INSTRUMENT]…", help="Names of instruments.", show_default=False)
+    list[str] | None, typer.Argument(metavar="INSTRUMENT", help="Names of instruments.", show_default=False)
 ]
 OneName = Annotated[str, typer.Argument(metavar="INSTRUMENT", help="Name of an instrument.", show_default=False)]
 Every = Annotated[bool, typer.Option("--all", help="Every instrument that is at work.")]
@@ -56,7 +58,13 @@ def stop(
     mode: Annotated[
         StopMode, typer.Option("--mode", help="now: end what runs. finish: let it finish, then hold.")
     ] = StopMode.NOW,
-    timeout: Timeout = 5.0,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout", min=0, show_default=False,
+            help=f"Seconds to wait for each driver: {STOP_S:g}, or an hour for one that may finish what runs.",
+        ),
+    ] = None,
     store: Store = None,
     json: Json = False,
 ) -> None:
@@ -67,14 +75,15 @@ def stop(
     from controller.verbs.laboratories import chosen, stop_all
     from controller.verbs.requests import who
 
-    patience = timeout if mode is StopMode.NOW or timeout != 5.0 else 3600.0
+    if timeout is None:
+        timeout = STOP_S if mode is StopMode.NOW else FINISH_S
     places = chosen(store_urls(store), names or [], every=every, lab=lab)
-    _show("stopped", stop_all(places, mode=mode.value, timeout_s=patience, by=who()), as_json=json)
+    _show("stopped", stop_all(places, mode=mode.value, timeout_s=timeout, by=who()), as_json=json)
 
 
 @app.command()
 def resume(
-    names: Names = None, every: Every = False, lab: Lab = None, timeout: Timeout = 5.0, store: Store = None, json: Json = False
+    names: Names = None, every: Every = False, lab: Lab = None, timeout: Timeout = STOP_S, store: Store = None, json: Json = False
 ) -> None:
     """Lift the stop that holds instruments; what waits for them goes on."""
     from controller.verbs.laboratories import chosen, resume_all
