@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -30,7 +30,7 @@ def list_simulators(json: Json = False) -> None:
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def serve(
     ctx: typer.Context,
-    lab: Annotated[str, typer.Argument(help="Name of a simulated lab.", show_default=False)],
+    lab: Annotated[str, typer.Argument(metavar="LAB", help="Name of a simulated lab.", show_default=False)],
     controller: Annotated[str, typer.Option(help="tcp://HOST:PORT, or a rendezvous file.", show_default=False)],
     key: Annotated[Path | None, typer.Option(help="File of the drivers' key pair, where the controller asks for keys.")] = None,
     server_key: Annotated[
@@ -42,4 +42,5 @@ def serve(
         sys.executable, "-m", "simulators", "serve", lab, "--controller", controller, *(["--key", str(key)] if key else []),
         *(["--server-key", server_key] if server_key else []), *ctx.args,
     ]  # fmt: skip
-    raise typer.Exit(subprocess.run(command, check=False, cwd=Path.cwd()).returncode)
+    sys.stdout.flush()
+    os.execv(sys.executable, command)  # the simulator takes this process's place, so that signals reach it
