@@ -342,7 +342,7 @@ class World:
                         await store.switch(switch)
                         if life.dead():
                             continue
-                        await supervisor._look_for_switches()
+                        await supervisor.switching.look()
                     return True
             await asyncio.sleep(0.5)
         return False

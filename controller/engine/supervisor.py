@@ -28,9 +28,9 @@ from controller.engine.admission import Keyring
 from controller.engine.loop import CampaignLoop
 from controller.engine.session import LabSession, check_same_lab
 from controller.engine.snapshot import Snapshot, snapshot_of
+from controller.engine.switching import Switching
 from controller.engine.thinker import Thinker
 from controller.errors import ConflictError, LabwrightError, StoreError
-from controller.store.switches import Switch
 from instruments.emergency import Mode
 from instruments.errors import TransportError
 
@@ -79,11 +79,9 @@ class Supervisor:
         self._open_lab = open_lab or partial(LabSession, keyring=Keyring(store.access_keys, store.folder / "keys"))
         self._thinker = thinker or Thinker(store.folder / "proposer.log")
         self._labs: dict[str, LabSession] = {}
+        self.switching = Switching(store, self._labs)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._locks: dict[str, Lock] = {}
-        self._latching: dict[str, dict[str, str]] = {}
-        """What interlocks have disabled but the store does not hold yet: lab -> instrument -> why."""
-        self._latches: set[asyncio.Task[None]] = set()
         self._warm_up: asyncio.Task[None] | None = None
         self._left = False
         self._deadline = 0.0
@@ -155,7 +153,7 @@ class Supervisor:
             session = self._open_lab(spec, self.store.folder / "labs" / spec.lab)
         except TransportError as error:
             raise ConflictError(f"lab {spec.lab!r}: {error}") from error
-        session.on_latch = lambda instrument, interlock, reason: self._write_latch(spec.lab, instrument, interlock, reason)
+        session.on_latch = partial(self.switching.latch, spec.lab)
         session.disable(self.store.disabled(spec.lab))
         try:
             await session.start()
@@ -205,7 +203,7 @@ class Supervisor:
                             task.add_done_callback(tasks.discard)
                         else:
                             queue.put_nowait(request)
-                    await self._look_for_switches()
+                    await self.switching.look()
                 await asyncio.sleep(REQUESTS_S)
         finally:
             for task in list(tasks):
@@ -266,32 +264,9 @@ class Supervisor:
             case "instrument.read":
                 return json.dumps([vars(look) for look in await session.look(names, timeout_s=timeout_s)])
             case _:
-                await self._look_for_switches()
+                await self.switching.look()
                 answers = []
         return json.dumps([vars(answer) for answer in answers])
-
-    async def _look_for_switches(self) -> None:
-        """Honour which instruments people have switched off."""
-        for lab, session in list(self._labs.items()):
-            before = dict(self._latching.get(lab, {}))  # may be written down, and gone from here, while we read
-            found = await asyncio.to_thread(self.store.disabled, lab)
-            session.disable(found | before | self._latching.get(lab, {}))
-
-    def _write_latch(self, lab: str, instrument: str, interlock: str, reason: str) -> None:
-        by = f"interlock {interlock}"
-        self._latching.setdefault(lab, {})[instrument] = f"disabled by {by}: {reason}"
-
-        async def write() -> None:
-            try:
-                await self.store.switch(Switch(lab, instrument, False, reason, by, time.time()))
-            except LabwrightError:
-                log.exception("that %s disabled %s could not be written down; it holds until this controller ends", by, instrument)
-                return
-            del self._latching[lab][instrument]
-
-        task = asyncio.create_task(write(), name=f"{by} disables {instrument}")
-        self._latches.add(task)
-        task.add_done_callback(self._latches.discard)
 
     async def leave(self, *, grace_s: float, reason: str) -> None:
         """End in good order: begin nothing new, give what runs `grace_s` [real s] to finish, record what does not.
