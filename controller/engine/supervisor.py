@@ -47,7 +47,7 @@ REQUESTS_S = 0.2
 INSTRUMENT_VERBS = frozenset({"instrument.stop", "instrument.resume", "instrument.switched", "instrument.read"})
 """Requests about instruments of a lab, which no campaign has to be asked for."""
 SHUTDOWN_S = 5.0
-"""How long idle drivers are waited for when the controller leaves [real s]."""
+"""How long idle drivers, and the store, are waited for when the controller leaves [real s]."""
 _AMENDABLE = ("description", "budget", "batch", "failures", "lab")
 
 UNFINISHED = frozenset({CampaignStatus.DRAFT, CampaignStatus.RUNNING, CampaignStatus.PAUSED, CampaignStatus.STOPPING})
@@ -305,7 +305,12 @@ class Supervisor:
             interrupted=tuple(a.id for a in loop.state.open_attempts()),
         )  # fmt: skip
         loop.state.apply(event)
-        await self.store.commit([event])
+        try:
+            async with asyncio.timeout(SHUTDOWN_S):
+                await self.store.commit([event])
+        except (LabwrightError, TimeoutError) as error:  # the note is good to have; drivers, locks and processes have to be let go
+            why = str(error) or f"the store is {self.store.state}"
+            log.warning("that this controller left campaign %s could not be written down: %s", loop.state.name, why)
 
 
 def ended_snapshot(store: Store, definition: Definition) -> Snapshot | None:
