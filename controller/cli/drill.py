@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 
 from controller.cli.options import Json as JsonOption
 from controller.cli.render import console, print_json
+from controller.drill import EXPERIMENTS
 
 if TYPE_CHECKING:
     from controller.domain.campaign import Definition
@@ -30,8 +32,10 @@ def drill(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Rehearse this one seed and print what happens, line by line.", show_default=False)
     ] = None,
-    experiments: Annotated[int, typer.Option(min=1, max=100, help="Experiments of each rehearsal.")] = 5,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes at work.")] = os.cpu_count() or 1,
+    experiments: Annotated[int, typer.Option(min=1, max=100, help="Experiments of each rehearsal.")] = EXPERIMENTS,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes at work; by default one for each processor.", show_default=False)
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Rehearse a campaign on simulated twins: kills, lost frames, full disks, stops; exit code 1 if an invariant breaks.
@@ -44,22 +48,25 @@ def drill(
 
     definition = prepared(load_campaign(file or _demo(), simulate=True), experiments)
     if seed is not None:
-        first, seeds, jobs = seed, 1, 1
+        first, seeds = seed, 1
+    jobs = min(seeds, jobs or os.cpu_count() or 1)
     begin, broken, done, begun, virtual_s = time.monotonic(), [], 0, 0, 0.0
+    trace: list[str] = []
     for rehearsal in _shown(definition, range(first, first + seeds), jobs, quiet=json or seed is not None, trace=seed is not None):
         done, begun, virtual_s = done + 1, begun + rehearsal.n_begun, virtual_s + rehearsal.virtual_s
         if rehearsal.broken:
             broken.append(rehearsal)
-        if seed is not None and not json:
-            print("\n".join(rehearsal.trace))
+        if seed is not None:
+            trace = rehearsal.trace
     told = {
         "rehearsals": done, "actions": begun, "virtual_hours": virtual_s / 3600.0, "seconds": time.monotonic() - begin,
         "broken": [{"seed": r.seed, "invariants": r.broken} for r in broken],
     }  # fmt: skip
     if json:
-        print_json(told, one_line=True)
+        print_json(told if seed is None else {**told, "trace": trace}, one_line=True)
     else:
-        _print(told, broken, file)
+        print("".join(f"{line}\n" for line in trace), end="")
+        _print(told, broken, file, experiments)
     if broken:
         raise typer.Exit(EXIT_BROKEN)
 
@@ -89,7 +96,7 @@ def _shown(definition: Definition, seeds: range, jobs: int, *, quiet: bool, trac
             yield rehearsal
 
 
-def _print(told: dict[str, Any], broken: list[Rehearsal], file: Path | None) -> None:
+def _print(told: dict[str, Any], broken: list[Rehearsal], file: Path | None, experiments: int) -> None:
     for rehearsal in broken[:_SHOWN]:
         for text in rehearsal.broken:
             print(f"seed {rehearsal.seed}: {text}")
@@ -101,5 +108,6 @@ def _print(told: dict[str, Any], broken: list[Rehearsal], file: Path | None) -> 
         f"Seeds with a broken invariant: {len(broken) or 'none'}."
     )
     if broken:
-        name = f" {file}" if file else ""
-        print(f"What happened, line by line: labwright drill{name} --seed {broken[0].seed}")
+        again = ["labwright", "drill", *([str(file)] if file else []), "--seed", str(broken[0].seed)]
+        again += ["--experiments", str(experiments)] if experiments != EXPERIMENTS else []
+        print(f"What happened, line by line: {shlex.join(again)}")

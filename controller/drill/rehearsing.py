@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from controller.domain.campaign import Budget, Definition
-from controller.drill import virtual
+from controller.drill import EXPERIMENTS, virtual
 from controller.drill.plan import draw
 from controller.drill.world import World, fresh_folder
 from controller.encoding.space import SearchSpace
@@ -24,8 +24,6 @@ from instruments.sdk.driver import describe_driver
 from instruments.sdk.options import build_driver
 from instruments.sdk.registry import load_driver
 
-EXPERIMENTS = 5
-"""Experiments of one rehearsal."""
 _LONGEST_ACTION_S = 6.0
 """Lab time is scaled so that the longest action takes so long [virtual s]: about as long as a lease."""
 

@@ -13,10 +13,10 @@ from controller.domain.state import Attempt
 from controller.engine import dispatching
 from controller.engine.dispatching import Dispatching
 from controller.measure.verdict import judge
+from instruments.protocol.driver_session import DriverSession
 from instruments.protocol.messages import Stop
 from instruments.protocol.records import AttemptRecord
 from instruments.sdk.journal import Journal
-from instruments.sdk.server import DriverServer
 
 
 @contextlib.contextmanager
@@ -66,15 +66,7 @@ def irreversible_is_tried_again() -> Iterator[None]:
 @contextlib.contextmanager
 def stop_waits_for_the_action() -> Iterator[None]:
     """A stop queues behind whatever the driver is doing."""
-    proper = DriverServer._perform
-    handle = "handle"
-
-    def patient(self: DriverServer, outputs: Any) -> None:
-        proper(self, outputs)
-
-    from instruments.protocol.driver_session import DriverSession
-
-    heard = getattr(DriverSession, handle)
+    heard = DriverSession.handle
     waiting: dict[int, list[Any]] = {}
 
     def deaf(self: DriverSession, message: Any, now: float) -> Any:
@@ -87,7 +79,7 @@ def stop_waits_for_the_action() -> Iterator[None]:
                 out += heard(self, late, now)
         return out
 
-    with mock.patch.object(DriverSession, handle, deaf), mock.patch.object(DriverServer, "_perform", patient):
+    with mock.patch.object(DriverSession, "handle", deaf):
         yield
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
+import typer
 
 from controller.cli.demo.command import CAMPAIGN
+from controller.cli.drill import drill
 from controller.domain.campaign import Definition
+from controller.drill import rehearsing
 from controller.drill.plan import POINTS, draw
 from controller.drill.rehearsing import prepared, rehearse, rehearse_many
 from controller.errors import ConflictError
@@ -75,3 +81,25 @@ def test_command_rehearses_a_campaign_file(tmp_path: Path) -> None:
     shown = subprocess.run([*command, "--seed", "7"], capture_output=True, text=True, check=True).stdout
     assert "committed campaign.created" in shown
     assert shown.rstrip().endswith("Seeds with a broken invariant: none.")
+    one = json.loads(subprocess.run([*command, "--seed", "7", "--json"], capture_output=True, text=True, check=True).stdout)
+    assert one["trace"] == shown.splitlines()[:-1]
+
+
+def test_hint_that_shows_a_broken_rehearsal_again_says_all_that_it_takes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = write_campaign(tmp_path)
+    (tmp_path / "my lab").mkdir()
+    (moved := tmp_path / "my lab" / "campaign.yaml").write_text(file.read_text().replace("table.csv", "../table.csv"))
+    with MUTATIONS["acknowledge before commit"](), mock.patch.object(rehearsing, "rehearse_many", _in_this_process):
+        with pytest.raises(typer.Exit):
+            drill(moved, seeds=30, first=0, experiments=3, jobs=1)
+        (hint,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("What happened, line by line: ")]
+        _, _, path, _, seed, *more = shlex.split(hint.partition(": ")[2])
+        assert (Path(path), more) == (moved, ["--experiments", "3"])
+        assert rehearse(prepared(load_campaign(moved, simulate=True), 3), int(seed)).broken
+
+
+def _in_this_process(definition: Definition, seeds: range, jobs: int, *, trace: bool = False) -> Iterator[rehearsing.Rehearsal]:
+    del jobs
+    yield from (rehearse(definition, seed, trace=trace) for seed in seeds)
