@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from controller.store.access import KeyChange, access_key
 from controller.store.connecting import place
 from controller.store.jobs import Answer, Job, Question, Unit
 from controller.store.locking import AdvisoryLocks, FileLocks, Lock, Locks
-from controller.store.reading import Reader
+from controller.store.reading import Reader, argument_of
 from controller.store.records import CampaignRecord, Request
 from controller.store.schema import make_engine, prepare
 from controller.store.switches import Switch
@@ -246,13 +245,7 @@ class Store:
 
 
 def _request(row: Mapping[str, Any]) -> Request:
-    fault, argument = "", {}
-    try:
-        argument = json.loads(row["argument"])
-        if not isinstance(argument, dict):
-            raise TypeError(f"it is a {type(argument).__name__}")
-    except (ValueError, TypeError, RecursionError) as error:
-        fault, argument = f"its argument is no JSON object: {str(error)[:200]}; ask again with a labwright command", {}
+    argument, fault = argument_of(row)
     return Request(row["id"], row["verb"], row["campaign"], argument, row["asked_by"], row["asked_at"], fault)
 
 

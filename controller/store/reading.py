@@ -474,18 +474,7 @@ class Reader:
 
     def requests(self, pending: bool = False) -> list[Row]:
         """Return requests to the controller, oldest first, with their answers; those still open with `pending`."""
-        return [
-            {
-                **{k: row[k] for k in ("id", "verb", "campaign")},
-                "argument": json.loads(row["argument"]),
-                "by": row["asked_by"],
-                "asked_at": iso(row["asked_at"]),
-                "answered_at": iso(row["answered_at"]),
-                "ok": None if row["ok"] is None else bool(row["ok"]),
-                "answer": row["answer"],
-            }
-            for row in self.request_rows(pending)
-        ]
+        return [_request(row) for row in self.request_rows(pending)]
 
     def request(self, request: str) -> Row:
         """Return one request with its answer.
@@ -493,10 +482,33 @@ class Reader:
         Raises:
             UnknownNameError: If there is none with this id.
         """
-        for row in self.requests():
-            if row["id"] == request:
-                return row
-        raise UnknownNameError(f"store {place(self.url)} holds no request {request!r}")
+        rows = self._dicts("request", _REQUEST, "WHERE id = ?", request)
+        if not rows:
+            raise UnknownNameError(f"store {place(self.url)} holds no request {request!r}")
+        return _request(rows[0])
+
+
+def _request(row: Row) -> Row:
+    return {
+        **{k: row[k] for k in ("id", "verb", "campaign")},
+        "argument": argument_of(row)[0],
+        "by": row["asked_by"],
+        "asked_at": iso(row["asked_at"]),
+        "answered_at": iso(row["answered_at"]),
+        "ok": None if row["ok"] is None else bool(row["ok"]),
+        "answer": row["answer"],
+    }
+
+
+def argument_of(row: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return a request's argument, and why it cannot be read, if so: whoever can write to the store can write anything."""
+    try:
+        argument = json.loads(row["argument"])
+        if not isinstance(argument, dict):
+            raise TypeError(f"it is a {type(argument).__name__}")
+    except (ValueError, TypeError, RecursionError) as error:
+        return {}, f"its argument is no JSON object: {str(error)[:200]}; ask again with a labwright command"
+    return argument, ""
 
 
 def measured_value(row: Mapping[str, Any]) -> bool | float | str:

@@ -35,3 +35,13 @@ async def test_request_is_seen_by_another_process_and_answered_once(store: Store
 
 def test_requests_of_a_store_without_any_are_empty(store: Store) -> None:
     assert store.pending_requests() == []
+
+
+def test_request_that_cannot_be_read_keeps_nobody_from_his_own(store: Store) -> None:
+    asked = store.ask("pause", None, {"reason": "lunch"}, "ada")
+    broken = store.ask("pause", None, {}, "mallory")
+    with open_reader(store.url) as reader, store._engine.connect() as connection:
+        connection.exec_driver_sql(f"UPDATE request SET argument = '{{' WHERE id = '{broken}'")
+        connection.commit()
+        assert reader.request(asked)["argument"] == {"reason": "lunch"}
+        assert [(r["id"], r["argument"]) for r in reader.requests()] == [(asked, {"reason": "lunch"}), (broken, {})]
