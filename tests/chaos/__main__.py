@@ -21,20 +21,30 @@ from tests.chaos.books import Books, examine
 from tests.chaos.storm import KILLS, Storm
 from tests.controller.store.postgres import PostgresServer, find_binaries
 
+STORES = ("sqlite", "postgresql")
+
 
 def main() -> int:
     """Run campaigns; 0 when nothing was lost, repeated or wrong."""
     asked = _parser().parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing is left behind
-    stores = asked.stores.split(",")
+    stores = list(dict.fromkeys(asked.stores.split(",")))
+    if strange := set(stores) - set(STORES):
+        print(f"no store {', '.join(sorted(strange))}; there are {', '.join(STORES)}", file=sys.stderr)
+        return 2
     server: PostgresServer | None = None
     if "postgresql" in stores:
         binaries = find_binaries()
+        if binaries is None and stores == ["postgresql"]:
+            print("no PostgreSQL server is installed", file=sys.stderr)
+            return 2
         if binaries is None:
             print("no PostgreSQL server is installed: SQLite alone", file=sys.stderr)
             stores.remove("postgresql")
         else:
             server = PostgresServer(binaries)
+    if asked.keep is not None:
+        asked.keep.mkdir(parents=True, exist_ok=True)
     total: Counter[str] = Counter()
     failures = 0
     try:
@@ -91,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--experiments", type=int, default=200, help="of each campaign")
     parser.add_argument("--pace", type=float, default=0.8, help="experiments between two blows, on average")
     parser.add_argument("--seed", type=int, default=1, help="of the first campaign; each further one has the next")
-    parser.add_argument("--stores", default="sqlite,postgresql")
+    parser.add_argument("--stores", default=",".join(STORES))
     parser.add_argument("--timeout", type=float, default=3600.0, help="longest time of one campaign [s]")
     parser.add_argument("--keep", type=Path, help="keep every campaign's files in this folder")
     return parser
