@@ -58,6 +58,7 @@ async def measure(folder: Path, n: int, rounds: int) -> int:
         for way in ("direct", "controller", "command"):
             wholes: list[float] = []
             each: list[float] = []
+            confirmed = True
             for _ in range(rounds):
                 await _make_busy(hub, names)
                 began = time.perf_counter()
@@ -69,14 +70,14 @@ async def measure(folder: Path, n: int, rounds: int) -> int:
                     answers = await asyncio.to_thread(_stop_by_command, folder)
                 wholes.append(1000.0 * (time.perf_counter() - began))
                 each += [1000.0 * a.took_s for a in answers]
-                missed |= len(answers) < n or not all(a.confirmed for a in answers)
+                confirmed &= len(answers) == n and all(a.confirmed for a in answers)
                 await resume([labs / name for name in names])
             print(json.dumps({
                 "way": way, "instruments": n, "rounds": rounds, "median_ms": round(statistics.median(each), 1),
                 "p95_ms": round(statistics.quantiles(each, n=20)[-1], 1), "worst_ms": round(max(each), 1),
-                "all_confirmed_median_ms": round(statistics.median(wholes), 1), "confirmed": not missed,
+                "all_confirmed_median_ms": round(statistics.median(wholes), 1), "confirmed": confirmed,
             }))  # fmt: skip
-            missed |= statistics.median(each) >= BAR_MS
+            missed |= not confirmed or statistics.median(each) >= BAR_MS
     finally:
         for process in processes:
             process.kill()
@@ -111,7 +112,7 @@ def _stop_directly(labs: Path, names: list[str]) -> list[Confirmation]:
 def _stop_by_command(folder: Path) -> list[Confirmation]:
     done = subprocess.run(
         [sys.executable, "-m", "controller", "instrument", "stop", "--all", "--store", str(folder / "store.db"), "--json"],
-        capture_output=True, text=True, check=True,
+        capture_output=True, text=True, check=False,  # 1 where one has not confirmed: its row says so
     )  # fmt: skip
     return [
         Confirmation(row["instrument"], row["confirmed"], row["took_s"], tuple(row["stuck"]), row["message"])
