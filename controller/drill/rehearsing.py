@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import random
@@ -14,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from controller.domain.campaign import Budget, Definition
+from controller.domain.space import Problem
 from controller.drill import EXPERIMENTS, virtual
 from controller.drill.plan import draw
 from controller.drill.world import World, fresh_folder
@@ -114,8 +116,6 @@ def _definition(text: str) -> Definition:
 
 @lru_cache(maxsize=4)
 def _space(problem: str) -> SearchSpace:
-    from controller.domain.space import Problem
-
     return SearchSpace.of(Problem.model_validate_json(problem))
 
 
@@ -124,8 +124,6 @@ def _workplace() -> Path:
     """Return a folder of this process, in memory where the system offers that: nothing has to outlive a rehearsal."""
     memory = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix="labwright-drill-", dir=memory if os.access(memory, os.W_OK) else None))
-    import atexit
-
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
