@@ -22,6 +22,7 @@ from controller.errors import ConflictError
 from controller.settings import folder_of
 from controller.store.opening import Store
 from controller.watching import BEAT_S, beat_file, notify_service_manager, watch_state
+from instruments.bounded import process_id, read_small
 
 SNAPSHOT_S = 0.25
 """How often a display is told [real s]."""
@@ -232,7 +233,7 @@ def daemon_state(store_url: str) -> dict[str, Any]:
     """Return whether a daemon runs on this store, and as which process."""
     store = folder_of(store_url)
     try:
-        pid = int(_pid_file(store_url).read_text(encoding="utf-8"))
+        pid = process_id(read_small(_pid_file(store_url)))
         os.kill(pid, 0)
     except (OSError, ValueError):
         return {"running": False, "pid": None, "folder": str(store)}

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from instruments.bounded import from_json, process_id, read_small
+
 POLL_S = 0.2
 BEAT_S = 1.0
 """How often the daemon's event loop shows that it turns [real s]."""
@@ -65,8 +67,8 @@ def watch(command: Sequence[str], folder: Path, patience: Patience | None = None
 def watch_state(folder: Path) -> dict[str, Any]:
     """Return `watch` (its process, None when none is), `restarts`, `last_end` and `alarm` of the watch on a store's daemon."""
     try:
-        note = json.loads(_note(folder).read_text(encoding="utf-8"))
-        state = {"watch": int(note["pid"]), **{k: note[k] for k in ("restarts", "last_end", "alarm")}}
+        note = from_json(read_small(_note(folder)))
+        state = {"watch": process_id(note["pid"]), **{k: note[k] for k in ("restarts", "last_end", "alarm")}}
     except (OSError, ValueError, KeyError, TypeError):
         return {"watch": None, "restarts": 0, "last_end": "", "alarm": ""}
     try:

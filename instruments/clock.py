@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import Protocol, runtime_checkable
 
@@ -137,8 +138,10 @@ def clock_from_text(text: str) -> Clock:
         numbers = [float(part) for part in parts]
     except ValueError:
         numbers = []
+    if not all(map(math.isfinite, numbers)):
+        numbers = []
     if len(numbers) == 1:
         return ScaledClock(numbers[0])
     if len(numbers) == 3:
         return ScaledClock(numbers[0], numbers[1], numbers[2])
-    raise ClockError(f"cannot read clock {text!r}: expected 'system', 'SPEED' or 'SPEED@EPOCH_REAL@EPOCH_LAB'")
+    raise ClockError(f"cannot read clock {text[:80]!r}: expected 'system', 'SPEED' or 'SPEED@EPOCH_REAL@EPOCH_LAB'")

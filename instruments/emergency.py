@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from instruments.bounded import from_json
+
 SOCKET = "stop.sock"
 """Name of the socket in an instrument's folder."""
 MAX_LINE = 64 * 1024
@@ -144,7 +146,7 @@ async def _exchange(folder: Path, message: dict[str, Any]) -> dict[str, Any]:
         writer.close()
     if not line:
         raise ConnectionResetError("the driver closed the connection")
-    answer = json.loads(line)
+    answer = from_json(line)
     if not isinstance(answer, dict):
         raise ValueError("the driver answered something else than a message")
     return answer

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import math
+import re
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,13 @@ _COMMON = (
 )  # fmt: skip
 _KNOWN = frozenset((*_COMMON, *_DIMENSIONLESS, *_SPELLINGS))
 """Known without asking pint, whose import would double the time that a driver takes to start."""
+
+
+_LONGEST = 64
+"""As on the wire (`protocol/values.py`) [characters]."""
+_POWER = re.compile(r"\*\*|\^")
+_SMALL = r"[+-]?\d{1,2}(?:\.\d{1,4})?"
+_MODEST_POWER = re.compile(rf"\s*(?:{_SMALL}|\(\s*{_SMALL}\s*(?:/\s*\d{{1,2}})?\s*\))(?![\deE.]|\s*(?:\*\*|\^))")
 
 
 @cache
@@ -45,12 +54,31 @@ def _parse(unit: str) -> Any:
     if text in _DIMENSIONLESS:
         return _registry().dimensionless
     text = _SPELLINGS.get(text, text)
+    if len(text) > _LONGEST:
+        raise UnitError(f"unit {text[:20]!r}… has {len(text)} characters, a unit has {_LONGEST} at most")
+    _refuse_towers(unit, pint.util.string_preprocessor(text))
     try:
         return _registry().parse_units(text)
     except (pint.errors.UndefinedUnitError, pint.errors.PintError, ValueError, TypeError, AttributeError) as error:
         raise UnitError(_unknown(unit, error)) from error
     except Exception as error:  # pint's tokenizer raises errors of the standard tokenizer, several classes of them
         raise UnitError(_unknown(unit, error)) from error
+
+
+def _refuse_towers(unit: str, written_out: str) -> None:
+    """Refuse powers that nobody could calculate: `m**9**9**9` has eleven characters, and pint would be at it for ever.
+
+    Args:
+        unit: As its user wrote it.
+        written_out: The same with every power as `**` or `^`.
+
+    Raises:
+        UnitError: If a power is not a number of at most two digits, or powers stand upon powers.
+    """
+    powers = list(_POWER.finditer(written_out))
+    upon_brackets = sum(written_out[: power.start()].rstrip().endswith(")") for power in powers)
+    if upon_brackets > 1 or any(_MODEST_POWER.match(written_out, power.end()) is None for power in powers):
+        raise UnitError(f"unit {unit!r}: a power is a number of at most two digits, and not of a power; as in kg/m**3/h or m**0.5")
 
 
 def _unknown(unit: str, error: Exception) -> str:
@@ -117,7 +145,7 @@ def convert(value: float, from_unit: str, to_unit: str) -> float:
         to_unit: The unit wanted.
 
     Returns:
-        The number in `to_unit`.
+        The number in `to_unit`; infinite where no number can hold it.
 
     Raises:
         UnitError: If a unit is unknown or the dimensions differ.
@@ -126,7 +154,10 @@ def convert(value: float, from_unit: str, to_unit: str) -> float:
         return float(value)
     if not same_dimension(from_unit, to_unit):
         raise UnitError(_different(from_unit, to_unit))
-    return float(_registry().Quantity(float(value), _parse(from_unit)).to(_parse(to_unit)).magnitude)
+    try:
+        return float(_registry().Quantity(float(value), _parse(from_unit)).to(_parse(to_unit)).magnitude)
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
 
 def convert_spread(spread: float, from_unit: str, to_unit: str) -> float:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from controller.domain.lab import EXTERNAL, InstrumentSpec
+from instruments.bounded import process_id, read_small
 
 FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 10.0
@@ -99,7 +100,7 @@ class DriverProcess:
     def _orphan_lives(self) -> bool:
         """Say whether the driver of an earlier controller may still be at work (the journal's lock decides in the end)."""
         try:
-            pid = int(self._pid_file.read_text(encoding="utf-8"))
+            pid = process_id(read_small(self._pid_file))
             os.kill(pid, 0)
         except (OSError, ValueError):
             return False

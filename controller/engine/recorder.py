@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from controller.engine.ring import Ring, read_lines
+from instruments.bounded import from_json
 from instruments.protocol.recording import Chapter, Step
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def read_flight(folder: Path, *, since: float = 0.0, until: float = float("inf")
 def _records(folder: Path) -> Iterator[dict[str, Any]]:
     for line in read_lines(folder):
         try:
-            record = json.loads(line)
+            record = from_json(line)
             float(record["at"]), record["what"]
         except (ValueError, KeyError, TypeError):
             continue  # torn by a power cut

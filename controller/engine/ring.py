@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+from instruments.bounded import from_json
 
 SEGMENTS = 8
 """The ring turns when a segment has reached this share of it; so that much less is kept at times."""
 LEAST_FREE = 256 * 1024 * 1024
 """The ring is not written while the disk has less room than this [bytes]: what remains is for the store and the journals."""
+MAX_LINE = 16 * 1024 * 1024
+"""Longest line that is read [bytes]; a step holds a few frames of one mebibyte at most."""
 _SUFFIX = ".jsonl"
 
 
@@ -103,7 +106,7 @@ def bounds(folder: Path) -> tuple[float | None, float | None]:
         return None, None
     with found[0].open("rb") as file:
         try:
-            first: float | None = float(json.loads(file.readline())["at"])
+            first: float | None = float(from_json(file.readline(MAX_LINE))["at"])
         except (ValueError, KeyError, TypeError):
             first = None
     return first, found[-1].stat().st_mtime
@@ -116,6 +119,6 @@ def read_lines(folder: Path) -> Iterator[bytes]:
     """
     for path in segments(folder):
         with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-            for line in file:
+            while line := file.readline(MAX_LINE):
                 if line.endswith(b"\n"):
                     yield line

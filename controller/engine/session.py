@@ -28,9 +28,11 @@ from controller.errors import CampaignLockedError, ConflictError
 from controller.measure.allocation import Allocation
 from controller.measure.holds import Hold, Holds
 from controller.settings import flight_bytes
+from instruments.bounded import read_small
 from instruments.client import Expected, HubEvent, InstrumentHub, InstrumentStateChanged, Link, LinkUp
 from instruments.clock import Clock, ScaledClock, SystemClock, clock_from_text
 from instruments.emergency import Confirmation, Mode
+from instruments.errors import ClockError, TransportError
 from instruments.protocol.capabilities import ActionDescription
 from instruments.protocol.messages import Command
 from instruments.transport.addresses import reached_here
@@ -384,7 +386,10 @@ def lab_clock(folder: Path, speed: float) -> Clock:
     path = folder / "clock"
     kept: Clock | None = None
     if path.exists():
-        kept = clock_from_text(path.read_text(encoding="utf-8").strip())
+        try:
+            kept = clock_from_text(read_small(path).strip())
+        except (OSError, ValueError, ClockError) as error:
+            raise ClockError(f"lab clock {path}: {error}; remove it, and lab time begins anew") from error
         if kept.speed == speed:
             return kept
     clock = ScaledClock(speed, epoch_lab=kept.time() if kept else None)

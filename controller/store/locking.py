@@ -22,6 +22,7 @@ from typing import Any, Protocol, Self
 from controller.errors import CampaignLockedError, StoreError
 from controller.store.connecting import connect_postgresql, describe, place
 from controller.store.schema import advisory_key
+from instruments.bounded import from_json, read_small
 
 
 class Lock:
@@ -121,9 +122,9 @@ class FileLocks:
     @staticmethod
     def _read_holder(path: Path) -> str:
         try:
-            note = json.loads(path.read_text(encoding="utf-8"))
+            note = from_json(read_small(path))
             return _holder(note["pid"], note["host"], float(note["since"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return "another process"
 
     def release(self, key: str) -> None:

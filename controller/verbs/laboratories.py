@@ -21,9 +21,12 @@ from typing import Any
 from controller.errors import ConflictError, LabwrightError, UnknownNameError
 from controller.settings import folder_of
 from controller.verbs.stores import readers, show_url
+from instruments.bounded import from_json, process_id, read_small
 from instruments.emergency import SOCKET, Confirmation, Mode, resume, stop
 
 _JOURNAL = "journal.db"
+_MOST_STATUS = 16 * 1024 * 1024
+"""Larger than what a controller publishes of a thousand instruments [bytes]."""
 _ANSWER_S = 10.0
 """Patience with a controller that is to take note of a switch [s]."""
 
@@ -49,11 +52,11 @@ def status_of(url: str, lab: str) -> dict[str, Any]:
     """Return what the controller at work in a lab published last, empty when none is."""
     path = folder_of(url) / "labs" / lab / "status.json"
     try:
-        status = json.loads(path.read_text(encoding="utf-8"))
-        os.kill(int(status["pid"]), 0)  # a controller that was killed left its last word behind
-    except (OSError, ValueError, TypeError, KeyError, ArithmeticError):  # none there, or none of ours: a stop must go on
+        status = from_json(read_small(path, _MOST_STATUS))
+        os.kill(process_id(status["pid"]), 0)  # a controller that was killed left its last word behind
+        return dict(status)
+    except (OSError, ValueError, TypeError, KeyError):  # none there, or none of ours: a stop must go on
         return {}
-    return dict(status)
 
 
 def chosen(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from instruments.bounded import from_json
 from instruments.drivers.children import run_child
 from instruments.drivers.declared import DeclaredAction, DeclaredReturn, check_template, fill
 from instruments.errors import DeviceFaultError, MeasurementInvalidError
@@ -112,7 +112,7 @@ def _read(declared: CommandAction, output: str) -> dict[str, Returned]:
         return {name: _scalar(lines[-1].strip(), returned, name)}
     for line in reversed(lines):
         try:
-            content = json.loads(line)
+            content = from_json(line)
         except ValueError:
             continue
         if isinstance(content, dict):

@@ -13,11 +13,14 @@ import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from instruments.bounded import from_json, read_small
 from instruments.errors import KeyFileError
 
 PUBLIC_KEY = r"^[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}$"
 """What a key in Z85 looks like (https://rfc.zeromq.org/spec/32/)."""
 _MADE_BY = "make one with labwright keys pair FILE"
+_MOST = 4096
+"""Characters of a key file that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def read_pair(path: Path) -> KeyPair:
     try:
         with path.open(encoding="ascii") as handle:
             mode = os.fstat(handle.fileno()).st_mode & 0o777
-            content = json.load(handle)
+            content = from_json(handle.read(_MOST))
     except FileNotFoundError:
         raise KeyFileError(f"key file {path} is not there; {_MADE_BY}") from None
     except OSError as error:
@@ -111,13 +114,13 @@ def read_public_key(text: str) -> str:
     if is_key(text) and not path.is_file():
         return text
     try:
-        content = path.read_text(encoding="ascii").strip()
+        content = read_small(path, _MOST).strip()
     except (OSError, ValueError):
         raise KeyFileError(f"{text!r} is neither a public key (40 characters of Z85) nor a file that holds one") from None
     if is_key(content):
         return content
     try:
-        key = json.loads(content)["public_key"]
+        key = from_json(content)["public_key"]
     except (ValueError, KeyError, TypeError):
         key = None
     if not isinstance(key, str) or not is_key(key):

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from instruments.bounded import from_json, read_small
 from instruments.errors import AddressError
 
 
@@ -48,17 +49,17 @@ def read_rendezvous(path: Path) -> Rendezvous | None:
         AddressError: If it is not a rendezvous file.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_small(path)
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise AddressError(f"rendezvous file {path} cannot be read: {error}") from error
     try:
-        content = json.loads(text)
+        content = from_json(text)
         return Rendezvous(
             str(content["address"]), str(content.get("session", "")), str(content.get("server_key", ""))
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise AddressError(
             f'rendezvous file {path} is not {{"address": ..., "session": ...}}: {error!r}; the controller writes it'
         ) from error

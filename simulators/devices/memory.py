@@ -14,11 +14,20 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
+from instruments.bounded import from_json
+from instruments.protocol.values import shorten
 from simulators.errors import DeviceLogError
 
 Scalar = bool | int | float | str
+_LONGEST_LINE = 4 * 1024 * 1024
+"""An attempt and its values come in frames of one mebibyte at most [bytes]."""
+_REMEDY = "move the file away to start with a new device"
+
 SettingKey = tuple[tuple[str, str], ...]
 
 
@@ -47,6 +56,9 @@ class Begun:
     fault: str | None = None
     retryable: bool = False
     crashes_at: float | None = None
+
+
+_BEGUN: TypeAdapter[Begun] = TypeAdapter(Begun)
 
 
 class DeviceMemory:
@@ -154,9 +166,9 @@ class DeviceMemory:
         try:
             with self.path.open("rb") as stream:
                 stream.seek(at)
-                entry = json.loads(stream.readline())
+                entry = from_json(stream.readline(_LONGEST_LINE))
                 del entry["event"]
-                return Begun(**entry)
+                return _BEGUN.validate_python(entry)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DeviceLogError(f"{self.path}: what was written at byte {at} cannot be read again ({error!r})") from error
 
@@ -185,25 +197,30 @@ class DeviceMemory:
         return size
 
     def _load(self, path: Path) -> None:
-        data = path.read_bytes()
-        whole, newline, torn = data.rpartition(b"\n")
-        if torn:
-            # A crash between write and fsync: the action had not begun, for it begins after the line is on the disk.
-            os.truncate(path, len(whole) + len(newline))
         at = 0
-        for number, line in enumerate(whole.splitlines(keepends=True), start=1):
-            try:
-                self._take(json.loads(line), at)
-            except (ValueError, KeyError, TypeError) as error:
-                raise DeviceLogError(
-                    f"{path}:{number}: not a line of a device log ({error!r}); move the file away to start with a new device"
-                ) from error
-            at += len(line)
+        with path.open("rb") as stream:
+            for number in count(1):
+                line = stream.readline(_LONGEST_LINE)
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    self._take(from_json(line), at)
+                except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+                    why = shorten(repr(error), 200)
+                    raise DeviceLogError(f"{path}:{number}: not a line of a device log ({why}); {_REMEDY}") from error
+                at += len(line)
+        if len(line) == _LONGEST_LINE:
+            raise DeviceLogError(f"{path}:{number}: longer than any line of a device log ({_LONGEST_LINE} bytes); {_REMEDY}")
+        if line:
+            # A crash between write and fsync: the action had not begun, for it begins after the line is on the disk.
+            os.truncate(path, at)
 
-    def _take(self, entry: dict[str, object], at: int) -> None:
+    def _take(self, entry: object, at: int) -> None:
+        if not isinstance(entry, dict):
+            raise TypeError(f"{type(entry).__name__} instead of an object")
         event, attempt = str(entry.pop("event")), str(entry["attempt"])
         if event == "began":
-            self._begin(Begun(**entry), at)  # type: ignore[arg-type]
+            self._begin(_BEGUN.validate_python(entry), at)
         elif event in ("ended", "aborted"):
             self._end(attempt, event)
         else:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from instruments.bounded import from_json, read_small
 from instruments.errors import DeviceFaultError
 from instruments.sdk.action import Action
 from instruments.sdk.context import ActionContext
@@ -51,7 +51,7 @@ class SensorDriver(Driver):
         if path is None:
             return dict(self._values)
         try:
-            found = _READINGS.validate_python(json.loads(path.read_text(encoding="utf-8")))
+            found = _READINGS.validate_python(from_json(read_small(path)))
         except FileNotFoundError:
             return dict(self._values)
         except (OSError, ValueError, ValidationError) as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+
 import pytest
 
 from instruments.errors import UnitError
@@ -50,3 +53,30 @@ def test_units_known_without_asking_are_known_to_pint() -> None:
         convert(1.0, unit, unit)
     assert same_unit("minute", "min")
     assert not same_unit("min", "s")
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "m**9**9**9", "m^9^9^9", "m**(9**9**9)", "9**9**9*m", "m**99999999", "m**-9**9**9", "m**1e9", "m**2 ** 9",
+        "((9**99)**99)**99", "m²**9**9", "m" * 65, "(" * 60, "m*" * 500_000, "9" * 64,
+    ],
+)  # fmt: skip
+def test_unit_made_to_be_costly_is_refused_at_once(unit: str) -> None:
+    # Eleven characters kept pint at work for ever, in whoever heard of the unit: a campaign file, a driver, the controller.
+    check_unit("furlong")  # imports pint
+    begun = time.process_time()
+    with pytest.raises(UnitError) as caught:
+        check_unit(unit)
+    assert time.process_time() - begun < 0.2
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("unit", ["m²", "m ** -1", "m**(1/2)", "m**0.5", "m**2*s**-1", "m^2", "(kg/m)**2", "kg/m**3/h", "1/cm³"])
+def test_powers_that_units_have_are_known(unit: str) -> None:
+    assert check_unit(unit) == unit
+
+
+def test_number_that_does_not_fit_into_the_other_unit_is_infinite() -> None:
+    assert convert(-5.0, "Ym**50", "ym**50") == -math.inf
+    assert not math.isfinite(convert_spread(5.0, "Ym**50", "ym**50"))
