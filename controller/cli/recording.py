@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_text
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -175,7 +175,7 @@ def _read(file: Path) -> Iterator[dict[str, Any]]:
         with file.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 record = json_text.loads(line)
-                if not isinstance(record, dict) or not {"what", "at"} <= record.keys():
+                if not isinstance(record, dict) or not {"what", "at"} <= record.keys() or not isinstance(record["at"], int | float):
                     raise ConflictError(f"{file}:{number}: not a line of a recording; labwright recording show --json writes them")
                 yield record
     except OSError as error:
@@ -211,8 +211,15 @@ def _moment(text: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _picture(line: dict[str, Any] | Any, every: bool) -> str:
+def _picture(line: Mapping[str, Any], every: bool) -> str:
     """Return a line as people read it: when, whose, what was taken, what was answered; empty if it is left out."""
+    try:
+        return _pictured(line, every)
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, OSError) as error:
+        raise ConflictError(f"not a line of a recording ({error!r}), it was changed: {json_text.dumps(line)[:_WIDE]}") from None
+
+
+def _pictured(line: Mapping[str, Any], every: bool) -> str:
     from controller.engine.recorder import iso
 
     if line.get("before") and not every:

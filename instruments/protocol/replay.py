@@ -56,7 +56,7 @@ def replay(records: Iterable[Record]) -> Replayed:
     """
     stage: _Stage | None = None
     steps = chapters = 0
-    for record in records:
+    for line, record in enumerate(records, start=1):
         try:
             if record["what"] == "chapter":
                 stage, chapters = _Stage(record), chapters + 1
@@ -67,7 +67,7 @@ def replay(records: Iterable[Record]) -> Replayed:
                     return Replayed(steps, chapters, Difference(steps, record, replayed))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RecordingError(
-                f"line {steps + chapters} of the recording cannot be replayed: {error!r}; was it changed, or written by "
+                f"line {line} of the recording cannot be replayed: {error!r}; was it changed, or written by "
                 "another version?"
             ) from error
     return Replayed(steps, chapters, None)

@@ -88,7 +88,7 @@ def test_exported_window_replays_and_its_first_difference_is_shown(
     assert call("recording", "replay", "--file", file, "--json").json["difference"]["record"]["what"] == "heard"
 
 
-@pytest.mark.parametrize("content", ["not json\n", '{"a": 1}\n', "[]\n"])
+@pytest.mark.parametrize("content", ["not json\n", '{"a": 1}\n', "[]\n", '{"what": "tick", "at": "now"}\n'])
 def test_file_that_is_no_recording_is_refused(call: Call, tmp_path: Path, content: str) -> None:
     file = tmp_path / "x.jsonl"
     file.write_text(content)
@@ -97,3 +97,20 @@ def test_file_that_is_no_recording_is_refused(call: Call, tmp_path: Path, conten
     assert "labwright recording show --json writes them" in refused.err
     missing = call("recording", "replay", "--file", tmp_path / "none", "--json")
     assert "cannot be read" in json.loads(missing.err)["error"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"what": "heard", "at": 1}', '{"what": "chapter", "at": 1, "instruments": 3}', '{"what": "tick", "at": 1e300}',
+        '{"what": "decided", "at": 1, "campaign": "c", "event": "e", "given": 5}',
+        '{"what": [], "at": 1, "given": null, "out": []}',
+        '{"what": "heard", "at": 1, "instrument": "i", "given": {"type": "hello"}, "out": [7]}',
+    ],
+)  # fmt: skip
+def test_line_that_was_changed_by_hand_is_shown_and_named(call: Call, tmp_path: Path, line: str) -> None:
+    file = tmp_path / "x.jsonl"
+    file.write_text(line + "\n")
+    refused = call("recording", "show", "--file", file)
+    assert refused.code == 2
+    assert "it was changed" in refused.err

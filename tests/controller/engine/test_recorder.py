@@ -118,8 +118,8 @@ async def test_first_difference_of_a_changed_recording_is_shown(tmp_path: Path, 
 
 
 def test_line_that_is_none_is_refused_with_its_place() -> None:
-    with pytest.raises(RecordingError, match="line 0 of the recording"):
-        replay([{"what": "chapter", "at": 0.0, "session": "s"}])
+    with pytest.raises(RecordingError, match="line 2 of the recording"):
+        replay([{"what": "decided", "at": 0.0}, {"what": "chapter", "at": 0.0, "session": "s"}])
 
 
 async def test_every_chapter_can_be_replayed_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
