@@ -32,7 +32,7 @@ from instruments.bounded import read_small
 from instruments.client import Expected, HubEvent, InstrumentHub, InstrumentStateChanged, Link, LinkUp
 from instruments.clock import Clock, ScaledClock, SystemClock, clock_from_text
 from instruments.emergency import Confirmation, Mode
-from instruments.errors import ClockError, TransportError
+from instruments.errors import ClockError
 from instruments.protocol.capabilities import ActionDescription
 from instruments.protocol.messages import Command
 from instruments.transport.addresses import reached_here
