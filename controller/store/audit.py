@@ -24,8 +24,9 @@ from controller.domain.state import Attempt, CampaignState, Experiment
 from controller.errors import IllegalTransitionError
 from controller.store.journals import Comparison
 from controller.store.journals import compare as compare_journals
-from controller.store.reading import Reader, measured_value
+from controller.store.reading import Reader
 from controller.store.records import plain
+from controller.store.stored import measured_value
 from controller.store.verifying import Verification
 from controller.store.verifying import verify as walk_chain
 

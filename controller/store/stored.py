@@ -1,0 +1,186 @@
+"""The rows of a store as they are stored, times as numbers and JSON as text: what audits and comparisons work on."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from controller.errors import UnknownNameError
+from controller.store.connecting import place
+from controller.store.snapshots import Row, SnapshotReader
+
+_PAGE = 2000
+_IDS = 500
+_CAMPAIGN = "id name status reason simulated seed definition_fingerprint created_at updated_at budget_experiments"
+_EXPERIMENT = (
+    "id campaign number status reason fault_code fault_message point source proposed_at started_at ended_at "
+    "simulated n_attempts retracted_at retracted_reason"
+)
+_ATTEMPT = (
+    "id campaign experiment step ordinal instrument action arguments units status reason fault_code fault_message "
+    "fault_retryable committed_at accepted_at started_at ended_at"
+)
+_REQUEST = "id verb campaign argument asked_by asked_at answered_at ok answer"
+
+
+class StoredRows(SnapshotReader):
+    """Reads rows as they are stored; those of one campaign by its id."""
+
+    def campaign_rows(self) -> list[Row]:
+        """Return the rows of all campaigns as they are stored (times as numbers), oldest first."""
+        rows = self._dicts("campaign", _CAMPAIGN, "ORDER BY created_at, id")
+        return [{**row, "simulated": bool(row["simulated"])} for row in rows]
+
+    def campaign_row(self, name_or_id: str) -> Row:
+        """Return the row of one campaign as it is stored.
+
+        Raises:
+            UnknownNameError: Naming campaigns with a similar name.
+        """
+        rows = self.campaign_rows()
+        for row in rows:
+            if name_or_id in (row["name"], row["id"]):
+                return row
+        close = difflib.get_close_matches(name_or_id, [row["name"] for row in rows], n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(close)}?" if close else "labwright campaign list shows all there are"
+        raise UnknownNameError(f"store {place(self.url)} holds no campaign {name_or_id!r}; {hint}")
+
+    def _id(self, name_or_id: str) -> str:
+        return str(self.campaign_row(name_or_id)["id"])
+
+    def definition_rows(self, campaign_id: str) -> list[Row]:
+        """Return every version of a campaign's definition as it is stored, oldest first."""
+        return self._dicts(
+            "definition", "campaign version fingerprint body", "WHERE campaign = ? ORDER BY version", campaign_id
+        )
+
+    def experiment_rows(self, campaign_id: str) -> list[Row]:
+        """Return the rows of all experiments of a campaign as they are stored, by number."""
+        rows = self._dicts("experiment", _EXPERIMENT, "WHERE campaign = ? ORDER BY number", campaign_id)
+        return [{**row, "simulated": bool(row["simulated"])} for row in rows]
+
+    def experiment_id(self, campaign_id: str, number: int) -> str | None:
+        """Return the id of an experiment, None where there is none of that number."""
+        rows = self._dicts("experiment", "id", "WHERE campaign = ? AND number = ?", campaign_id, number)
+        return str(rows[0]["id"]) if rows else None
+
+    def rested_on(self, campaign_id: str, number: int) -> list[Row]:
+        """Return number and status of the experiments that the model proposed when it knew the result of another.
+
+        Those are the ones it proposed after that one ended and, where its result is retracted, before that. One or the other
+        may have been computed just before the result came in.
+        """
+        return self._dicts(
+            "experiment", "number status",
+            "WHERE campaign = ? AND source = 'model'"
+            " AND proposed_at >= (SELECT ended_at FROM experiment WHERE campaign = ? AND number = ?)"
+            " AND NOT proposed_at >= COALESCE((SELECT retracted_at FROM experiment WHERE campaign = ? AND number = ?), 1e300)"
+            " ORDER BY number",
+            campaign_id, campaign_id, number, campaign_id, number,
+        )  # fmt: skip
+
+    def observation_rows(self, campaign_id: str) -> list[Row]:
+        """Return all observations of a campaign as they are stored."""
+        return self._dicts(
+            "observation",
+            "experiment objective value unit sem at",
+            "WHERE experiment IN (SELECT id FROM experiment WHERE campaign = ?) ORDER BY experiment, objective",
+            campaign_id,
+        )
+
+    def proposal_rows(self, campaign_id: str) -> list[Row]:
+        """Return all proposals of a campaign as they are stored."""
+        where = "WHERE experiment IN (SELECT id FROM experiment WHERE campaign = ?) ORDER BY experiment"
+        return self._dicts("proposal", "experiment body", where, campaign_id)
+
+    def attempt_rows(self, campaign_id: str) -> list[Row]:
+        """Return all attempts of a campaign as they are stored, oldest first."""
+        rows = self._dicts("attempt", _ATTEMPT, "WHERE campaign = ? ORDER BY committed_at, id", campaign_id)
+        return [
+            {**row, "fault_retryable": None if row["fault_retryable"] is None else bool(row["fault_retryable"])}
+            for row in rows
+        ]
+
+    def instrument_of_ended(self, campaign_id: str, attempt: str) -> str | None:
+        """Return the instrument of an attempt of a campaign that has ended for good, else None."""
+        rows = self._dicts(
+            "attempt", "instrument", "WHERE id = ? AND campaign = ? AND status IN ('succeeded', 'faulted', 'cancelled')",
+            attempt, campaign_id,
+        )  # fmt: skip
+        return rows[0]["instrument"] if rows else None
+
+    def known_attempts(self, attempts: Sequence[str]) -> set[str]:
+        """Return those of `attempts` (ids) that any campaign of the store holds."""
+        known: set[str] = set()
+        for i in range(0, len(attempts), _IDS):
+            some = attempts[i : i + _IDS]
+            rows = self._dicts("attempt", "id", f"WHERE id IN ({', '.join('?' * len(some))})", *some)
+            known.update(row["id"] for row in rows)
+        return known
+
+    def measurement_rows(self, campaign_id: str) -> list[Row]:
+        """Return all measurements of a campaign as they are stored."""
+        return self._dicts(
+            "measurement",
+            "attempt position name value_number value_text unit sem at",
+            "WHERE attempt IN (SELECT id FROM attempt WHERE campaign = ?) ORDER BY attempt, position",
+            campaign_id,
+        )
+
+    def event_rows(self, campaign_id: str) -> list[Row]:
+        """Return the log of a campaign as it is stored."""
+        return [row for page in self.event_pages(campaign_id) for row in page]
+
+    def event_pages(self, campaign_id: str) -> Iterator[list[Row]]:
+        """Return the log of a campaign as it is stored, some thousand events at a time: a log can be longer than memory."""
+        last = 0
+        with self.snapshot():
+            while page := self._dicts(
+                "event",
+                "campaign_sequence id kind at body chain",
+                "WHERE campaign = ? AND campaign_sequence > ? ORDER BY campaign_sequence LIMIT ?",
+                campaign_id, last, _PAGE,
+            ):  # fmt: skip
+                yield page
+                last = page[-1]["campaign_sequence"]
+
+    def alarm_rows(self, campaign_id: str | None = None) -> list[Row]:
+        """Return the alarms of one campaign, or of all, as they are stored."""
+        columns = "event campaign code message experiment attempt at"
+        if campaign_id is None:
+            return self._dicts("alarm", columns, "ORDER BY at, event")
+        return self._dicts("alarm", columns, "WHERE campaign = ? ORDER BY at, event", campaign_id)
+
+    def instrument_rows(self) -> list[Row]:
+        """Return the instruments that were ever enabled or disabled: `lab, name, enabled, reason, changed_by, changed_at`."""
+        columns = "lab name enabled reason changed_by changed_at"
+        rows = self._dicts("instrument", columns, "ORDER BY lab, name")
+        return [{**row, "enabled": bool(row["enabled"])} for row in rows]
+
+    def request_rows(self, pending: bool = False) -> list[Row]:
+        """Return requests to the controller as they are stored, oldest first."""
+        where = "WHERE answered_at IS NULL" if pending else ""
+        return self._dicts("request", _REQUEST, f"{where} ORDER BY asked_at, id")
+
+    def request_row(self, request: str) -> Row | None:
+        """Return one request as it is stored, None where there is none with this id."""
+        return next(iter(self._dicts("request", _REQUEST, "WHERE id = ?", request)), None)
+
+    def access_key_rows(self) -> list[Row]:
+        """Return the list of keys as it is stored, oldest first; times are real, `instruments` is JSON."""
+        columns = "id kind name public_key instruments role created_at created_by revoked_at"
+        return self._dicts("access_key", columns, "ORDER BY created_at, id")
+
+    def access_token_rows(self) -> list[Row]:
+        """Return the list of tokens as it is stored, oldest first; times are real, of each token there is only the hash."""
+        columns = "id name role digest created_at created_by expires_at revoked_at"
+        return self._dicts("access_token", columns, "ORDER BY created_at, id")
+
+
+def measured_value(row: Mapping[str, Any]) -> bool | float | str:
+    """Return the value of a measurement's row: a number, a text or a truth value."""
+    number, text = row["value_number"], row["value_text"]
+    if number is None:
+        return str(text)
+    return float(number) if text is None else bool(number)
