@@ -76,7 +76,7 @@ class DeviceMemory:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._open: dict[str, Begun] = {}
         self._aborted: set[str] = set()
         self._unwritten: dict[str, Begun] = {}
@@ -92,8 +92,9 @@ class DeviceMemory:
         Raises:
             DeviceLogError: If the log cannot be read any more.
         """
-        found = self._open.get(attempt) or self._unwritten.get(attempt)
-        lines = () if found is not None else self._lines.of(attempt)
+        with self._lock:  # the index is out of step while another thread enters what it begins
+            found = self._open.get(attempt) or self._unwritten.get(attempt)
+            lines = () if found is not None else self._lines.of(attempt)
         for begun in (self._read(at) for at in lines):
             if begun.attempt == attempt:
                 return begun

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -168,3 +169,37 @@ def test_log_that_has_gone_is_said_so(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(DeviceLogError, match="cannot be read again"):
         memory.begun("a")
+
+
+def test_attempt_is_known_while_another_thread_begins_the_next(tmp_path: Path) -> None:
+    memory = DeviceMemory(tmp_path / "device.jsonl")
+    _begin(memory, "a", {"x": 1.0})
+    memory.end("a", 12.0)
+    other = next(name for name in (f"b{n}" for n in range(1000)) if hash(name) < hash("a"))
+    numbers, entering, entered = memory._lines._numbers, threading.Event(), threading.Event()
+
+    class Slow:
+        """The place where one half of an entry is made and the other is not."""
+
+        def insert(self, at: int, number: int) -> None:
+            entering.set()
+            entered.wait(10.0)
+            numbers.insert(at, number)
+
+        def __getitem__(self, key: slice) -> object:
+            return numbers[key]
+
+    memory._lines._numbers = Slow()  # type: ignore[assignment]
+    found: list[Begun | None] = []
+    threads = [
+        threading.Thread(target=_begin, args=(memory, other, {"x": 2.0})),
+        threading.Thread(target=lambda: found.append(memory.begun("a"))),
+    ]
+    threads[0].start()
+    assert entering.wait(10.0)
+    threads[1].start()
+    threads[1].join(0.2)
+    entered.set()
+    for thread in threads:
+        thread.join(10.0)
+    assert [begun and begun.attempt for begun in found] == ["a"]
