@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from controller.errors import LabwrightError
 from controller.verbs.stores import Found
 
 if TYPE_CHECKING:
@@ -63,11 +64,14 @@ def _look(found: Found, lab: str, instruments: list[str], by: str) -> dict[str, 
     from controller.store.opening import Store
     from controller.verbs.requests import ask, at_work
 
-    with Store.open(found.url) as store:
-        if not at_work(store, found.name):
-            return {}
-        argument = {"lab": lab, "instruments": instruments, "timeout_s": LOOK_S}
-        answer = ask(store, "instrument.read", found.id, argument, by=by, timeout_s=2 * LOOK_S)
+    try:
+        with Store.open(found.url) as store:
+            if not at_work(store, found.name):
+                return {}
+            argument = {"lab": lab, "instruments": instruments, "timeout_s": LOOK_S}
+            answer = ask(store, "instrument.read", found.id, argument, by=by, timeout_s=2 * LOOK_S)
+    except LabwrightError as error:  # everything else that is known is told all the same
+        return {name: {"problem": str(error)} for name in instruments}
     if answer.waiting:
         return {name: {"problem": answer.text} for name in instruments}
     return {look["instrument"]: look for look in json.loads(answer.text)}

@@ -8,8 +8,10 @@ import pytest
 
 from controller.domain.experiment import ExperimentStatus
 from controller.domain.state import fold
+from controller.errors import ConflictError
 from controller.store.audit import audit
 from controller.store.opening import Store
+from controller.verbs import requests
 from tests.controller.cli.conftest import Call
 from tests.controller.store.samples import Script
 
@@ -195,6 +197,21 @@ def test_explain_without_a_journal_says_where_it_was_looked_for(call: Call, stor
     _journal_of_the_unknown(call, store_file, outcome="none")
     other = call("experiment", "resolve", "sample", 2, "--explain", "--store", store_file, "--json").json
     assert other["attempts"][0]["meaning"].startswith("it never heard of this attempt")
+
+
+def test_explain_tells_the_rest_when_the_controller_cannot_read_the_instrument(
+    call: Call, store_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ConflictError("no lab chemistry is at work here")
+
+    _journal_of_the_unknown(call, store_file, outcome="none")
+    monkeypatch.setattr(requests, "ask", refuse)
+    with Store.open(str(store_file)) as store, store.lock_campaign("sample"):
+        told = call("experiment", "resolve", "sample", 3, "--explain", "--store", store_file, "--json").json
+    (attempt,) = told["attempts"]
+    assert attempt["not_read"] == "no lab chemistry is at work here"
+    assert attempt["meaning"].startswith("it began, and no end is noted")
 
 
 def test_resolve_without_an_answer_explains_and_asks_for_one(call: Call, store_file: Path) -> None:
