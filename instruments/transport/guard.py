@@ -161,13 +161,23 @@ class ConnectionGuard:
         if self._strangers.pop(connection, None) is None and self._known.pop(connection, None) is None:
             return  # gone by itself, and its number may be another's by now
         self.n_cut += 1
-        # Shut down, not closed: the descriptor is libzmq's, which finds the connection ended and cleans up.
+        # Shut down, not closed: the descriptor is libzmq's, which finds the connection ended and cleans up. Its end may be on the
+        # way to us, and its number in use for something else already: only what came in through our port is touched.
         with contextlib.suppress(OSError), _borrowed(connection) as borrowed:
-            borrowed.shutdown(socket.SHUT_RDWR)
+            if borrowed.family == socket.AF_INET and borrowed.getsockname()[1] == self._port():
+                borrowed.shutdown(socket.SHUT_RDWR)
+
+    def _port(self) -> int:
+        return int(self._watched.get_string(zmq.LAST_ENDPOINT).rstrip("\0").rpartition(":")[2])
 
 
 def _borrowed(connection: int) -> socket.socket:
-    return socket.socket(fileno=os.dup(connection))
+    copy = os.dup(connection)
+    try:
+        return socket.socket(fileno=copy)
+    except OSError:  # no socket any more
+        os.close(copy)
+        raise
 
 
 def _received(connection: int) -> int:

@@ -26,7 +26,7 @@ from benchmarks.instruments_in_flight import serve_instruments
 from instruments.client import AttemptFinished, Command, EventStream, Expected, InstrumentHub, LinkUp
 from instruments.protocol.codec import MAX_FRAME
 from instruments.transport import zeromq
-from instruments.transport.guard import strangers_beside
+from instruments.transport.guard import _Connection, strangers_beside
 from instruments.transport.rendezvous import write_rendezvous
 from instruments.transport.zeromq import ZeroMQClient, ZeroMQServer
 from tests.instruments.devices import Bench
@@ -130,6 +130,26 @@ async def test_descriptors_of_cut_connections_are_given_back() -> None:
             place.connect(greeting(uuid.uuid4().bytes)).close()
         await until(lambda: place.strangers() == 0)
         await until(lambda: psutil.Process().num_fds() <= before + 2)
+
+
+async def test_number_of_a_connection_that_is_something_elses_by_now_is_left_alone(tmp_path: Path) -> None:
+    async with _attacked() as place:
+        guard = place.transport._guard
+        assert guard is not None
+        here, there = socket.socketpair()
+        with here, there, socket.create_server(("127.0.0.1", 0)) as server, (tmp_path / "journal").open("wb") as file:
+            caller = socket.create_connection(server.getsockname())
+            called, _ = server.accept()
+            before = psutil.Process().num_fds()
+            for number in (here.fileno(), called.fileno(), file.fileno(), 2**20):
+                guard._strangers[number] = _Connection()
+                guard.cut(number)
+            assert psutil.Process().num_fds() == before
+            for one, other in ((here, there), (called, caller)):
+                other.sendall(b"still here")
+                assert one.recv(10) == b"still here"
+            caller.close()
+            called.close()
 
 
 async def test_who_sends_garbage_is_cut_and_the_log_stays_short(caplog: pytest.LogCaptureFixture) -> None:
