@@ -24,6 +24,8 @@ MAX_LINE = 64 * 1024
 """Longest message [bytes]."""
 AGAIN_S = 0.05
 """Pause before a driver that is not there is tried again: it may just be starting [real s]."""
+GONE_S = 20.0
+"""A driver that was there for no moment of so long is not waited for any more, however patient the caller is [real s]."""
 _LONGEST_PATH = 100
 """What fits into a Unix socket's address [bytes]: 108 on Linux, 104 elsewhere, the final zero included."""
 
@@ -50,7 +52,7 @@ async def stop(folders: Iterable[Path], *, mode: Mode = "now", timeout_s: float 
     Args:
         folders: Of the instruments, `labs/LAB/INSTRUMENT`; the last part is the instrument's name.
         mode: `now` ends what runs; `finish` lets it finish, and the answer comes then.
-        timeout_s: Patience with each [real s]; a driver that is just being started again is waited for.
+        timeout_s: Patience with each [real s]; a driver that is just being started again is waited for, `GONE_S` at most.
 
     Returns:
         One confirmation for each folder, in their order. Never raises for a driver that does not answer.
@@ -114,16 +116,21 @@ def reachable(path: Path) -> Iterator[str]:
 
 
 async def _ask(folder: Path, message: dict[str, Any], wanted: str, timeout_s: float) -> Confirmation:
-    began = time.monotonic()
+    began = there = time.monotonic()
     problem: Exception = TimeoutError()
     try:
         async with asyncio.timeout(timeout_s):
             while True:
+                asked = time.monotonic()
                 try:
                     answer = await _exchange(folder, message)
                     break
                 except (OSError, ValueError) as error:  # no driver now, or it ended in the middle: again
-                    problem = error
+                    problem, now = error, time.monotonic()
+                    if now - asked > 1.0:
+                        there = now  # it was, and was finishing what ran
+                    if now - there > GONE_S:
+                        raise TimeoutError from error
                     await asyncio.sleep(AGAIN_S)
     except TimeoutError:
         return Confirmation(folder.name, False, time.monotonic() - began, message=_why(folder, problem))

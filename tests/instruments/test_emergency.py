@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from instruments import emergency
 from instruments.client import InstrumentHub
 from instruments.emergency import SOCKET, Confirmation, look, reachable, resume, stop
 from instruments.errors import JournalError
@@ -147,6 +148,23 @@ async def test_driver_that_is_just_being_started_is_waited_for(tmp_path: Path) -
     with driver_process(folder, str(tmp_path / "none.json")):
         (answer,) = await waiting
         assert answer.confirmed
+
+
+async def test_driver_that_is_gone_is_not_waited_for_as_long_as_one_that_finishes_what_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emergency, "GONE_S", 0.3)
+    (gone,) = await stop([tmp_path], mode="finish", timeout_s=3600.0)
+    assert (gone.confirmed, gone.message) == (False, "no driver process is there")
+    network, driver = MemoryNetwork(), Bench()
+    hub, journal = InstrumentHub(network.server(), heartbeat_s=0.1, lease_s=5.0), tmp_path / "bench" / "journal.db"
+    async with running(hub), serving(driver, network.client("bench", "boot1"), journal=journal):
+        await until(lambda: "bench" in hub.links() and hub.links()["bench"].state == "ready")
+        hub.command("bench", command("block", seconds=1.5))
+        await until(lambda: driver.acts != [])
+        (busy,) = await stop([journal.parent], mode="finish", timeout_s=3600.0)
+        assert busy.confirmed
+        assert busy.took_s > 1.0
 
 
 async def test_missing_driver_is_told_and_does_not_delay_the_others(tmp_path: Path) -> None:
