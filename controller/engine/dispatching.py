@@ -197,8 +197,10 @@ class Dispatching:
         if attempt is None or attempt.status not in _ON_THE_WAY:
             return
         if _ON_THE_WAY.index(status) > _ON_THE_WAY.index(attempt.status):
-            stamp = self._ledger.stamp()
-            self._ledger.note(AttemptStatusChanged(**stamp, attempt=key, experiment=attempt.experiment, status=status))
+            moved = AttemptStatusChanged(
+                **self._ledger.stamp(), attempt=key, experiment=attempt.experiment, status=status
+            )
+            self._ledger.note(moved, patient=True)
 
     async def _finish(self, key: str, outcome: Outcome) -> None:
         if not isinstance(outcome, Succeeded):

@@ -1,11 +1,14 @@
 """The books of one campaign: what has happened, and the one way to add to it.
 
 What is decided in one turn of the loop becomes durable together: it is *noted*, then *settled* with a single commit, and only
-then is done what had to wait for it (a command sent, a result acknowledged). So a turn's decisions share the price of a commit.
+then is done what had to wait for it (a command sent, a result acknowledged). So a turn's decisions share the price of a
+commit. What nothing waits for (an action has begun) is settled with whatever comes next, a moment later at the latest.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from controller.store.opening import Store
 
 ALARMS_SHOWN = 20
+PATIENCE_S = 0.05
+"""Longest time that what nothing waits for stays in memory alone [real s]."""
 
 
 class Ledger:
@@ -61,6 +66,8 @@ class Ledger:
         self._recorder = recorder
         self._noted: list[Event] = []
         self._then: list[Callable[[], None]] = []
+        self._settle_at: float | None = None
+        """When what was noted is to be settled [real monotonic s]; None while nothing is noted."""
         self._best = best_so_far(definition, state)
 
     async def record(self, *events: Event) -> None:
@@ -72,12 +79,13 @@ class Ledger:
         self.note(*events)
         await self.settle()
 
-    def note(self, *events: Event, then: Callable[[], None] | None = None) -> None:
+    def note(self, *events: Event, then: Callable[[], None] | None = None, patient: bool = False) -> None:
         """Apply `events`; they become durable with the turn's others, in `settle`.
 
         Args:
             events: In their order.
             then: Called once they are durable; never, if they cannot be committed.
+            patient: Nothing waits for them: they may become durable with what is noted within `PATIENCE_S`.
 
         Raises:
             IllegalTransitionError: If one of them cannot follow what is known.
@@ -89,15 +97,25 @@ class Ledger:
             self._noted.append(event)
         if then is not None:
             self._then.append(then)
+        if not patient:
+            self._settle_at = 0.0
+        elif self._settle_at is None:
+            self._settle_at = time.monotonic() + PATIENCE_S
 
     async def settle(self) -> None:
-        """Commit what was noted as one unit, then do what waited for it, in order; does nothing when nothing was noted."""
-        while self._noted or self._then:
+        """Commit what was noted as one unit, then do what waited for it, in order; does nothing when nothing is due."""
+        while self.due_in_s == 0.0:
             noted, self._noted = self._noted, []
             then, self._then = self._then, []
+            self._settle_at = None
             await self._store.commit(noted)
             for act in then:
                 act()
+
+    @property
+    def due_in_s(self) -> float:
+        """How long what was noted may still wait [real s]; infinite when nothing was."""
+        return math.inf if self._settle_at is None else max(0.0, self._settle_at - time.monotonic())
 
     def _apply(self, event: Event) -> None:
         if isinstance(event, ExperimentStatusChanged) and event.status is ExperimentStatus.COMPLETED:

@@ -149,7 +149,7 @@ class CampaignLoop:
                 before = now
                 if not self._inbox:
                     with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(TICK_S):
+                        async with asyncio.timeout(min(TICK_S, self._ledger.due_in_s)):
                             await self._news.wait()
                     self._news.clear()
         finally:
