@@ -2,7 +2,8 @@
 
 `one`: one attempt at a time through everything that is real: engine, ledger, store (SQLite), hub, ZeroMQ, a driver process with its
 journal on the disk. The unit is a bare pyzmq ROUTER/DEALER echo between two processes plus one SQLite commit (write-ahead log,
-`synchronous=FULL`, as in the store), measured between the rounds of the same run.
+`synchronous=FULL`, as in the store), measured before and after each of many short rounds: how long a flush takes can change
+twentyfold from one minute to the next, so each round is compared with its own unit.
 
 `many`: hundreds of instruments in flight on the same engine, ledger and store. Their drivers are real driver sessions behind real
 ZeroMQ sockets, all in one other process, with journals in memory: in a laboratory each has a disk and a processor of its own.
@@ -65,8 +66,8 @@ _STEPS_PER_LAB = 25
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--attempts", type=int, default=200, help="one at a time, in each round")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--attempts", type=int, default=40, help="one at a time, in each round")
     parser.add_argument("--instruments", type=int, default=500, help="in flight at once")
     parser.add_argument("--experiments", type=int, default=40, help=f"of {_STEPS_PER_LAB} attempts each, in each lab")
     parser.add_argument("--action-s", type=float, default=0.1, help="how long each action takes when many are in flight")
@@ -195,37 +196,36 @@ async def _until_done(loops: list[CampaignLoop], most_s: float) -> None:
 
 
 async def one_at_a_time(folder: Path, rounds: int, attempts: int) -> dict[str, Any]:
-    """Measure attempts in turn, between measurements of the unit."""
+    """Measure attempts in turn, each round between measurements of the unit."""
     bare = Bare(folder)
-    units = bare.measure(100)
-    per_attempt: list[float] = []
-    commits = []
+    measured: list[dict[str, float]] = []
     with Store.open(f"sqlite:///{folder / 'one.db'}") as store:
         for n in range(rounds):
             definition = make_definition(f"one{n}", steps=1, experiments=attempts, batch=1)
             enter(store, definition)
             lab = store.folder / "labs" / definition.lab.lab
+            units = bare.measure(50)
             async with _controller(store) as supervisor:
                 with touching_process(lab / "i0", "i0", str(lab / "rendezvous.json"), "--exit-when-orphaned"):
                     before = store.n_commits
                     loop = await supervisor.add(definition)
                     stamps = await _follow(loop, attempts)
-                    commits.append((store.n_commits - before) / attempts)
-            per_attempt += [b - a for a, b in pairwise(stamps)]
-            units += bare.measure(100)
+                    commits = (store.n_commits - before) / attempts
+            units += bare.measure(50)
+            echo, commit = (1e3 * statistics.median(u[i] for u in units) for i in (0, 1))
+            attempt = 1e3 * statistics.median(b - a for a, b in pairwise(stamps))
+            measured.append(
+                {
+                    "echo_ms": echo, "commit_ms": commit, "attempt_ms": attempt,
+                    "units_per_attempt": attempt / (echo + commit), "store_commits_per_attempt": commits,
+                }
+            )  # fmt: skip
     bare.close()
-    echo, commit = (statistics.median(u[i] for u in units) for i in (0, 1))
-    attempt, mean = statistics.median(per_attempt), statistics.fmean(per_attempt)
-    unit = statistics.median(a + b for a, b in units)
-    return {
-        "echo_ms": 1e3 * echo,
-        "commit_ms": 1e3 * commit,
-        "unit_ms": 1e3 * unit,
-        "attempt_ms": 1e3 * attempt,
-        "units_per_attempt": attempt / unit,
-        "units_per_attempt_of_means": mean / statistics.fmean(a + b for a, b in units),
-        "store_commits_per_attempt": statistics.fmean(commits),
-    }
+    found = {name: statistics.median(round[name] for round in measured) for name in measured[0]}
+    for name, choose in (("fastest", min), ("slowest", max)):
+        round = choose(measured, key=lambda round: round["commit_ms"])
+        found |= {f"{name}_disk_{what}": round[what] for what in ("commit_ms", "attempt_ms", "units_per_attempt")}
+    return found
 
 
 async def _follow(loop: CampaignLoop, n: int) -> list[float]:

@@ -7,6 +7,7 @@ import importlib.metadata
 import logging
 import time
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, Literal
 
 from instruments.clock import Clock, SystemClock
@@ -372,7 +373,7 @@ class DriverServer:
         return Hello(
             instrument=self._transport.instrument,
             driver=self._tag,
-            version=_package_version(self._driver),
+            version=f"{self._driver.version} (labwright {_labwright_version()})",
             boot_id=self._transport.boot_id,
             journal_id=self._journal.journal_id,
             simulated=self._driver.simulated,
@@ -383,9 +384,9 @@ class DriverServer:
         )
 
 
-def _package_version(driver: Driver) -> str:
+@cache
+def _labwright_version() -> str:
     try:
-        labwright = importlib.metadata.version("labwright")
+        return importlib.metadata.version("labwright")
     except importlib.metadata.PackageNotFoundError:
-        labwright = "source"
-    return f"{driver.version} (labwright {labwright})"
+        return "source"
