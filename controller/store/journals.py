@@ -7,7 +7,6 @@ at work meanwhile: what is only on its way is no difference.
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -15,8 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from controller.domain.campaign import Definition
 from controller.store.reading import Reader
 from controller.store.records import plain
+from controller.store.stored import measured_value
 from instruments.errors import JournalError
 from instruments.protocol.records import AttemptRecord
 from instruments.protocol.values import READING, Faulted, Succeeded
@@ -57,7 +60,11 @@ class _Journals:
     """Attempt -> what each journal that knows it says."""
     absent: dict[str, Path] = field(default_factory=dict)
     """Instruments without a journal here, and where it was looked for."""
+    known: set[str] = field(default_factory=set)
+    """Every instrument of these labs."""
     damaged: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    """What else could not be looked at."""
 
 
 def compare(reader: Reader, campaign: str, labs: Path) -> Comparison:
@@ -76,8 +83,8 @@ def compare(reader: Reader, campaign: str, labs: Path) -> Comparison:
     if not first.differences:
         return first
     time.sleep(_AGAIN_S)
-    again = _compare_once(reader, campaign, labs)
-    again.differences = [line for line in again.differences if line in set(first.differences)]
+    again, before = _compare_once(reader, campaign, labs), set(first.differences)
+    again.differences = [line for line in again.differences if line in before]
     return again
 
 
@@ -86,12 +93,15 @@ def _compare_once(reader: Reader, campaign: str, labs: Path) -> Comparison:
     journals = _read_journals(reader, campaign, labs)
     with reader.snapshot():
         key = str(reader.campaign_row(campaign)["id"])
-        attempts = {row["id"]: row for row in reader.attempts(key)}
+        measured: dict[str, list[_Row]] = {}
+        for row in reader.measurement_rows(key):
+            measured.setdefault(row["attempt"], []).append(row)
+        attempts = {row["id"]: {**row, "measurements": measured.get(row["id"], [])} for row in reader.attempt_rows(key)}
         numbers = {row["id"]: row["number"] for row in reader.experiment_rows(key)}
         known = reader.known_attempts([a for a in journals.entries if a not in attempts])
-    found, missed = Comparison(differences=journals.damaged), Counter[str]()
+    found, missed = Comparison(differences=journals.damaged, notes=journals.unread), Counter[str]()
     for attempt, row in attempts.items():
-        name = f"experiment {numbers[row['experiment']]}, step {row['step']}, attempt {row['ordinal']}"
+        name = f"experiment {numbers.get(row['experiment'], row['experiment'])}, step {row['step']}, attempt {row['ordinal']}"
         entries = journals.entries.get(attempt, [])
         found.n_compared += bool(entries)
         carried_out = [e for e in entries if e.record.started_at is not None]
@@ -100,7 +110,7 @@ def _compare_once(reader: Reader, campaign: str, labs: Path) -> Comparison:
             found.differences.append(f"{name}: carried out more often than once, by {places} as their journals say")
         elif entries:
             _compare_attempt(found, name, row, (carried_out or entries)[0])
-        elif row["instrument"] in journals.absent:
+        elif row["instrument"] in journals.absent or row["instrument"] not in journals.known:
             missed[row["instrument"]] += 1
         else:
             _without_entry(found, name, row)
@@ -109,21 +119,25 @@ def _compare_once(reader: Reader, campaign: str, labs: Path) -> Comparison:
         if attempt not in attempts and attempt not in known:
             found.differences += [_stranger(attempt, entry) for entry in entries if entry.record.rejected is None]
     for instrument, n in missed.items():
-        path = journals.absent[instrument]
-        found.notes.append(f"{instrument}: there is no journal at {path}; its {n} attempts were not compared")
+        there = f"there is no journal at {journals.absent[instrument]}" if instrument in journals.absent else "its lab is not known"
+        found.notes.append(f"{instrument}: {there}; its {n} attempts were not compared")
     return found
 
 
 def _read_journals(reader: Reader, campaign: str, labs: Path) -> _Journals:
     with reader.snapshot():
-        key = str(reader.campaign_row(campaign)["id"])
-        # The lab of a campaign may be amended: the journals of every version count.
-        described = [json.loads(row["body"]).get("lab", {}) for row in reader.definition_rows(key)]
-    places = {
-        (lab["lab"], name): labs / lab["lab"] / name / "journal.db" for lab in described for name in lab["instruments"]
-    }
-    journals = _Journals()
+        definitions = reader.definition_rows(str(reader.campaign_row(campaign)["id"]))
+    journals, places = _Journals(), dict[tuple[str, str], Path]()
+    for row in definitions:  # the lab of a campaign may be amended: the journals of every version count
+        try:
+            lab = Definition.model_validate_json(row["body"]).lab
+        except ValidationError:
+            where = f"definition version {row['version']}"
+            journals.unread.append(f"{where} cannot be read; the journals of its lab were not looked for")
+            continue
+        places |= {(lab.lab, name): labs / lab.lab / name / "journal.db" for name in lab.instruments}
     for (_, instrument), path in places.items():
+        journals.known.add(instrument)
         if not path.exists():
             journals.absent[instrument] = path
             continue
@@ -152,7 +166,7 @@ def _compare_attempt(found: Comparison, name: str, row: _Row, entry: _Entry) -> 
         return
     if entry.instrument != row["instrument"]:
         found.differences.append(f"{name}: {journal} has it, it was for {row['instrument']}")
-    stands = repr(status) + (f" ({row['fault']['code']})" if row["fault"] else "")
+    stands = repr(status) + (f" ({row['fault_code']})" if row["fault_code"] else "")
     ended = "succeeded" if isinstance(outcome, Succeeded) else f"faulted ({outcome.code.value})"
     if status in _ON_THE_WAY or (status == "unknown" and isinstance(outcome, Succeeded)):
         if record.acknowledged_at is None:
@@ -175,9 +189,8 @@ def _compare_attempt(found: Comparison, name: str, row: _Row, entry: _Entry) -> 
 
 def _without_entry(found: Comparison, name: str, row: _Row) -> None:
     """Say that a journal never heard of an attempt that its driver told of; a command turned down leaves no outcome."""
-    fault = row["fault"] or {"code": ""}
     told = row["status"] in ("accepted", "running", "succeeded") or (
-        row["status"] == "faulted" and not fault["code"].startswith("rejected.")
+        row["status"] == "faulted" and not (row["fault_code"] or "").startswith("rejected.")
     )
     if told and not _by_person(row):
         found.differences.append(
@@ -193,7 +206,7 @@ def _twice(attempts: Mapping[str, _Row], numbers: Mapping[str, int], journals: _
             succeeded[attempts[attempt]["experiment"], attempts[attempt]["step"]] += 1
     for (experiment, step), times in succeeded.items():
         if times > 1:
-            yield f"experiment {numbers[experiment]}, step {step}: carried out {times} times as the journals say"
+            yield f"experiment {numbers.get(experiment, experiment)}, step {step}: carried out {times} times as the journals say"
 
 
 def _stranger(attempt: str, entry: _Entry) -> str:
@@ -203,7 +216,7 @@ def _stranger(attempt: str, entry: _Entry) -> str:
 
 
 def _measured(name: str, row: _Row, outcome: Succeeded, journal: str) -> Iterator[str]:
-    stored = {m["name"]: (m["value"], m["unit"], m["sem"]) for m in row["measurements"]}
+    stored = {m["name"]: (measured_value(m), m["unit"], m["sem"]) for m in row["measurements"]}
     told = {plain(key): (_stored(m.value), m.unit, m.sem) for key, m in outcome.values.items()}
     for key in stored.keys() | told.keys():
         if stored.get(key) != told.get(key):
@@ -222,11 +235,11 @@ def _shown(measured: tuple[Any, str | None, float | None] | None) -> str:
 
 
 def _same_fault(row: _Row, outcome: Faulted) -> bool:
-    return row["fault"] is not None and row["fault"]["code"] == outcome.code.value
+    return bool(row["fault_code"] == outcome.code.value)
 
 
 def _by_person(row: _Row) -> bool:
     """Say whether a person settled it (`engine.resolving`): a driver's success has no reason, its faults other codes."""
     if row["status"] == "succeeded":
         return bool(row["reason"])
-    return row["fault"] is not None and row["fault"]["code"] == "resolved"
+    return bool(row["fault_code"] == "resolved")

@@ -183,4 +183,6 @@ def measured_value(row: Mapping[str, Any]) -> bool | float | str:
     number, text = row["value_number"], row["value_text"]
     if number is None:
         return str(text)
+    if not isinstance(number, int | float):
+        return str(number)  # SQLite keeps what somebody wrote there in place of a number
     return float(number) if text is None else bool(number)

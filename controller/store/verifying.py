@@ -12,6 +12,8 @@ from controller.store.chain import BEGINNING, link
 from controller.store.reading import Reader
 
 _SHORTEST_HEAD = 16
+_TYPES = {"campaign_sequence": int, "id": str, "kind": str, "at": int | float, "body": str, "chain": str}
+"""What the columns of an event hold. SQLite keeps whatever somebody writes there in its place."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def walk(campaign: str, pages: Iterable[Sequence[Mapping[str, Any]]], head: str 
         for row in page:
             position = row["campaign_sequence"]
             broken = broken or _fault(campaign, row, chain, expected)
-            chain, expected = str(row["chain"]), position + 1
+            chain, expected = str(row["chain"]), (position if isinstance(position, int) else expected) + 1
             if wanted is not None and chain.startswith(wanted):
                 given_at = position
     differences = [broken] if broken else []
@@ -77,6 +79,9 @@ def walk(campaign: str, pages: Iterable[Sequence[Mapping[str, Any]]], head: str 
 def _fault(campaign: str, row: Mapping[str, Any], previous: str, expected: int) -> str:
     """Say why a row cannot follow an event at position `expected` - 1 with hash `previous`; empty where it can."""
     position = row["campaign_sequence"]
+    for column, kind in _TYPES.items():
+        if not isinstance(row[column], kind):
+            return f"event {position} ({row['kind']}) has {str(row[column])[:80]!r} for its {column}: it was changed"
     if position != expected:
         missing = f"event {expected} is" if position == expected + 1 else f"events {expected} to {position - 1} are"
         return f"{missing} missing: event {position} ({row['kind']}) comes next in the log"

@@ -236,3 +236,29 @@ def test_completed_experiment_with_an_open_attempt_is_found(store: Store, script
 def test_unknown_campaign_is_told(filled: Store) -> None:
     with pytest.raises(UnknownNameError, match="did you mean sample"):
         audit(filled, "sampel")
+
+
+NONSENSE = {
+    "definition": ("UPDATE definition SET body = '{'", "definition version 1 cannot be read"),
+    "definition of another form": ("UPDATE definition SET body = '[]'", "definition version 1 cannot be read"),
+    "point": ("UPDATE experiment SET point = '{' WHERE number = 1", "experiment 1: point is '{'"),
+    "number": ("UPDATE experiment SET number = 'one' WHERE number = 1", "experiment numbers have gaps: [1] are missing"),
+    "large number": ("UPDATE experiment SET number = 1000000000000000 WHERE number = 2", "numbers have gaps: [2] are missing"),
+    "arguments": ("UPDATE attempt SET arguments = ''", "arguments is ''"),
+    "whose attempt": ("UPDATE attempt SET experiment = 'nobody' WHERE rowid = 1", "experiment is 'nobody'"),
+    "committed": ("UPDATE attempt SET committed_at = 'noon'", "committed_at is 'noon'"),
+    "value": ("UPDATE measurement SET value_number = 'much' WHERE value_text IS NULL", "value is 'much'"),
+    "event's time": ("UPDATE event SET at = 'noon' WHERE campaign_sequence = 4", "event 4 (experiment.proposed) has 'noon' for"),
+    "event's content": ("UPDATE event SET body = x'00' WHERE campaign_sequence = 4", "for its body: it was changed"),
+    "event's position": ("UPDATE event SET campaign_sequence = 'x' WHERE campaign_sequence = 30", "event 30 is missing"),
+}
+
+
+@pytest.mark.parametrize(("statement", "told"), NONSENSE.values(), ids=NONSENSE.keys())
+def test_nonsense_in_a_column_is_named_and_ends_no_audit(original: Path, tmp_path: Path, statement: str, told: str) -> None:
+    url = f"sqlite:///{shutil.copy(original, tmp_path / 'store.db')}"
+    tamper(url, "DROP TRIGGER event_refuses_update", statement)
+    with open_reader(url) as reader:
+        report = audit(reader, "sample", verify=True, labs=tmp_path / "labs")
+    assert any(told in line for line in report.differences), report.differences
+    assert all("\n" not in line for line in report.differences)
