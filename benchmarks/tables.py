@@ -1,4 +1,8 @@
-"""Closed loops over tables of measured experiments: how many until one of the best 1 % is found?
+"""Closed loops over tables of measured experiments and over standard functions: how many experiments until the target is reached?
+
+The target is one of the best 1 % of a table, or a fixed share of a function's range. What other tools needed on the same
+problems stands beside it: each of them, and whichever was best on each problem, which is what somebody would need who always
+knew which one to take.
 
 The tables and the results of other tools are not part of this repository: `LABWRIGHT_SHARED` names the folder that holds
 `bench/problems.py`, `bench/peers.json` and `data/` (by default `../shared`).
@@ -25,7 +29,11 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
-BASELINE, CHANCE = "botorch", "random"
+PEERS = ("baybe", "ax", "botorch")
+"""Tools that are compared one by one."""
+ALL_PEERS = (*PEERS, "baybe_chem", "bofire", "hebo")
+"""Tools of which the best one of each problem is taken."""
+CHANCE = "random"
 MISS = 1.5
 """What a campaign that did not reach the target counts, in budgets."""
 
@@ -34,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `python -m benchmarks tables`."""
     parser.add_argument("--seeds", default="0-7", help="for example 0-7 or 3 (default: %(default)s)")
     parser.add_argument(
-        "--problems", default="", help="names, also of functions, separated by commas (default: every table)"
+        "--problems", default="tables", help="names, separated by commas; tables, functions or all (default: %(default)s)"
     )
     parser.add_argument("--budget", type=int, help="experiments per campaign (default: the problem's own)")
     parser.add_argument("--jobs", type=int, default=1, help="campaigns side by side (default: %(default)s)")
@@ -193,7 +201,7 @@ def run(chosen: argparse.Namespace) -> int:
         return 2
     # Before torch is imported anywhere: one thread per campaign, so that results do not depend on the machine's cores.
     os.environ["OMP_NUM_THREADS"] = "1"
-    names = [n for n in chosen.problems.split(",") if n] or [n for n in problems.names() if problems.get(n).is_pool]
+    names = chosen_problems(problems, chosen.problems)
     seeds = parse_seeds(chosen.seeds)
     if chosen.smoke:
         names, seeds, chosen.budget = names[:1], seeds[:1], 10
@@ -214,6 +222,15 @@ def run(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def chosen_problems(problems: Any, text: str) -> list[str]:
+    """Return the names that `tables`, `functions`, `all` or a list of names stands for."""
+    names: list[str] = []
+    for part in text.split(","):
+        kinds = {"tables": (True,), "functions": (False,), "all": (True, False)}.get(part)
+        names += [part] if kinds is None else [n for n in problems.names() if problems.get(n).is_pool in kinds]
+    return list(dict.fromkeys(names))
+
+
 def parse_seeds(text: str) -> list[int]:
     """Return the seeds that `0-7`, `3` or `0-3,8` names."""
     seeds: list[int] = []
@@ -224,22 +241,25 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def summary(name: str, results: list[dict[str, Any]], peers: Iterable[dict[str, Any]], budget: int) -> dict[str, Any]:
-    """Return one row of the table: our mean experiments to the target, theirs, and the ratio."""
+    """Return one row of the table: our mean experiments to the target, theirs, and the ratios to each and to the best of them."""
     theirs = {
         peer["tool"]: mean_hits([seed["hit"] for seed in peer["seeds"].values()], budget)
         for peer in peers
-        if peer["problem"] == name and peer["tool"] in (BASELINE, CHANCE)
+        if peer["problem"] == name
     }
     hits = [r["hit"] for r in results]
     ours = mean_hits(hits, budget)
+    best = min((tool for tool in ALL_PEERS if tool in theirs), key=theirs.__getitem__, default=None)
+    against = {tool: theirs[tool] for tool in PEERS if tool in theirs} | ({} if best is None else {"best": theirs[best]})
     return {
         "problem": name,
         "mean": ours,
         "median": statistics.median(h or math.inf for h in hits),
         "reached": sum(h is not None for h in hits),
         "campaigns": len(hits),
-        **{tool: theirs.get(tool) for tool in (BASELINE, CHANCE)},
-        "ratio": ours / theirs[BASELINE] if BASELINE in theirs else None,
+        "theirs": theirs,
+        "best": best,
+        "ratios": {tool: ours / mean for tool, mean in against.items()},
         "seconds": statistics.median(r["median_seconds"] for r in results),
         "most_seconds": max(r["most_seconds"] for r in results),
         "stand_ins": sum(r["stand_ins"] for r in results),
@@ -252,28 +272,25 @@ def mean_hits(hits: Iterable[int | None], budget: int) -> float:
 
 
 def render(rows: list[dict[str, Any]]) -> str:
-    """Return the table as text, with the geometric mean of the ratios to the baseline."""
-    heads = (
-        ("ours", 6),
-        ("median", 6),
-        ("reached", 8),
-        (BASELINE, 8),
-        ("ratio", 6),
-        (CHANCE, 7),
-        ("s/prop", 7),
-        ("most", 6),
-    )
+    """Return the table as text, with the geometric means of the ratios to each peer and to the best of each problem."""
+    heads = [("ours", 6), ("median", 6), ("reached", 8), (CHANCE, 7), *((tool, 7) for tool in PEERS), ("best", 7)]
+    heads += [("of best", 7), ("s/prop", 7), ("most", 6)]
     lines = [" ".join([f"{'problem':42s}", *(f"{text:>{width}s}" for text, width in heads)])]
     for row in rows:
+        theirs, ratios = row["theirs"], row["ratios"]
         lines.append(
             f"{row['problem']:42s} {row['mean']:6.1f} {row['median']:6.1f} {row['reached']:4d}/{row['campaigns']:<3d}"
-            f" {_cell(row[BASELINE], 8, 1)} {_cell(row['ratio'], 6, 2)} {_cell(row[CHANCE], 7, 1)}"
+            f" {_cell(theirs.get(CHANCE), 7, 1)} {' '.join(_cell(theirs.get(tool), 7, 1) for tool in PEERS)}"
+            f" {_cell(theirs.get(row['best']), 7, 1)} {_cell(ratios.get('best'), 7, 2)}"
             f" {row['seconds']:7.3f} {row['most_seconds']:6.2f}"
         )
-    ratios = [row["ratio"] for row in rows if row["ratio"]]
-    if ratios:
-        lines.append(f"geometric mean of the ratios over {len(ratios)} tables: {statistics.geometric_mean(ratios):.3f}")
-    worse = [row["problem"] for row in rows if row[CHANCE] and row["mean"] >= row[CHANCE]]
+    for tool in (*PEERS, "best"):
+        found = [row["ratios"][tool] for row in rows if tool in row["ratios"]]
+        if found:
+            whom = "the best peer of each" if tool == "best" else tool
+            mean = statistics.geometric_mean(found)
+            lines.append(f"geometric mean of the ratios to {whom}: {mean:.3f} over {len(found)} problems")
+    worse = [row["problem"] for row in rows if CHANCE in row["theirs"] and row["mean"] >= row["theirs"][CHANCE]]
     lines.append(f"not better than {CHANCE}: {', '.join(worse) or 'none'}")
     return "\n".join(lines)
 

@@ -48,6 +48,7 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "bench" / "problems.py").write_text(PROBLEMS)
     peers = [
         {"problem": "grid", "tool": "botorch", "seeds": {"0": {"hit": 16}, "1": {"hit": None}}},
+        {"problem": "grid", "tool": "hebo", "seeds": {"0": {"hit": 15}}},
         {"problem": "grid", "tool": "random", "seeds": {"0": {"hit": None}}},
     ]
     (tmp_path / "bench" / "peers.json").write_text(json.dumps(peers))
@@ -63,13 +64,15 @@ def test_tables_runs_and_writes_what_it_measured(shared: Path, capsys: pytest.Ca
     assert written["seeds"] == [0, 1]
     assert {"commit", "versions", "python", "at"} <= written.keys()
     (row,) = written["rows"]
-    assert row["botorch"] == 23.0
-    assert row["random"] == 30.0
+    assert row["theirs"] == {"botorch": 23.0, "hebo": 15.0, "random": 30.0}
+    assert row["best"] == "hebo"
     assert row["reached"] == 2
-    assert row["ratio"] == pytest.approx(row["mean"] / 23.0)
+    assert row["ratios"] == {"botorch": pytest.approx(row["mean"] / 23.0), "best": pytest.approx(row["mean"] / 15.0)}
     assert row["mean"] < 12
     assert row["stand_ins"] == 0
-    assert "geometric mean of the ratios over 1 tables" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"ratios to the best peer of each: {row['ratios']['best']:.3f} over 1 problems" in told
+    assert "not better than random: none" in told
     # The same seeds give the same points.
     assert main(["tables", "--seeds", "0-1", "--output", str(output)]) == 0
     again = json.loads(output.read_text())
