@@ -62,6 +62,9 @@ class Dispatching:
         self._ledger = ledger
         self._session = session
         self._expected: dict[str, tuple[float, float]] = {}
+        """Attempt -> how long it typically and at most takes [lab s], where this controller heard it."""
+        self._since: dict[str, float] = {}
+        """Attempt -> when it was taken on [lab time], where this controller heard it: it may have waited for a hold before."""
         self._fractions: dict[str, float] = {}
         self._taken_on_by: dict[str, str] = {}
         """Attempt -> the start of its driver's process that took it on, where this controller heard it."""
@@ -151,8 +154,11 @@ class Dispatching:
     async def take(self, event: HubEvent) -> None:
         """Take a driver's report in; what belongs to another campaign is left alone."""
         match event:
+            case AttemptAccepted() | AttemptStarted() | AttemptProgress() if not self._is_open(event.attempt):
+                return  # told late, or of another campaign's
             case AttemptAccepted():
                 self._expected[event.attempt] = event.duration_s
+                self._since.setdefault(event.attempt, self._ledger.clock.time())
                 self._taken_on_by[event.attempt] = self._boot_of(event.instrument)
                 await self._move(event.attempt, _A.ACCEPTED)
             case AttemptStarted():
@@ -187,6 +193,10 @@ class Dispatching:
                 await self._finish(attempt.id, report.outcome)
             case "interrupted":
                 await self._fault(attempt.id, Fault(code="interrupted", message=report.message or "interrupted"))
+
+    def _is_open(self, key: str) -> bool:
+        attempt = self._ledger.state.attempts.get(key)
+        return attempt is not None and attempt.status in OPEN_ATTEMPTS
 
     def _boot_of(self, instrument: str) -> str:
         link = self._session.link(instrument)
@@ -287,6 +297,7 @@ class Dispatching:
 
     def _forget(self, key: str) -> None:
         self._expected.pop(key, None)
+        self._since.pop(key, None)
         self._fractions.pop(key, None)
         self._taken_on_by.pop(key, None)
         self._stalled.discard(key)
@@ -351,10 +362,10 @@ class Dispatching:
         """Raise an alarm, once, for every attempt that takes too long, while it still goes on."""
         state, clock = self._ledger.state, self._ledger.clock
         for attempt in state.open_attempts():
-            expected = self._expected.get(attempt.id)
+            expected = self._announced(attempt)
             if expected is None or attempt.id in self._stalled:
                 continue
-            late = clock.time() - attempt.committed_at
+            late = clock.time() - self._since.get(attempt.id, attempt.committed_at)
             # The wire and the processes take real seconds, which a fast clock turns into many.
             if late > self._ledger.definition.failures.stall_factor * max(expected[1], 1.0) + 10.0 * clock.speed:
                 self._stalled.add(attempt.id)
@@ -365,6 +376,16 @@ class Dispatching:
                     attempt.experiment,
                     attempt.id,
                 )
+
+    def _announced(self, attempt: Attempt) -> tuple[float, float] | None:
+        """Return how long an attempt typically and at most takes [lab s], None while no driver has taken it on.
+
+        For its arguments as its driver said when it accepted it; where that was said to an earlier controller, for its action.
+        """
+        if attempt.id in self._expected or attempt.status is _A.COMMITTED:
+            return self._expected.get(attempt.id)
+        description = self._session.action(attempt.instrument, attempt.action)
+        return None if description is None else description.duration_s
 
     async def look_for_holds(self) -> None:
         """Raise an alarm, once for each reason, when something keeps an instrument of the protocol from being given work."""
@@ -399,7 +420,7 @@ class Dispatching:
                 "instrument": attempt.instrument,
                 "status": attempt.status.value,
                 "since": attempt.committed_at,
-                "expected_s": self._expected[attempt.id][0] if attempt.id in self._expected else None,
+                "expected_s": None if (announced := self._announced(attempt)) is None else announced[0],
                 "fraction": self._fractions.get(attempt.id),
             }
             for attempt in self._ledger.state.open_attempts()

@@ -27,6 +27,7 @@ from controller.files.loading import load_campaign
 from controller.store.opening import Store
 from instruments.client import AttemptAccepted, AttemptFinished, AttemptRejected, AttemptReported
 from instruments.clock import SystemClock
+from instruments.protocol.capabilities import ActionDescription
 from instruments.protocol.values import FaultCode, Faulted, MeasuredValue, Succeeded
 from tests.integration.support import write_campaign
 
@@ -103,6 +104,26 @@ async def test_stall_is_told_once_while_the_action_goes_on(room: Room) -> None:
     (alarm,) = room.ledger.alarms
     assert "has taken 165 s, 100 s at most was announced" in alarm
     assert room.state.attempts["a"].status is AttemptStatus.ACCEPTED
+
+
+async def test_stall_of_an_action_that_an_earlier_controller_began_is_told(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    measure = ActionDescription(arguments={}, returns={}, duration_s=(60.0, 100.0), consequence="repeatable")
+    monkeypatch.setattr(room.session, "action", lambda instrument, action: measure)
+    room.clock.now += 165.0
+    await room.dispatching.look_for_stalls()
+    assert not room.ledger.alarms, "nobody has taken it on"
+    await room.dispatching.handle(AttemptReported("bench", "a", "running", None))
+    await room.dispatching.look_for_stalls()
+    (alarm,) = room.ledger.alarms
+    assert "has taken 165 s, 100 s at most was announced" in alarm
+    assert room.dispatching.running()[0]["expected_s"] == 60.0
+
+
+async def test_time_that_an_attempt_waited_to_be_taken_on_is_no_stall(room: Room) -> None:
+    room.clock.now += 7200.0  # its instrument was held
+    await room.dispatching.handle(AttemptAccepted("bench", "a", (60.0, 100.0)))
+    await room.dispatching.look_for_stalls()
+    assert not room.ledger.alarms
 
 
 async def test_outcome_that_comes_twice_is_booked_once(room: Room) -> None:
