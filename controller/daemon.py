@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from controller.domain.campaign import Definition
 from controller.engine.loop import CampaignLoop
@@ -23,6 +23,9 @@ from controller.settings import folder_of
 from controller.store.opening import Store
 from controller.watching import BEAT_S, beat_file, notify_service_manager, watch_state
 from instruments.bounded import process_id, read_small
+
+if TYPE_CHECKING:
+    from controller.api.serving import Serving
 
 SNAPSHOT_S = 0.25
 """How often a display is told [real s]."""
@@ -160,29 +163,34 @@ def check_device(device: str) -> None:
         raise ConflictError(f"--device {device}: {error}") from None
 
 
-def serve_forever(stores: Sequence[RunOptions]) -> None:
+def serve_forever(stores: Sequence[RunOptions], http: Serving | None = None) -> None:
     """Be the daemon, in the foreground: take up what the stores hold unfinished, serve requests, until told to stop.
 
     Args:
-        stores: One entry per store; simulated and real data have one each.
+        stores: One entry per store; simulated and real data have one each. Tokens for HTTP are those of the first.
+        http: Where HTTP is to be served, if at all.
 
     Raises:
         CampaignLockedError: If a daemon runs on one of these stores already.
+        ConflictError: If HTTP cannot be served there.
         StoreError: If a store cannot be opened.
     """
     for options in stores:
         check_device(options.device)
-    asyncio.run(_serve_forever(stores))
+    asyncio.run(_serve_forever(stores, http))
 
 
-async def _serve_forever(stores: Sequence[RunOptions]) -> None:
+async def _serve_forever(stores: Sequence[RunOptions], http: Serving | None) -> None:
     async with _signals() as signals, AsyncExitStack() as stack:
         supervisors = []
         for options in stores:
             supervisor = await stack.enter_async_context(_controller(options))
             stack.enter_context(supervisor.store.lock_daemon())
-            stack.enter_context(_pid_note(options.store_url))
             supervisors.append(supervisor)
+        if http is not None:  # before campaigns are taken up, which can take long: a stop is never to wait for that
+            await _serve_http(http, [options.store_url for options in stores], stack)
+        for options in stores:
+            stack.enter_context(_pid_note(options.store_url))
         beats = asyncio.create_task(_beat([beat_file(folder_of(options.store_url)) for options in stores]), name="beat")
         stack.callback(beats.cancel)
         for supervisor in supervisors:
@@ -206,6 +214,16 @@ async def _serve_forever(stores: Sequence[RunOptions]) -> None:
                 for supervisor in supervisors:
                     supervisor.hurry()
         await leaving
+
+
+async def _serve_http(serving: Serving, urls: Sequence[str], stack: AsyncExitStack) -> None:
+    from controller.api.process import HttpProcess, listen
+    from controller.api.serving import check_people
+
+    check_people(serving, urls[0])
+    process = HttpProcess(serving, urls, await listen(serving))
+    stack.push_async_callback(process.close)
+    process.start()
 
 
 async def _beat(files: Sequence[Path]) -> None:

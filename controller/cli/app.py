@@ -29,6 +29,7 @@ NOUNS = {
     "driver": ("Drivers of instruments: write a new one, check it, serve it.", EXTEND),
     "simulator": ("Labs that are not there: list, serve.", EXTEND),
     "keys": ("Who may speak: make, list, revoke and rotate keys.", KEEP),
+    "tokens": ("Who may speak over HTTP: make, list and revoke tokens.", KEEP),
     "db": ("Stores: upgrade, check, back up.", KEEP),
 }
 """Noun -> what it is about, and its panel in the help. Its commands are in the module of its name, as `app`."""

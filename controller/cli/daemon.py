@@ -9,13 +9,16 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from controller.cli.options import STORE_VARIABLE, Device, DeviceOption, Json, Store
 from controller.cli.render import Column, print_json, print_rows
 from controller.verbs.stores import show_url, store_urls
+
+if TYPE_CHECKING:
+    from controller.api.serving import Serving
 
 app = typer.Typer()
 
@@ -30,6 +33,20 @@ Supervise = Annotated[
 Grace = Annotated[
     float, typer.Option("--grace", min=0, help="Seconds that what runs may take to finish when told to stop.")
 ]
+Http = Annotated[
+    str | None,
+    typer.Option("--http", metavar="HOST:PORT", help="Serve HTTP there, for example 127.0.0.1:8765.", show_default=False),
+]
+HttpCert = Annotated[
+    Path | None, typer.Option("--http-cert", metavar="FILE", help="Certificate for TLS with its chain, PEM.", show_default=False)
+]
+HttpKey = Annotated[
+    Path | None, typer.Option("--http-key", metavar="FILE", help="The certificate's secret key, PEM.", show_default=False)
+]
+HttpName = Annotated[
+    list[str] | None,
+    typer.Option("--http-name", metavar="NAME", help="By which clients call this machine. May be repeated.", show_default=False),
+]
 
 
 @app.command()
@@ -39,26 +56,40 @@ def start(
     store: Store = None,
     device: DeviceOption = Device.AUTO,
     grace: Grace = 30.0,
+    http: Http = None,
+    http_cert: HttpCert = None,
+    http_key: HttpKey = None,
+    http_name: HttpName = None,
     json: Json = False,
 ) -> None:
     """Start the daemon of a store, by default of both of the user's own: for real and for simulated data."""
+    from controller.api.process import http_url
     from controller.daemon import RunOptions, daemon_state, serve_forever
     from controller.errors import CampaignLockedError
     from controller.settings import folder_of
     from controller.watching import watch, watch_state
 
     urls = store_urls(store)
+    serving = None
+    if http is not None:
+        from controller.api.serving import check_people, serving_at
+
+        serving = serving_at(http, certificate=http_cert, key=http_key, names=http_name or ())
+        check_people(serving, urls[0])
+    elif http_cert or http_key or http_name:
+        raise typer.BadParameter("--http-cert, --http-key and --http-name are of use only with --http")
+    command = _command(device, grace, serving)
     if foreground and supervise:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         folder = folder_of(urls[0])
         folder.mkdir(parents=True, exist_ok=True)
         if store:
             os.environ[STORE_VARIABLE] = urls[0]
-        raise typer.Exit(watch(_command(device, grace), folder))
+        raise typer.Exit(watch(command, folder))
     if foreground:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("alembic").setLevel(logging.WARNING)
-        serve_forever([RunOptions(store_url=url, device=device.value, grace_s=grace) for url in urls])
+        serve_forever([RunOptions(store_url=url, device=device.value, grace_s=grace) for url in urls], serving)
         return
     for url in urls:
         state = daemon_state(url)
@@ -69,13 +100,16 @@ def start(
                 f"a watch (process {watching}) is about to start the daemon of {show_url(url)} again; "
                 "end it first with labwright daemon stop"
             )
-    log = _spawn(urls, store, device, grace, supervise=supervise)
+    if serving is not None:
+        serving.listen().close()  # what cannot be is said now, not by the daemon's log
+    log = _spawn(urls, store, command, supervise=supervise)
     shown = [show_url(url) for url in urls]
-    pid = daemon_state(urls[0])["pid"]
+    pid, address = daemon_state(urls[0])["pid"], http_url(folder_of(urls[0]))
     if json:
-        print_json({"running": True, "pid": pid, "stores": shown, "log": str(log)})
+        print_json({"running": True, "pid": pid, "stores": shown, "log": str(log), "http": address})
     else:
-        print(f"The daemon (process {pid}) is at work on {' and '.join(shown)}; it writes to {log}")
+        served = f"\nHTTP is served at {address}; labwright tokens new NAME lets somebody in" if address else ""
+        print(f"The daemon (process {pid}) is at work on {' and '.join(shown)}; it writes to {log}{served}")
 
 
 @app.command()
@@ -111,18 +145,21 @@ def stop(
 @app.command()
 def status(store: Store = None, json: Json = False) -> None:
     """Show whether a daemon is at work."""
+    from controller.api.process import http_url
     from controller.daemon import daemon_state
     from controller.settings import folder_of
     from controller.watching import watch_state
 
-    rows = [
-        {**daemon_state(url), **watch_state(folder_of(url)), "store": show_url(url)} for url in store_urls(store)
-    ]
+    rows: list[dict[str, Any]] = []
+    for url in store_urls(store):
+        state, folder = daemon_state(url), folder_of(url)
+        http = http_url(folder) if state["running"] else None  # one that was killed left its note behind
+        rows.append({**state, **watch_state(folder), "http": http, "store": show_url(url)})
     if not json:
         rows = [{**row, "restarts": row["restarts"] or None} for row in rows]
     columns = [
-        Column("store"), Column("running"), Column("pid", "process"), Column("folder"), Column("watch"), Column("restarts"),
-        Column("last_end", "the last one"), Column("alarm"),
+        Column("store"), Column("running"), Column("pid", "process"), Column("http"), Column("folder"), Column("watch"),
+        Column("restarts"), Column("last_end", "the last one"), Column("alarm"),
     ]  # fmt: skip
     print_rows(
         rows,
@@ -132,14 +169,20 @@ def status(store: Store = None, json: Json = False) -> None:
     )
 
 
-def _command(device: Device, grace: float) -> list[str]:
+def _command(device: Device, grace: float, serving: Serving | None) -> list[str]:
     """Return what starts the daemon in the foreground; its store comes from the environment, where nobody can read a password."""
-    return [
-        sys.executable, "-m", "controller", "daemon", "start", "--foreground", "--device", device.value, "--grace", str(grace),
-    ]  # fmt: skip
+    options = ["--device", device.value, "--grace", str(grace)]
+    if serving is not None:
+        host = f"[{serving.host}]" if ":" in serving.host else serving.host
+        options += ["--http", f"{host}:{serving.port}"]
+        for option, file in (("--http-cert", serving.certificate), ("--http-key", serving.key)):
+            options += [option, str(file)] if file is not None else []
+        for name in serving.names:
+            options += ["--http-name", name]
+    return [sys.executable, "-m", "controller", "daemon", "start", "--foreground", *options]
 
 
-def _spawn(urls: Sequence[str], store: str | None, device: Device, grace: float, *, supervise: bool) -> Path:
+def _spawn(urls: Sequence[str], store: str | None, command: Sequence[str], *, supervise: bool) -> Path:
     """Start the daemon as a process of its own and wait until it is at work; its log is where the store is."""
     from controller.daemon import daemon_state
     from controller.errors import LabwrightError
@@ -152,7 +195,7 @@ def _spawn(urls: Sequence[str], store: str | None, device: Device, grace: float,
     with log.open("ab") as out:
         began = out.tell()
         process = subprocess.Popen(
-            [*_command(device, grace), *(["--supervise"] if supervise else [])],
+            [*command, *(["--supervise"] if supervise else [])],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, cwd=folder,
             env={**os.environ, **({STORE_VARIABLE: urls[0]} if store else {})},
         )  # fmt: skip

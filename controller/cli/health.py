@@ -31,6 +31,7 @@ EXTRAS = {
     "pyvisa": ("pyvisa", "instruments", "SCPI instruments"),
     "psycopg": ("psycopg", "postgres", "PostgreSQL stores"),
     "matplotlib": ("matplotlib", "plot", "pictures"),
+    "fastapi": ("fastapi", "http", "the HTTP API"),
 }
 
 

@@ -66,20 +66,10 @@ def new(
 @app.command("list")
 def list_keys(store: Store = None, json: Json = False) -> None:
     """List keys: whose, what they allow, whether they are valid. Secret keys are in no store."""
-    import json as json_module
+    from controller.verbs.keys import list_keys as listed
 
-    from controller.store.reading import iso
-
-    now = time.time()
-    rows: list[dict[str, Any]] = []
     with readers(store_urls(store)) as opened:
-        for url, reader in opened:
-            for row in reader.access_key_rows():
-                ends = row["revoked_at"]
-                status = "valid" if ends is None else "revoked" if ends <= now else "expiring"
-                times = {"created_at": iso(row["created_at"]), "revoked_at": iso(ends)}
-                instruments = json_module.loads(row["instruments"])
-                rows.append({**row, **times, "instruments": instruments, "status": status, "store": show_url(url)})
+        rows = listed(opened)
     shown = ("name", "kind", "status", "instruments", "role", "public_key", "created_at", "revoked_at", "store")
     print_rows(
         rows, [Column(column) for column in shown], as_json=json, title="Keys",

@@ -79,24 +79,32 @@ class Reader(StoredRows):
         with self.snapshot():
             return dict(json.loads(self.definition_rows(self._id(campaign))[-1]["body"]))
 
-    def experiments(self, campaign: str, status: str | Sequence[str] | None = None) -> list[Row]:
+    def experiments(
+        self, campaign: str, status: str | Sequence[str] | None = None, *, after: int = 0, limit: int | None = None
+    ) -> list[Row]:
         """Return the experiments of a campaign by number.
 
         Args:
             campaign: Name or id.
             status: Only those with this status, or one of these.
+            after: With `limit`: only those with a larger number.
+            limit: So many at most, those with the smallest numbers; all where nothing is said.
 
         Returns:
             id, number, status, parameters, objectives (name -> value), attempts (how many), proposed_at, started_at,
             completed_at, simulated, reason, source, retracted_at and retracted_reason (None unless retracted) of each.
         """
+        wanted = STATUSES if status is None else (status,) if isinstance(status, str) else tuple(status)
         with self.snapshot():
             key = self._id(campaign)
-            observed: dict[str, dict[str, float]] = {}
-            for row in self.observation_rows(key):
-                observed.setdefault(row["experiment"], {})[row["objective"]] = row["value"]
-            rows = self.experiment_rows(key)
-        wanted = STATUSES if status is None else (status,) if isinstance(status, str) else tuple(status)
+            if limit is None:
+                rows, observations = self.experiment_rows(key), self.observation_rows(key)
+            else:
+                rows = self.experiment_page(key, wanted, after, limit)
+                observations = self.observation_page(key, rows[0]["number"], rows[-1]["number"]) if rows else []
+        observed: dict[str, dict[str, float]] = {}
+        for row in observations:
+            observed.setdefault(row["experiment"], {})[row["objective"]] = row["value"]
         return [self._experiment(row, observed.get(row["id"], {})) for row in rows if row["status"] in wanted]
 
     @staticmethod
@@ -173,10 +181,17 @@ class Reader(StoredRows):
             for row in rows
         ]
 
-    def events(self, campaign: str) -> list[Row]:
-        """Return the log of a campaign: sequence, id, kind, at, body of each event."""
+    def events(self, campaign: str, *, after: int = 0, limit: int | None = None) -> list[Row]:
+        """Return the log of a campaign: sequence, id, kind, at, body of each event.
+
+        Args:
+            campaign: Name or id.
+            after: With `limit`: only those later in the log.
+            limit: So many at most, the earliest of them; all where nothing is said.
+        """
         with self.snapshot():
-            rows = self.event_rows(self._id(campaign))
+            key = self._id(campaign)
+            rows = self.event_rows(key) if limit is None else self.event_page(key, after, limit)
         return [
             {
                 "sequence": row["campaign_sequence"],

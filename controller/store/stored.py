@@ -57,7 +57,16 @@ class StoredRows(SnapshotReader):
 
     def experiment_rows(self, campaign_id: str) -> list[Row]:
         """Return the rows of all experiments of a campaign as they are stored, by number."""
-        rows = self._dicts("experiment", _EXPERIMENT, "WHERE campaign = ? ORDER BY number", campaign_id)
+        return self._experiment_rows("WHERE campaign = ? ORDER BY number", campaign_id)
+
+    def experiment_page(self, campaign_id: str, statuses: Sequence[str], after: int, limit: int) -> list[Row]:
+        """Return at most `limit` rows of experiments that stand in `statuses`, those with numbers next after `after`."""
+        marks = ", ".join("?" * len(statuses))
+        where = f"WHERE campaign = ? AND status IN ({marks}) AND number > ? ORDER BY number LIMIT ?"
+        return self._experiment_rows(where, campaign_id, *statuses, after, limit)
+
+    def _experiment_rows(self, where: str, *values: object) -> list[Row]:
+        rows = self._dicts("experiment", _EXPERIMENT, where, *values)
         return [{**row, "simulated": bool(row["simulated"])} for row in rows]
 
     def experiment_id(self, campaign_id: str, number: int) -> str | None:
@@ -82,12 +91,15 @@ class StoredRows(SnapshotReader):
 
     def observation_rows(self, campaign_id: str) -> list[Row]:
         """Return all observations of a campaign as they are stored."""
-        return self._dicts(
-            "observation",
-            "experiment objective value unit sem at",
-            "WHERE experiment IN (SELECT id FROM experiment WHERE campaign = ?) ORDER BY experiment, objective",
-            campaign_id,
-        )
+        return self._observation_rows("campaign = ?", campaign_id)
+
+    def observation_page(self, campaign_id: str, first: int, last: int) -> list[Row]:
+        """Return the observations of experiments with numbers from `first` to `last` as they are stored."""
+        return self._observation_rows("campaign = ? AND number BETWEEN ? AND ?", campaign_id, first, last)
+
+    def _observation_rows(self, which: str, *values: object) -> list[Row]:
+        where = f"WHERE experiment IN (SELECT id FROM experiment WHERE {which}) ORDER BY experiment, objective"
+        return self._dicts("observation", "experiment objective value unit sem at", where, *values)
 
     def proposal_rows(self, campaign_id: str) -> list[Row]:
         """Return all proposals of a campaign as they are stored."""
@@ -136,14 +148,18 @@ class StoredRows(SnapshotReader):
         """Return the log of a campaign as it is stored, some thousand events at a time: a log can be longer than memory."""
         last = 0
         with self.snapshot():
-            while page := self._dicts(
-                "event",
-                "campaign_sequence id kind at body chain",
-                "WHERE campaign = ? AND campaign_sequence > ? ORDER BY campaign_sequence LIMIT ?",
-                campaign_id, last, _PAGE,
-            ):  # fmt: skip
+            while page := self.event_page(campaign_id, last, _PAGE):
                 yield page
                 last = page[-1]["campaign_sequence"]
+
+    def event_page(self, campaign_id: str, after: int, limit: int) -> list[Row]:
+        """Return at most `limit` events of a campaign's log as they are stored, those next after the position `after`."""
+        return self._dicts(
+            "event",
+            "campaign_sequence id kind at body chain",
+            "WHERE campaign = ? AND campaign_sequence > ? ORDER BY campaign_sequence LIMIT ?",
+            campaign_id, after, limit,
+        )  # fmt: skip
 
     def alarm_rows(self, campaign_id: str | None = None) -> list[Row]:
         """Return the alarms of one campaign, or of all, as they are stored."""

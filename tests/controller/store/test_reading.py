@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -268,3 +269,25 @@ def test_proposals_made_before_a_result_or_after_its_retraction_did_not_rest_on_
     assert [row["number"] for row in store.reader.rested_on(script.campaign, 2)] == [3, 4]
     assert store.reader.experiment_id(script.campaign, 1) == before
     assert store.reader.experiment_id(script.campaign, 9) is None
+
+
+def test_experiments_come_in_pages_that_leave_nothing_out(filled: Store) -> None:
+    every = filled.reader.experiments("sample")
+    for limit in (1, 2, 100):
+        pages: list[dict[str, Any]] = []
+        after = 0
+        while page := filled.reader.experiments("sample", after=after, limit=limit):
+            assert len(page) <= limit
+            pages += page
+            after = page[-1]["number"]
+        assert pages == every
+    unsettled = filled.reader.experiments("sample", ("unknown", "queued"), after=0, limit=100)
+    assert unsettled == [e for e in every if e["status"] in ("unknown", "queued")]
+
+
+def test_log_comes_in_pages_that_leave_nothing_out(filled: Store) -> None:
+    every = filled.reader.events("sample")
+    first = filled.reader.events("sample", after=0, limit=3)
+    rest = filled.reader.events("sample", after=first[-1]["sequence"], limit=1000)
+    assert [*first, *rest] == every
+    assert filled.reader.events("sample", after=every[-1]["sequence"], limit=10) == []

@@ -1,0 +1,65 @@
+"""What the routes work with: the stores, the gate, and threads that are kept apart so that a stop waits for nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from controller.api.gate import Gate
+from controller.api.limits import LOOKING_S
+from controller.api.workers import Workers
+from controller.store.reading import Reader
+from controller.verbs.stores import Found, find, readers
+
+T = TypeVar("T")
+
+
+class Desk:
+    """One for each process that serves HTTP.
+
+    Args:
+        urls: The stores, the one with the tokens first.
+        beat: A file whose time of change the daemon renews while its event loop turns.
+    """
+
+    def __init__(self, urls: Sequence[str], beat: Path) -> None:
+        self.urls, self.beat = tuple(urls), beat
+        self.gate = Gate(urls[0])
+        self._looking = Workers("looking", at_once=4, waiting=32)
+        self._auditing = Workers("auditing or exporting", at_once=1, waiting=4)
+        self._steering = Workers("steering", at_once=8, waiting=32)
+        self._stopping = Workers("stopping instruments", at_once=16, waiting=64)
+
+    async def look(self, call: Callable[[Sequence[tuple[str, Reader]]], T]) -> T:
+        """Read what `call` reads with readers (URL and reader) of all stores."""
+
+        def read() -> T:
+            with readers(self.urls) as opened:
+                return call(opened)
+
+        return await self._looking.do(read, patience_s=LOOKING_S)
+
+    async def look_at(self, campaign: str, call: Callable[[Found], T], *, long: bool = False) -> T:
+        """Read what `call` reads of one campaign (its name or id); `long` for what goes through all of it."""
+
+        def read() -> T:
+            with find(self.urls, campaign) as found:
+                return call(found)
+
+        workers = self._auditing if long else self._looking
+        return await workers.do(read, patience_s=10 * LOOKING_S if long else LOOKING_S)
+
+    async def steer(self, call: Callable[[], T], *, timeout_s: float) -> T:
+        """Carry out what changes something; `timeout_s` is the patience that the call itself has [real s]."""
+        return await self._steering.do(call, patience_s=timeout_s + 20.0)
+
+    async def stop(self, call: Callable[[], T], *, timeout_s: float) -> T:
+        """Carry out a stop, ahead of everything else."""
+        return await self._stopping.do(call, patience_s=timeout_s + 20.0)
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self.gate.close()
+        for workers in (self._looking, self._auditing, self._steering, self._stopping):
+            workers.close()

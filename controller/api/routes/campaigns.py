@@ -1,0 +1,175 @@
+"""`/v1/campaigns`: start, look at and steer campaigns."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Query, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from controller.api.limits import MOST_ROWS
+from controller.api.routes.route import (
+    Body,
+    Campaign,
+    Timeout,
+    answered,
+    desk_of,
+    done,
+    needs,
+    person_of,
+    router,
+    tagged,
+    told,
+)
+from controller.domain.access import Role
+from controller.errors import FileFaultsError
+from controller.verbs import campaigns
+from controller.verbs.requests import Answer, ask
+from controller.verbs.stores import Found, find, show_url
+
+routes = router("campaigns")
+
+Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="Rows in one answer.")]
+
+
+class Verb(StrEnum):
+    """What can be done to a campaign."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+    ABORT = "abort"
+
+
+class Format(StrEnum):
+    """What an export looks like."""
+
+    CSV = "csv"
+    JSON = "json"
+
+
+class Start(Body):
+    """A campaign to be carried out."""
+
+    file: dict[str, Any] = Field(
+        description="A campaign file, its lab within it; other files by absolute paths on the daemon's machine."
+    )
+    seed: int | None = Field(None, ge=0, description="Takes the place of the file's.")
+    simulate: bool = Field(False, description="Use the simulated twin of every instrument.")
+
+
+@routes.get("/campaigns", summary="List campaigns, newest first", **needs(Role.LOOK))
+async def list_campaigns(request: Request) -> Response:
+    """`{"campaigns": […]}`, each with its status and counts."""
+    return told(request, {"campaigns": await desk_of(request).look(campaigns.list_campaigns)})
+
+
+@routes.post("/campaigns", summary="Start a campaign", **needs(Role.ADMINISTER, also=202))
+async def start(request: Request, body: Start, timeout_s: Timeout = 30.0) -> Response:
+    """Hand a campaign to the daemon. A lab names programs that are run as drivers, so this is for those who administer."""
+    desk, person = desk_of(request), person_of(request)
+
+    def begin() -> tuple[str, str, Answer]:
+        from controller.settings import default_store_url
+        from controller.store.opening import Store
+
+        definition = _load(body)
+        wanted = default_store_url(simulated=definition.simulated)
+        url = wanted if wanted in desk.urls else desk.urls[0]
+        with Store.open(url) as store:
+            argument = {"definition": definition.model_dump(mode="json", by_alias=True)}
+            return definition.name, url, ask(store, "start", None, argument, by=person.by, timeout_s=timeout_s)
+
+    name, url, answer = await desk.steer(begin, timeout_s=timeout_s)
+    return done(answer.told(name, url), status=202 if answer.waiting else 200)
+
+
+def _load(body: Start) -> Any:
+    """Check a campaign as a file is checked. Raises `FileFaultsError`."""
+    from controller.files.loading import load_campaign
+
+    with tempfile.TemporaryDirectory(prefix="labwright-") as folder:
+        path = Path(folder) / "campaign.json"
+        path.write_text(json.dumps(body.file, indent=1), encoding="utf-8")
+        try:
+            return load_campaign(path, seed=body.seed, simulate=body.simulate)
+        except FileFaultsError as error:
+            raise FileFaultsError([fault.replace(f"{folder}/", "") for fault in error.faults]) from None
+
+
+@routes.get("/campaigns/{campaign}", summary="Show where a campaign stands", **needs(Role.LOOK))
+async def show(request: Request, campaign: Campaign) -> Response:
+    """Status, counts, the best experiment or the front, alarms, and the definition."""
+    return told(request, await desk_of(request).look_at(campaign, lambda found: campaigns.look_at(found).told()))
+
+
+@routes.get("/campaigns/{campaign}/alarms", summary="List the alarms of a campaign", **needs(Role.LOOK))
+async def alarms(request: Request, campaign: Campaign) -> Response:
+    """`{"alarms": […]}`, oldest first."""
+    rows = await desk_of(request).look_at(campaign, lambda found: found.reader.alarms(found.id))
+    return told(request, {"alarms": rows})
+
+
+@routes.get("/campaigns/{campaign}/events", summary="Read the log of a campaign", **needs(Role.LOOK))
+async def events(
+    request: Request, campaign: Campaign,
+    after: Annotated[int, Query(ge=0, le=2**53, description="The `next` of the answer before.")] = 0, limit: Limit = 200,
+) -> Response:  # fmt: skip
+    """`{"events": […], "next": …}`; ask again with `after=next` for what has happened since, at any time."""
+    rows = await desk_of(request).look_at(campaign, lambda found: found.reader.events(found.id, after=after, limit=limit))
+    return told(request, {"events": rows, "next": rows[-1]["sequence"] if rows else after})
+
+
+@routes.get("/campaigns/{campaign}/audit", summary="Prove that the books balance", **needs(Role.LOOK))
+async def audit(
+    request: Request, campaign: Campaign, verify: bool = False,
+    head: Annotated[str | None, Query(max_length=200, description="A head noted earlier, which the log must contain.")] = None,
+) -> Response:  # fmt: skip
+    """Fold the log again and compare; `balanced` says whether everything agrees."""
+
+    def prove(found: Found) -> dict[str, Any]:
+        return campaigns.audit_told(campaigns.audit_campaign(found, verify=verify, head=head))
+
+    return told(request, await desk_of(request).look_at(campaign, prove, long=True))
+
+
+@routes.get(
+    "/campaigns/{campaign}/export", summary="Take a campaign's data away", **needs(Role.LOOK, media=("text/csv", "application/json"))
+)
+async def export(request: Request, campaign: Campaign, format: Format = Format.CSV) -> Response:
+    """A row per experiment (csv), or everything that is known (json)."""
+    from controller.verbs.export import as_csv, as_json
+
+    write = as_csv if format is Format.CSV else as_json
+    text = await desk_of(request).look_at(campaign, write, long=True)
+    return tagged(request, text.encode("utf-8", "replace"), "text/csv" if format is Format.CSV else "application/json")
+
+
+@routes.post("/campaigns/{campaign}/{verb}", summary="Pause, resume, stop or abort", **needs(Role.OPERATE, also=202))
+async def steer(request: Request, campaign: Campaign, verb: Verb, timeout_s: Timeout = 10.0) -> Response:
+    """`answered` is false, and the status 202, while no controller has answered; the request stays noted."""
+    desk, by = desk_of(request), person_of(request).by
+
+    def ask_controller() -> Response:
+        with find(desk.urls, campaign) as found:
+            return answered(found, campaigns.steer_campaign(found, verb.value, by=by, timeout_s=timeout_s))
+
+    return await desk.steer(ask_controller, timeout_s=timeout_s)
+
+
+@routes.get("/requests", summary="List who asked what of the controller", **needs(Role.LOOK))
+async def requests(request: Request, limit: Limit = 200) -> Response:
+    """`{"requests": […]}`, the newest last, each with its answer."""
+
+    def read(opened: Any) -> list[dict[str, Any]]:
+        rows = [{**row, "store": show_url(url)} for url, reader in opened for row in reader.requests()]
+        rows.sort(key=lambda row: str(row["asked_at"]))
+        # What was started is shown with its campaign; here it would be most of the answer.
+        return [{**row, "argument": {} if row["verb"] == "start" else row["argument"]} for row in rows[-limit:]]
+
+    return told(request, {"requests": await desk_of(request).look(read)})

@@ -1,0 +1,140 @@
+"""`/v1/campaigns/CAMPAIGN/experiments`: look at experiments, and settle what no machine can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from fastapi import Query, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from controller.api.limits import MOST_ROWS
+from controller.api.routes.route import (
+    Body,
+    Campaign,
+    Number,
+    Text,
+    Timeout,
+    answered,
+    desk_of,
+    done,
+    needs,
+    person_of,
+    router,
+    told,
+)
+from controller.domain.access import Role
+from controller.domain.experiment import ExperimentStatus
+from controller.verbs import campaigns, experiments
+from controller.verbs.explaining import LOOK_S, explain
+from controller.verbs.stores import Found, find
+
+routes = router("experiments")
+PLACE = "/campaigns/{campaign}/experiments"
+
+
+class Resolve(Body):
+    """A person's word on what became of an unknown experiment."""
+
+    status: Literal["completed", "failed", "abandoned"]
+    values: dict[str, float] = Field({}, description="Objective -> result; one for each where it is completed, else none.")
+    reason: Text = Field("", description="How it is known.")
+
+
+class Retract(Body):
+    """Why a result is wrong, or is right after all."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    undo: bool = Field(False, description="Take an earlier retraction back.")
+
+
+class Verb(StrEnum):
+    """What can be done to a failed experiment."""
+
+    RETRY = "retry"
+    ABANDON = "abandon"
+
+
+@routes.get(PLACE, summary="List the experiments of a campaign", **needs(Role.LOOK))
+async def list_experiments(
+    request: Request, campaign: Campaign, status: ExperimentStatus | None = None,
+    after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Only those with a larger number: the `next` before.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=MOST_ROWS, description="Rows in one answer.")] = 200,
+) -> Response:  # fmt: skip
+    """`{"experiments": […], "next": …}` by number; `next` is null where there are no more."""
+
+    def read(found: Found) -> list[dict[str, Any]]:
+        return found.reader.experiments(found.id, status and status.value, after=after, limit=limit)
+
+    rows = await desk_of(request).look_at(campaign, read)
+    return told(request, {"experiments": rows, "next": rows[-1]["number"] if len(rows) == limit else None})
+
+
+@routes.get(PLACE + "/{number}", summary="Show an experiment", **needs(Role.LOOK))
+async def show(request: Request, campaign: Campaign, number: Number) -> Response:
+    """Why it was proposed, what was done and measured."""
+    shown = await desk_of(request).look_at(campaign, lambda found: experiments.show_experiment(found, number))
+    return told(request, experiments.experiment_told(shown))
+
+
+@routes.post(PLACE + "/{number}/explain", summary="Tell what is known of an unknown experiment", **needs(Role.OPERATE))
+async def explain_it(request: Request, campaign: Campaign, number: Number) -> Response:
+    """What store and journal hold, what the instrument reads now (by safe actions alone), and what each answer would mean."""
+
+    def read(found: Found) -> Response:
+        experiment = found.reader.experiment(found.id, number)
+        return done(explain(found, experiment, found.reader.definition(found.id), by=person_of(request).by))
+
+    return await _steered(request, campaign, read, timeout_s=2 * LOOK_S)
+
+
+@routes.post(PLACE + "/{number}/resolve", summary="Say what became of an unknown experiment", **needs(Role.OPERATE, also=202))
+async def resolve(request: Request, campaign: Campaign, number: Number, body: Resolve, timeout_s: Timeout = 10.0) -> Response:
+    """A person's word; it is booked with their name."""
+    by = person_of(request).by
+
+    def say(found: Found) -> Response:
+        reason = f"{body.reason} ({by})" if body.reason else ""
+        answer = experiments.resolve(
+            found, number, status=body.status, values=body.values, reason=reason, by=by, timeout_s=timeout_s
+        )
+        return answered(found, answer)
+
+    return await _steered(request, campaign, say, timeout_s=timeout_s)
+
+
+@routes.post(PLACE + "/{number}/retract", summary="Retract a wrong result", **needs(Role.OPERATE, also=202))
+async def retract(request: Request, campaign: Campaign, number: Number, body: Retract, timeout_s: Timeout = 10.0) -> Response:
+    """Take a result out of what the model learns from; `rested_on` lists the proposals that rested on it."""
+    by = person_of(request).by
+
+    def say(found: Found) -> Response:
+        answer, rested = campaigns.retract(
+            found, number, reason=f"{body.reason} ({by})", undo=body.undo, by=by, timeout_s=timeout_s
+        )
+        return answered(found, answer, rested_on=[e["number"] for e in rested])
+
+    return await _steered(request, campaign, say, timeout_s=timeout_s)
+
+
+@routes.post(PLACE + "/{number}/{verb}", summary="Retry or abandon a failed experiment", **needs(Role.OPERATE, also=202))
+async def steer(request: Request, campaign: Campaign, number: Number, verb: Verb, timeout_s: Timeout = 10.0) -> Response:
+    """Queue it again, or give it up for good."""
+    by = person_of(request).by
+
+    def say(found: Found) -> Response:
+        return answered(found, experiments.steer_experiment(found, verb.value, number, by=by, timeout_s=timeout_s))
+
+    return await _steered(request, campaign, say, timeout_s=timeout_s)
+
+
+async def _steered(request: Request, campaign: str, call: Callable[[Found], Response], *, timeout_s: float) -> Response:
+    desk = desk_of(request)
+
+    def carry_out() -> Response:
+        with find(desk.urls, campaign) as found:
+            return call(found)
+
+    return await desk.steer(carry_out, timeout_s=timeout_s)
