@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from controller.domain.lab import EXTERNAL, InstrumentSpec
 from instruments.bounded import process_id, read_small
+
+log = logging.getLogger(__name__)
 
 FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 10.0
@@ -56,14 +59,19 @@ class DriverProcess:
             self._task = asyncio.create_task(self._keep_running(), name=f"driver {self.instrument}")
 
     async def _keep_running(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
         if self._orphan_lives():
             await self._await_adoption()
         backoff = FIRST_BACKOFF_S
         while True:
             while self._connected() and self._process is None:
                 await asyncio.sleep(POLL_S)  # an adopted driver serves; take over when it leaves
-            process = self._process = self._spawn()
+            try:
+                process = self._process = self._spawn()
+            except OSError as error:  # a full disk, no process left to be had: not for ever
+                backoff = min(2 * backoff, LONGEST_BACKOFF_S)
+                log.warning("the driver of %s cannot be started: %s; tried again in %g s", self.instrument, error, backoff)
+                await asyncio.sleep(backoff)
+                continue
             served = False
             while process.poll() is None:
                 served = served or self._connected()
@@ -74,9 +82,11 @@ class DriverProcess:
             await asyncio.sleep(backoff)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
+        self._folder.mkdir(parents=True, exist_ok=True)
         options = self._folder / "options.json"
+        options.touch(0o600)
+        options.chmod(0o600)  # before anything is in it: options may hold a device's password
         options.write_text(json.dumps(self._spec.options), encoding="utf-8")
-        options.chmod(0o600)
         with (self._folder / "driver.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "instruments", "serve",
@@ -94,7 +104,8 @@ class DriverProcess:
                 # Its own session: neither Ctrl-C nor the controller's death may take it down in the middle of an action.
                 start_new_session=True,
             )  # fmt: skip
-        self._pid_file.write_text(str(process.pid), encoding="utf-8")
+        with contextlib.suppress(OSError):  # it only spares the next controller a second start, which the journal would refuse
+            self._pid_file.write_text(str(process.pid), encoding="utf-8")
         return process
 
     def _orphan_lives(self) -> bool:
