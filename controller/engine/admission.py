@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,12 +11,15 @@ from pathlib import Path
 from controller.domain.access import AccessKey
 from controller.domain.lab import EXTERNAL, LabSpec
 from controller.errors import StoreError
+from instruments.ratelimit import RateLimitedLog
 from instruments.transport.keys import KeyPair, new_pair, read_pair, write_pair
 
 CONTROLLER_KEY = "controller.key"
 """File of the controller's own pair, in the folder `keys` of a store."""
 KEYS_S = 0.2
 """How often the list is read again [real s]: so long a revoked key may still be heard."""
+
+quiet_log = RateLimitedLog(logging.getLogger(__name__))
 
 
 class Keyring:
@@ -49,9 +52,12 @@ class Keyring:
         """Read the list again and again, for ever."""
         while True:
             await asyncio.sleep(KEYS_S)
-            # While the store is away nothing can be revoked in it either: what was last read holds.
-            with contextlib.suppress(StoreError):
+            try:
                 await asyncio.to_thread(self.refresh)
+            except StoreError:
+                pass  # while the store is away nothing can be revoked in it either: what was last read holds
+            except Exception:  # a row that no command would write must not end the reading for good
+                quiet_log.exception("the list of keys cannot be read, what was last read holds; labwright keys list")
 
     def find(self, public_key: str) -> AccessKey | None:
         """Return a key of the list."""

@@ -97,11 +97,13 @@ def test_instrument_that_the_lab_has_not_is_left_to_the_hub() -> None:
     assert admission(replace(DRIVER, instruments=("ghost",))).objection(PUBLIC[0], "ghost") is None
 
 
-async def test_list_is_read_again_and_outlasts_a_store_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_list_is_read_again_and_outlasts_a_store_that_is_away_or_holds_nonsense(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     import asyncio
 
     monkeypatch.setattr("controller.engine.admission.KEYS_S", 0.01)
-    answers: list[Any] = [[DRIVER], StoreError("away"), StoreError("away"), []]
+    answers: list[Any] = [[DRIVER], StoreError("away"), StoreError("away"), ValueError("'robot' is not a valid KeyKind"), []]
     seen: list[bool] = []
 
     def read() -> list[AccessKey]:
@@ -121,7 +123,9 @@ async def test_list_is_read_again_and_outlasts_a_store_that_is_away(monkeypatch:
             await asyncio.sleep(0.01)
     watch.cancel()
     await asyncio.gather(watch, return_exceptions=True)
-    assert seen == [True, True]  # what was last read held while the store was away
+    assert seen == [True, True, True]  # what was last read held while the store was away
+    assert "'robot' is not a valid KeyKind" in caplog.text
+    caplog.clear()
 
 
 def test_controller_without_a_key_speaks_in_the_clear_and_with_a_bad_one_not_at_all(tmp_path: Path) -> None:
