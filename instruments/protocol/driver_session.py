@@ -519,6 +519,17 @@ class DriverSession:
             *self._tell_state(),
         ]
 
+    def never_began(self, attempt: str, now: float) -> list[DriverOutput]:
+        """Report that the device never began an attempt that an earlier process had started.
+
+        It waits for its turn as one that was accepted: nothing is begun while the instrument is stopped, or before a controller
+        that may have given the attempt up has been heard.
+        """
+        self._running.discard(attempt)
+        self._live[attempt] = replace(self._live[attempt], started_at=None)
+        self._queue.appendleft(attempt)
+        return [*self._start_ready(now), *self._leave_if_idle(now), *self._tell_state()]
+
     def released(self, attempt: str, now: float) -> list[DriverOutput]:
         """Report that the code of a stuck attempt has returned at last."""
         self._stuck.discard(attempt)

@@ -145,6 +145,15 @@ class _Going:
     context: ActionContext
     wish: asyncio.Event = field(default_factory=asyncio.Event)
     reason: EndReason | None = None
+    asking: bool = False
+    """Whether its recover hook has not answered yet what became of it."""
+
+
+def _code_of_end(going: _Going, *, timed_out: bool) -> FaultCode:
+    """Return the code of an attempt that was ended; a deadline that passes while the recover hook is asked tells nothing of it."""
+    if going.reason is not None and not timed_out:
+        return FaultCode(going.reason)
+    return FaultCode.interrupted if going.asking else FaultCode.timeout
 
 
 class ActionHost:
@@ -232,7 +241,7 @@ class ActionHost:
             going.context.cancel(reason)
             going.wish.set()
 
-    async def execute(self, record: AttemptRecord, *, recovering: bool) -> tuple[Outcome, bool]:
+    async def execute(self, record: AttemptRecord, *, recovering: bool) -> tuple[Outcome | None, bool]:
         """Carry out an attempt.
 
         Args:
@@ -240,7 +249,8 @@ class ActionHost:
             recovering: An earlier process had started it: ask the recover hook first.
 
         Returns:
-            Its outcome, and whether its code has not returned (it is stuck).
+            Its outcome, None for one that the device never began according to its recover hook; and whether its code has not
+            returned (it is stuck).
         """
         action = self._actions.get(record.action)
         started_at = self._clock.time() if record.started_at is None else record.started_at
@@ -257,7 +267,8 @@ class ActionHost:
             on_progress=self._progress_from_thread(record.attempt),
         )
         going = self._going[record.attempt] = _Going(context)
-        work = asyncio.ensure_future(self._work(action, context, record, recovering))
+        going.asking = recovering
+        work = asyncio.ensure_future(self._work(action, going, record))
         wish = asyncio.ensure_future(going.wish.wait())
         try:
             await asyncio.wait((work, wish), timeout=self._patience_s(record), return_when=asyncio.FIRST_COMPLETED)
@@ -267,10 +278,10 @@ class ActionHost:
             if not work.done():
                 await asyncio.wait((work,), timeout=self._grace_s)
             if work.done():
-                return self._judge(work, going.reason, timed_out, started_at, record), False
+                return self._judge(work, going, timed_out, started_at, record), False
             if timed_out:
                 self._on_overrun()
-            return self._abandon(work, going.reason, record, started_at)
+            return self._abandon(work, going, record, started_at)
         finally:
             wish.cancel()
             self._going.pop(record.attempt, None)
@@ -282,35 +293,31 @@ class ActionHost:
         return record.deadline_s / speed + (_SCALED_SLACK_S if speed > 1.0 else 0.0)
 
     def _abandon(
-        self, work: asyncio.Future[Outcome], reason: EndReason | None, record: AttemptRecord, started_at: float
+        self, work: asyncio.Future[Outcome | None], going: _Going, record: AttemptRecord, started_at: float
     ) -> tuple[Outcome, bool]:
         # Let it go on unheard. Its place stays taken until it returns: the device may still be in its hands.
-        def returned(done: asyncio.Future[Outcome]) -> None:
+        def returned(done: asyncio.Future[Outcome | None]) -> None:
             if not done.cancelled():
                 error = done.exception()
                 log.warning("attempt %s: its code has returned at last (%s)", record.attempt, error or "normally")
             self._on_released(record.attempt)
 
         work.add_done_callback(returned)
-        code = FaultCode.timeout if reason is None else FaultCode(reason)
-        what = f"deadline of {record.deadline_s:g} s passed" if reason is None else f"asked to end ({reason})"
+        code = _code_of_end(going, timed_out=going.reason is None)
+        what = f"deadline of {record.deadline_s:g} s passed" if going.reason is None else f"asked to end ({going.reason})"
         text = f"{what}, but the action's code has not returned within {self._grace_s:g} s: it is abandoned"
         return self._fault(code, text, started_at), True
 
-    async def _work(self, action: Action, context: ActionContext, record: AttemptRecord, recovering: bool) -> Outcome:
-        described = self._capabilities.actions[record.action]
-        if recovering and action.recover is not None:
-            answer = await self._calls.call(action.recover, context, **record.arguments)
-            if not isinstance(answer, Recovery):
-                raise DriverDefinitionError(f"recover hook of {action.name!r} returned {answer!r}, expected a Recovery")
+    async def _work(self, action: Action, going: _Going, record: AttemptRecord) -> Outcome | None:
+        described, context = self._capabilities.actions[record.action], going.context
+        if going.asking and action.recover is not None:
+            answer = await self._ask(action.name, action.recover, context, record)
+            going.asking = False
             if answer.kind == "unknown":
                 return self._interrupted(context.started_at, answer.message or "its recover hook cannot tell")
             if answer.kind == "never_began":
-                returned = await self._calls.call(_unless_ended(action.handler), context, **record.arguments)
-            elif answer.follow is not None:
-                returned = await self._calls.call(answer.follow)
-            else:
-                returned = answer.values
+                return None
+            returned = answer.values if answer.follow is None else await self._calls.call(answer.follow)
         else:
             returned = await self._calls.call(_unless_ended(action.handler), context, **record.arguments)
         values = check_returned(returned, described, action.name)
@@ -321,17 +328,35 @@ class ActionHost:
             raise MeasurementInvalidError(f"action {action.name!r}: {error}", retryable=False) from error
         return outcome
 
+    async def _ask(
+        self, action: str, hook: Callable[..., Any], context: ActionContext, record: AttemptRecord
+    ) -> Recovery:
+        """Ask a recover hook; one that fails knows no more than none at all, whatever it fails of."""
+        try:
+            answer = await self._calls.call(hook, context, **record.arguments)
+        except ActionCancelledError:
+            raise
+        except Exception as error:
+            log.exception("attempt %s: the recover hook of %s failed", record.attempt, action)
+            return Recovery.unknown(f"its recover hook failed: {type(error).__name__}: {error}")
+        if isinstance(answer, Recovery):
+            return answer
+        return Recovery.unknown(f"its recover hook returned {answer!r}, expected a Recovery")
+
     def _judge(
         self,
-        work: asyncio.Future[Outcome],
-        reason: EndReason | None,
+        work: asyncio.Future[Outcome | None],
+        going: _Going,
         timed_out: bool,
         started_at: float,
         record: AttemptRecord,
-    ) -> Outcome:
-        ended: FaultCode | None = FaultCode.timeout if timed_out else None if reason is None else FaultCode(reason)
+    ) -> Outcome | None:
+        ended = _code_of_end(going, timed_out=timed_out) if timed_out or going.reason is not None else None
         error = work.exception()
         if error is None:
+            if work.result() is None and going.reason is not None:
+                why = f"it was {going.reason}; the device had not begun it"
+                return self._fault(FaultCode(going.reason), why, started_at, retryable=True)
             return work.result()  # done in time after all: a result is a result
         if ended is not None:
             what = f"the deadline of {record.deadline_s:g} s passed" if timed_out else f"it was {ended.value}"

@@ -32,7 +32,7 @@ class Recovery:
 
     @classmethod
     def never_began(cls) -> Self:
-        """The device never began: the action is carried out now."""
+        """The device never began: the attempt waits for its turn as one that was only accepted."""
         return cls("never_began")
 
     @classmethod

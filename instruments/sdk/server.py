@@ -294,7 +294,10 @@ class DriverServer:
                 outcome, stuck = await self._host.execute(record, recovering=recovering)
             finally:
                 self._executions.pop(record.attempt, None)
-            self._perform(self._session.finished(record.attempt, outcome, time.monotonic(), stuck=stuck))
+            if outcome is None:
+                self._perform(self._session.never_began(record.attempt, time.monotonic()))
+            else:
+                self._perform(self._session.finished(record.attempt, outcome, time.monotonic(), stuck=stuck))
 
         self._executions[record.attempt] = asyncio.create_task(carry_out(), name=f"attempt {record.attempt}")
 

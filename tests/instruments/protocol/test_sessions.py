@@ -71,9 +71,11 @@ def play(world: World, step: tuple[object, ...]) -> None:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(capacity=st.sampled_from([1, 2]), steps=st.lists(STEPS, min_size=20, max_size=90))
-def test_nothing_is_done_twice_and_no_result_is_lost(capacity: int, steps: list[tuple[object, ...]]) -> None:
-    world = World(capacity)
+@given(capacity=st.sampled_from([1, 2]), remembers=st.booleans(), steps=st.lists(STEPS, min_size=20, max_size=90))
+def test_nothing_is_done_twice_and_no_result_is_lost(
+    capacity: int, remembers: bool, steps: list[tuple[object, ...]]
+) -> None:
+    world = World(capacity, remembers=remembers)
     world.start_driver()
     world.start_controller()
     world.advance(0.1)

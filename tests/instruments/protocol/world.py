@@ -41,8 +41,10 @@ class CrashError(Exception):
 class World:
     """What outlasts the processes is `journal`, `held`, `device` and `store`; everything else dies with them."""
 
-    def __init__(self, capacity: int = 1) -> None:
+    def __init__(self, capacity: int = 1, *, remembers: bool = False) -> None:
         self.now = 0.0
+        self.remembers = remembers
+        """Whether the device can tell what it never began."""
         self.capacity = capacity
         self.numbers = itertools.count(1)
         self.journal: dict[str, AttemptRecord] = {}
@@ -222,10 +224,14 @@ class World:
         attempt = output.record.attempt
         assert attempt in self.journal
         assert self.journal[attempt].started_at is not None, "begun before it was durable"
+        if output.recovering and self.remembers and not self.device[attempt]:
+            self._perform(driver.never_began(attempt, self.now))
+            return
         if output.recovering:
             interrupted = Faulted(code=FaultCode.interrupted, message="")
             self._perform(driver.finished(attempt, interrupted, self.now))
             return
+        assert driver.held is None, "begun while it is stopped"
         self.device[attempt] += 1
         self.going.add(attempt)
 
