@@ -310,10 +310,7 @@ class LabSession:
             self.on_latch(name, spec.interlock, reason)
 
     def _put_holds(self, source: str, holds: dict[str, Hold]) -> None:
-        before = {name: self._holds.of(name) for name in self.spec.instruments}
-        self._holds.put(source, holds)
-        changed = [name for name, hold in before.items() if hold != self._holds.of(name)]
-        for name in changed:
+        for name in self._holds.put(source, holds):
             self._freed_or_held(name)
 
     def _freed_or_held(self, instrument: str) -> None:

@@ -20,21 +20,22 @@ class Holds:
     def __init__(self) -> None:
         self._holds: dict[str, dict[str, Hold]] = {}
 
-    def put(self, source: str, holds: Mapping[str, Hold]) -> set[str]:
+    def put(self, source: str, holds: Mapping[str, Hold]) -> list[str]:
         """Let `source` hold these instruments, for these reasons, and no others.
 
         Returns:
-            The instruments that nothing holds any longer.
+            The instruments of which `of` has changed: held now, held for another reason, or free.
         """
-        for instrument, hold in holds.items():
-            self._holds.setdefault(instrument, {})[source] = hold
-        freed = set()
-        for instrument in [name for name, by in self._holds.items() if source in by and name not in holds]:
-            del self._holds[instrument][source]
-            if not self._holds[instrument]:
-                del self._holds[instrument]
-                freed.add(instrument)
-        return freed
+        before = {name: self.of(name) for name in [*holds, *(name for name, by in self._holds.items() if source in by)]}
+        for name in before:
+            by = self._holds.setdefault(name, {})
+            if name in holds:
+                by[source] = holds[name]
+            else:
+                del by[source]
+            if not by:
+                del self._holds[name]
+        return [name for name, hold in before.items() if hold != self.of(name)]
 
     def of(self, instrument: str) -> Hold | None:
         """Return what holds an instrument, None if nothing does; of several reasons one that a person should hear of."""

@@ -125,10 +125,11 @@ def test_condition_that_cannot_be_told_is_refused(text: str) -> None:
 
 def test_holds_last_until_their_last_reason_is_gone() -> None:
     holds = Holds()
-    assert holds.put("hood", {"reactor": Hold("open"), "pump": Hold("open")}) == set()
-    assert holds.put("people", {"reactor": Hold("disabled", alarming=False)}) == set()
+    assert holds.put("hood", {"reactor": Hold("open"), "pump": Hold("open")}) == ["reactor", "pump"]
+    assert holds.put("people", {"reactor": Hold("disabled", alarming=False)}) == [], "a person hears of the hood first"
+    assert holds.put("hood", {"reactor": Hold("open"), "pump": Hold("broken")}) == ["pump"]
     assert holds.of("reactor") == Hold("open"), "what a person should hear of comes first"
-    assert holds.put("hood", {}) == {"pump"}
+    assert holds.put("hood", {}) == ["reactor", "pump"]
     assert holds.of("reactor") == Hold("disabled", alarming=False)
-    assert holds.put("people", {}) == {"reactor"}
+    assert holds.put("people", {}) == ["reactor"]
     assert holds.of("reactor") is None
