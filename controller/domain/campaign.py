@@ -28,7 +28,8 @@ class FailurePolicy(Model):
     """What to do when something goes wrong."""
 
     attempts: Annotated[int, Field(ge=1, le=20)] = 3
-    """Dispatches of one step at most; only what may be repeated safely is ever dispatched again."""
+    """Dispatches of one step at most; only what may be repeated safely is ever dispatched again. What an instrument refuses because
+    it is stopped, busy or not ready does not count."""
     pause_after: Annotated[int, Field(ge=1)] = 5
     """The campaign pauses after so many failed experiments in a row."""
     stall_factor: Annotated[float, Field(ge=1)] = 1.5

@@ -5,8 +5,9 @@ Everything here notes in the ledger what it decides; commands and acknowledgemen
 
 from __future__ import annotations
 
+import time
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from controller.build.binding import bind, ready_steps
 from controller.domain.campaign import CampaignStatus
@@ -27,7 +28,7 @@ from controller.engine.session import LabSession
 from controller.errors import ConflictError
 from controller.measure.assembly import assemble
 from controller.measure.progress import Progress, assess
-from controller.measure.verdict import judge
+from controller.measure.verdict import PASSING_REFUSALS, judge
 from instruments.client import (
     AttemptAccepted,
     AttemptFinished,
@@ -37,11 +38,15 @@ from instruments.client import (
     AttemptStarted,
     HubEvent,
 )
-from instruments.protocol.values import Outcome, Succeeded
+from instruments.protocol.messages import RejectCode
+from instruments.protocol.values import FaultCode, Outcome, Succeeded
 
 _S, _A = ExperimentStatus, AttemptStatus
 _ENDED_WELL_KNOWN = (_A.SUCCEEDED, _A.FAULTED, _A.CANCELLED)
 _ON_THE_WAY = (_A.COMMITTED, _A.ACCEPTED, _A.RUNNING)
+_FIRST_REST_S = 1.0
+_LONGEST_REST_S = 60.0
+"""How long an instrument that refuses what is sent to it is left alone; twice as long each time [real s]."""
 _FORGOTTEN = (
     "its driver took it on and now has never heard of it: the driver's journal was removed, or put back from an older copy"
 )
@@ -69,6 +74,8 @@ class Dispatching:
         self._taken_on_by: dict[str, str] = {}
         """Attempt -> the start of its driver's process that took it on, where this controller heard it."""
         self._stalled: set[str] = set()
+        self._rests: dict[str, tuple[float, float]] = {}
+        """Instrument that refused what was sent to it -> until when it is left alone, and for how long [real s]."""
         self._any_ended = False
         self._held: dict[str, str] = {}
         self._holds_seen = -1
@@ -95,7 +102,7 @@ class Dispatching:
             definition.lab.protocol, definition.problem.parameters, set(progress.done), set(progress.begun)
         )
         try:
-            intents = [self._intent(experiment, s, progress) for s in ready if self._session.accepts(s.instrument)]
+            intents = [self._intent(experiment, s, progress) for s in ready if self._takes(s.instrument)]
         except ConflictError as error:
             await self._fail_unbound(experiment, str(error))
             return False
@@ -110,6 +117,11 @@ class Dispatching:
         for attempt in [self._ledger.state.attempts[made.attempt] for made in committed]:
             self._ledger.note(then=partial(self._send, attempt))
         return True
+
+    def _takes(self, instrument: str) -> bool:
+        """Say whether a command may be sent to `instrument` now."""
+        rests_until, _ = self._rests.get(instrument, (0.0, 0.0))
+        return time.monotonic() >= rests_until and self._session.accepts(instrument)
 
     def _intent(self, experiment: Experiment, step: StepSpec, progress: Progress) -> AttemptCommitted:
         bound = bind(step, self._ledger.definition.problem.parameters, experiment.point, progress.results)
@@ -160,6 +172,7 @@ class Dispatching:
                 self._expected[event.attempt] = event.duration_s
                 self._since.setdefault(event.attempt, self._ledger.clock.time())
                 self._taken_on_by[event.attempt] = self._boot_of(event.instrument)
+                self._rests.pop(event.instrument, None)
                 await self._move(event.attempt, _A.ACCEPTED)
             case AttemptStarted():
                 self._taken_on_by[event.attempt] = self._boot_of(event.instrument)
@@ -188,7 +201,10 @@ class Dispatching:
                 self._taken_on_by[attempt.id] = self._boot_of(attempt.instrument)
                 await self._move(attempt.id, _A.ACCEPTED if report.status == "accepted" else _A.RUNNING)
             case "rejected":
-                await self._fault(attempt.id, Fault(code="rejected.earlier", message=report.message))
+                code, _, why = report.message.partition(": ")
+                known = code in get_args(RejectCode)
+                code = f"rejected.{code}" if known else "rejected.earlier"
+                await self._fault(attempt.id, Fault(code=code, message=why or report.message))
             case "finished" | "acknowledged" if report.outcome is not None:
                 await self._finish(attempt.id, report.outcome)
             case "interrupted":
@@ -214,7 +230,11 @@ class Dispatching:
 
     async def _finish(self, key: str, outcome: Outcome) -> None:
         if not isinstance(outcome, Succeeded):
-            await self._fault(key, Fault(code=outcome.code.value, message=outcome.message, retryable=outcome.retryable))
+            waiting = self._ledger.state.attempts.get(key)
+            code = outcome.code.value
+            if outcome.code is FaultCode.stopped and outcome.started_at is None and waiting and waiting.status is not _A.RUNNING:
+                code = "rejected.stopped"  # it waited at its driver when that was stopped: it never began
+            await self._fault(key, Fault(code=code, message=outcome.message, retryable=outcome.retryable))
             return
         attempt = self._unsettled(key)
         if attempt is not None:
@@ -237,10 +257,11 @@ class Dispatching:
         if attempt is None:
             return
         state, description = self._ledger.state, self._session.action(attempt.instrument, attempt.action)
+        earlier = state.attempts_of(attempt.experiment, attempt.step, current=True)
         verdict = judge(
             fault,
             description.consequence if description else None,
-            len(state.attempts_of(attempt.experiment, attempt.step, current=True)),
+            sum(a.fault is None or a.fault.code not in PASSING_REFUSALS for a in earlier),
             self._ledger.definition.failures.attempts,
         )
         if verdict == "unknown" and attempt.status is _A.UNKNOWN:
@@ -257,6 +278,8 @@ class Dispatching:
                 fault=fault.model_copy(update={"retryable": verdict == "again"}),
             ),
         )
+        if fault.code in PASSING_REFUSALS:
+            await self._let_rest(attempt.instrument, fault)
         if verdict == "unknown":
             await self._ledger.alarm(
                 "attempt_unknown",
@@ -265,6 +288,18 @@ class Dispatching:
                 attempt.experiment,
                 key,
             )
+
+    async def _let_rest(self, instrument: str, fault: Fault) -> None:
+        """Leave an instrument that refused alone for a while; a person should hear of it when that did not help."""
+        now = time.monotonic()
+        until, pause = self._rests.get(instrument, (0.0, 0.0))
+        if now < until or fault.code == "rejected.stopped":  # a hold looks after that
+            return
+        longer = min(2.0 * pause or _FIRST_REST_S, _LONGEST_REST_S)
+        self._rests[instrument] = (now + longer, longer)
+        if pause == _FIRST_REST_S:
+            text = f"{instrument} refuses what is sent to it: {fault.message}; it is tried again until it takes it"
+            await self._ledger.alarm("refused", text)
 
     def _unsettled(self, key: str) -> Attempt | None:
         """Return the attempt if its end is still to be booked; acknowledge again what was booked before."""

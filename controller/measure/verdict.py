@@ -16,7 +16,8 @@ Verdict = Literal["again", "failed", "unknown", "cancelled"]
 REPEATABLE = frozenset({"safe", "repeatable"})
 """Consequences of actions that may be carried out twice."""
 
-_PASSING_REJECTIONS = frozenset({"rejected.busy", "rejected.not_ready", "rejected.driver_error"})
+PASSING_REFUSALS = frozenset({"rejected.busy", "rejected.not_ready", "rejected.stopped"})
+"""Refusals that speak of the instrument and of now: they cost no dispatch, and the same is sent again when it may help."""
 
 
 def judge(fault: Fault, consequence: str | None, attempts: int, most: int) -> Verdict:
@@ -25,16 +26,16 @@ def judge(fault: Fault, consequence: str | None, attempts: int, most: int) -> Ve
     Args:
         fault: What the driver reported; a refusal to begin has a code that starts with `rejected.`.
         consequence: The action's, as the driver announced it; None (not known) is taken for the worst.
-        attempts: Dispatches of this step so far, this one included.
+        attempts: Dispatches of this step so far, this one included; those that met a refusal of `PASSING_REFUSALS` left out.
         most: Dispatches allowed.
     """
     again: Verdict = "again" if attempts < most else "failed"
     if fault.code.startswith("rejected."):
         if fault.code == "rejected.cancelled":
             return "cancelled"
-        if fault.code == "rejected.stopped":
-            return "again"  # nothing else is sent there before a person resumes it, so this never goes round
-        return again if fault.code in _PASSING_REJECTIONS else "failed"
+        if fault.code in PASSING_REFUSALS:
+            return "again"  # a stopped instrument is sent nothing before a person resumes it, the others rest: see `dispatching.py`
+        return again if fault.code == "rejected.driver_error" else "failed"
     if fault.code == "cancelled":
         return "cancelled"
     if consequence in REPEATABLE:

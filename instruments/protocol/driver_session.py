@@ -552,7 +552,7 @@ class DriverSession:
             self._running.discard(attempt)
             if attempt in self._queue:
                 self._queue.remove(attempt)
-            code, why = record.rejected or ("driver_error", f"the driver's journal cannot be written: {problem}")
+            code, why = record.rejected or ("not_ready", f"the driver's journal cannot be written: {problem}")
             # Kept in memory instead, so that a second copy of the command is turned down as well.
             self._live[attempt] = rejected_record(attempt, record.action, code, shorten(why), record.accepted_at)
             return [Send(Rejected(attempt=attempt, code=code, message=shorten(why)))]

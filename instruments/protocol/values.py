@@ -81,6 +81,7 @@ class Faulted(Frozen):
     message: Text
     retryable: bool = False
     started_at: Moment | None = None
+    """None says that it never began: it waited at the driver until then."""
     finished_at: Moment | None = None
 
 

@@ -25,9 +25,10 @@ from controller.engine.session import LabSession
 from controller.errors import ConflictError
 from controller.files.loading import load_campaign
 from controller.store.opening import Store
-from instruments.client import AttemptAccepted, AttemptFinished, AttemptRejected, AttemptReported
+from instruments.client import AttemptAccepted, AttemptFinished, AttemptRejected, AttemptReported, AttemptStarted
 from instruments.clock import SystemClock
 from instruments.protocol.capabilities import ActionDescription
+from instruments.protocol.messages import RejectCode
 from instruments.protocol.values import FaultCode, Faulted, MeasuredValue, Succeeded
 from tests.integration.support import write_campaign
 
@@ -233,6 +234,53 @@ async def test_attempt_that_its_driver_has_forgotten_is_not_sent_again(
     assert sent == ["a"]
     assert room.state.attempts["a"].status is AttemptStatus.UNKNOWN
     assert "put back from an older copy" in room.state.experiments["e"].reason
+
+
+async def test_what_a_stop_took_from_its_drivers_queue_never_began_and_is_sent_again(room: Room) -> None:
+    await room.dispatching.handle(AttemptAccepted("bench", "a", (1.0, 2.0)))
+    dropped = Faulted(code=FaultCode.stopped, message="the instrument was stopped before it started", retryable=True)
+    await room.dispatching.handle(AttemptFinished("bench", "a", dropped))
+    assert room.state.attempts["a"].status is AttemptStatus.FAULTED
+    assert room.state.experiments["e"].status is ExperimentStatus.RUNNING  # the step may be dispatched again
+
+
+async def test_what_a_stop_ended_may_have_begun_and_is_unknown(room: Room) -> None:
+    await room.dispatching.handle(AttemptStarted("bench", "a", 1000.0))
+    ended = Faulted(code=FaultCode.stopped, message="it was stopped", retryable=True)  # by a driver that tells no times
+    await room.dispatching.handle(AttemptFinished("bench", "a", ended))
+    assert room.state.experiments["e"].status is ExperimentStatus.UNKNOWN
+
+
+@pytest.mark.parametrize("code", ["not_ready", "busy"])
+async def test_instrument_that_refuses_is_left_alone_for_longer_and_longer_and_told_of(
+    room: Room, monkeypatch: pytest.MonkeyPatch, code: RejectCode
+) -> None:
+    now = 50.0
+    monkeypatch.setattr("controller.engine.dispatching.time.monotonic", lambda: now)
+    monkeypatch.setattr(room.session, "accepts", lambda instrument: True)
+    attempt, waited = "a", []
+    for _ in range(8):
+        await room.dispatching.handle(AttemptRejected("bench", attempt, code, "the driver's journal cannot be written"))
+        begin = now
+        while not [a for a in room.state.open_attempts() if a.id != attempt]:
+            now += 0.5
+            await room.dispatching.dispatch(begin_new=False)
+        await room.ledger.settle()
+        waited.append(now - begin)
+        (attempt,) = [a.id for a in room.state.open_attempts()]
+    assert waited == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+    assert list(room.ledger.alarms) == [
+        "bench refuses what is sent to it: the driver's journal cannot be written; it is tried again until it takes it"
+    ]
+    await room.dispatching.handle(AttemptAccepted("bench", attempt, (1.0, 2.0)))
+    assert room.dispatching._takes("bench")
+
+
+async def test_refusal_that_is_heard_of_later_is_judged_by_its_reason_too(room: Room) -> None:
+    await room.dispatching.handle(AttemptReported("bench", "a", "rejected", None, "stopped: it is held"))
+    assert room.state.attempts["a"].fault is not None
+    assert (room.state.attempts["a"].fault.code, room.state.attempts["a"].fault.retryable) == ("rejected.stopped", True)
+    assert room.state.experiments["e"].status is ExperimentStatus.RUNNING
 
 
 async def test_missing_value_fails_the_experiment_with_a_reason(room: Room) -> None:

@@ -12,7 +12,7 @@ from controller.domain.experiment import OPEN_ATTEMPTS, AttemptStatus
 from controller.domain.lab import StepSpec
 from controller.domain.state import Attempt
 from controller.measure.progress import assess
-from controller.measure.verdict import judge
+from controller.measure.verdict import PASSING_REFUSALS, judge
 from tests.strategies.definitions import protocols
 from tests.strategies.events import faults
 
@@ -92,6 +92,10 @@ def test_what_nobody_knows_weighs_more_than_what_failed() -> None:
     assert _assess(*made)[3:] == ("failed", FOR_GOOD)
 
 
+def _counts(attempt: Attempt) -> bool:
+    return attempt.fault is None or attempt.fault.code not in PASSING_REFUSALS
+
+
 @settings(max_examples=150, deadline=None)
 @given(protocols(), st.data())
 def test_experiment_ends_without_repeating_what_cannot_be_repeated(
@@ -101,7 +105,8 @@ def test_experiment_ends_without_repeating_what_cannot_be_repeated(
     most = data.draw(st.integers(1, 4))
     consequences = {s.step: data.draw(st.sampled_from(["safe", "repeatable", "consumes", None])) for s in protocol}
     attempts: dict[str, list[Attempt]] = {s.step: [] for s in protocol}
-    for _ in range(2 * most * len(protocol) + 1):
+    refusals = [1] * data.draw(st.integers(0, 3))
+    for _ in range(2 * (most * len(protocol) + len(refusals)) + 1):
         progress = assess(protocol, attempts)
         if progress.end:
             break
@@ -112,17 +117,19 @@ def test_experiment_ends_without_repeating_what_cannot_be_repeated(
             step = data.draw(st.sampled_from(ready)).step
             assert not attempts[step] or attempts[step][-1].status is A.FAULTED
             attempts[step].append(_attempt(step, A.COMMITTED, ordinal=len(attempts[step]) + 1))
-            assert len(attempts[step]) <= most
+            assert sum(map(_counts, attempts[step])) <= most
             earlier = attempts[step][:-1]
             if consequences[step] not in ("safe", "repeatable"):
                 assert all(a.fault is not None and a.fault.code.startswith("rejected.") for a in earlier)
             continue
         attempt = data.draw(st.sampled_from(busy))
         fault = data.draw(st.none() | faults)
+        if fault is not None and fault.code in PASSING_REFUSALS:
+            fault = fault if refusals and refusals.pop() else None
         if fault is None:
             attempt.status = A.SUCCEEDED
             continue
-        verdict = judge(fault, consequences[attempt.step], attempt.ordinal, most)
+        verdict = judge(fault, consequences[attempt.step], sum(map(_counts, attempts[attempt.step])), most)
         attempt.status = {"again": A.FAULTED, "failed": A.FAULTED, "unknown": A.UNKNOWN, "cancelled": A.CANCELLED}[verdict]
         attempt.fault = fault.model_copy(update={"retryable": verdict == "again"})
     progress = assess(protocol, attempts)

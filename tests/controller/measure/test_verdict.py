@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.domain.event import Fault
-from controller.measure.verdict import REPEATABLE, Verdict, judge
+from controller.measure.verdict import PASSING_REFUSALS, REPEATABLE, Verdict, judge
 from instruments.protocol.capabilities import Consequence
 from instruments.protocol.messages import RejectCode
 from instruments.protocol.values import FaultCode
@@ -53,12 +53,13 @@ def test_no_step_is_dispatched_more_often_than_allowed(
 ) -> None:
     verdict = judge(fault, consequence, attempts, most)
     assert verdict in get_args(Verdict)
-    if attempts >= most and fault.code != "rejected.stopped":
+    if attempts >= most and fault.code not in PASSING_REFUSALS:
         assert verdict != "again"
 
 
-def test_command_that_met_a_stop_costs_no_dispatch() -> None:
-    assert judge(Fault(code="rejected.stopped", message="held"), "irreversible", 3, 3) == "again"
+@pytest.mark.parametrize("code", ["stopped", "busy", "not_ready"])
+def test_refusal_that_speaks_of_the_instrument_costs_no_dispatch(code: str) -> None:
+    assert judge(Fault(code=f"rejected.{code}", message="not now"), "irreversible", 3, 3) == "again"
 
 
 @pytest.mark.parametrize("consequence", ["safe", "repeatable"])
