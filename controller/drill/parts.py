@@ -9,6 +9,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Protocol
 
+from sqlalchemy.exc import DBAPIError
+
 from controller.design.initial import without_model
 from controller.domain.event import Event
 from controller.domain.proposal import Proposal
@@ -16,6 +18,8 @@ from controller.domain.request import Request
 from controller.drill.lives import Life
 from controller.encoding.space import SearchSpace
 from controller.engine.thinker import Thinker
+from controller.errors import StoreError
+from controller.store.connecting import describe
 from controller.store.jobs import Job, Unit
 from controller.store.writing import OK, Writer
 from instruments.errors import JournalError
@@ -55,6 +59,8 @@ class Director(Protocol):
 class RehearsedWriter(Writer):
     """The store's writer without its thread: a commit takes a moment, in which its process may die.
 
+    What the store does not take is kept and tried again, as the thread does it, but the loop does not wait meanwhile.
+
     Args:
         given: As for `Writer`.
         life: The controller's.
@@ -64,6 +70,7 @@ class RehearsedWriter(Writer):
     def __init__(self, *given: Any, life: Life, director: Director) -> None:
         self._life, self._director = life, director
         self._timer: asyncio.TimerHandle | None = None
+        self._in_doubt = False
         super().__init__(*given)
 
     def _start(self) -> None:
@@ -88,12 +95,17 @@ class RehearsedWriter(Writer):
             self._report("holding: the store is away")
             self._later(_AWAY_S)
             return
-        self._report(OK)
         self._director.passes("commit.made", self._life, before=True)
         group = self._gather() if self._waiting else []
         if self._life.dead():
             return
-        outcomes = self._write_until_durable([job for job, _ in group])
+        try:
+            outcomes = self._write([job for job, _ in group], self._in_doubt)
+        except (DBAPIError, OSError) as error:
+            self._hold_back(group, error)
+            return
+        self._in_doubt = False
+        self._report(OK)
         for (job, _), outcome in zip(group, outcomes, strict=True):
             if isinstance(job, Unit) and not isinstance(outcome, Exception):
                 self._director.committed(job.events)
@@ -105,6 +117,18 @@ class RehearsedWriter(Writer):
                 future.set_exception(outcome)
             else:
                 future.set_result(None)
+
+    def _hold_back(self, group: Sequence[tuple[Job, Future[None]]], error: DBAPIError | OSError) -> None:
+        self._disconnect()
+        cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+        self._report(f"holding: {describe(cause)}")
+        self._in_doubt = True
+        if self._closing:
+            for _, future in group:
+                future.set_exception(StoreError(f"store {self._name} was closed while it was {self.state}"))
+            return
+        self._waiting.extendleft(reversed(group))
+        self._later(_AWAY_S)
 
     def close(self, timeout_s: float) -> None:
         """Write what was handed over, unless the process is dead."""

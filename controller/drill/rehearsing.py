@@ -73,7 +73,7 @@ def rehearse(definition: Definition, seed: int, *, trace: bool = False) -> Rehea
     """
     plan = draw(seed, list(definition.lab.instruments))
     space = _space(definition.problem.model_dump_json())
-    folder = fresh_folder(_workplace() / "rehearsal", _empty_store())
+    folder = fresh_folder(workplace() / "rehearsal", empty_store())
     worlds: list[World] = []
 
     async def live(clock: virtual.VirtualTime) -> float:
@@ -120,7 +120,7 @@ def _space(problem: str) -> SearchSpace:
 
 
 @lru_cache(maxsize=1)
-def _workplace() -> Path:
+def workplace() -> Path:
     """Return a folder of this process, in memory where the system offers that: nothing has to outlive a rehearsal."""
     memory = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix="labwright-drill-", dir=memory if os.access(memory, os.W_OK) else None))
@@ -129,7 +129,8 @@ def _workplace() -> Path:
 
 
 @lru_cache(maxsize=1)
-def _empty_store() -> Path:
-    path = _workplace() / "empty.db"
+def empty_store() -> Path:
+    """Return a store in which nothing is yet, to be copied."""
+    path = workplace() / "empty.db"
     Store.open(str(path)).close()
     return path

@@ -9,7 +9,7 @@ import logging
 import random
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,19 +32,21 @@ from controller.encoding.space import SearchSpace
 from controller.engine.loop import CampaignLoop
 from controller.engine.session import LabSession, lab_clock
 from controller.engine.supervisor import Supervisor
+from controller.engine.thinker import Thinker
 from controller.errors import LabwrightError
 from controller.settings import folder_of, normalise_url
 from controller.store.opening import Store
 from controller.store.switches import Switch
+from controller.store.writing import Writer
 from instruments.errors import ActionCancelledError, JournalError
 from instruments.protocol.records import AttemptRecord
 from instruments.sdk.action import Action
 from instruments.sdk.driver import Driver
-from instruments.sdk.journal import JournalReader
+from instruments.sdk.journal import Journal, JournalReader
 from instruments.sdk.options import build_driver
 from instruments.sdk.registry import load_driver
 from instruments.sdk.server import DriverServer
-from instruments.transport.base import Peer
+from instruments.transport.base import ClientTransport, Peer
 from instruments.transport.memory import Direction, MemoryNetwork
 
 LIMIT_S = 1500.0
@@ -66,6 +68,8 @@ class World:
         folder: Where store, journals and device logs are; empty but for a fresh store.
         space: Of the campaign.
     """
+
+    _rest_s = _REST_S
 
     def __init__(self, definition: Definition, plan: Plan, clock: VirtualTime, folder: Path, space: SearchSpace) -> None:
         self._definition, self._plan, self._clock, self._folder, self._space = definition, plan, clock, folder, space
@@ -133,17 +137,34 @@ class World:
                 self._servers[name]._journal.close()  # a process that dies before it serves has its lock taken away too
             if life.dead() and self._plan.torn:
                 self._tear(name)
-            await asyncio.sleep(self._rng.uniform(0.1, _DOWN_S))
+            await asyncio.sleep(self._time_down())
+
+    def _time_down(self) -> float:
+        """Return how long it takes until a process that has ended is started again [virtual s]."""
+        return self._rng.uniform(0.1, _DOWN_S)
+
+    # What a process is made of; a rehearsal of another kind may replace each of these.
+
+    def _make_writer(self, life: Life) -> Callable[..., Writer]:
+        return functools.partial(RehearsedWriter, life=life, director=self)
+
+    def _make_thinker(self, life: Life) -> Thinker:
+        return SpaceFilling(self._space, life, self)
+
+    def _make_client(self, name: str, life: Life) -> ClientTransport:
+        return RehearsedClient(self._network, name, uuid.uuid4().hex, life)
+
+    def _make_journal(self, name: str, life: Life) -> Journal:
+        return RehearsedJournal(self._labs / name / "journal.db", instrument=name, life=life, director=self)
 
     async def _be_controller(self, life: Life) -> None:
-        writer = functools.partial(RehearsedWriter, life=life, director=self)
-        self._store = store = Store.open(str(self._folder / "store.db"), writer)
+        self._store = store = Store.open(str(self._folder / "store.db"), self._make_writer(life))
 
         def open_lab(spec: LabSpec, folder: Path) -> LabSession:
             self._session = LabSession(spec, folder, transport=RehearsedServer(self._network, life), processes=False)
             return self._session
 
-        thinker = SpaceFilling(self._space, life, self)
+        thinker = self._make_thinker(life)
         supervisor = Supervisor(store, device="cpu", version="rehearsal", thinker=thinker, open_lab=open_lab)
         self._supervisor = supervisor
         loop = await supervisor.add(self._definition)
@@ -167,9 +188,9 @@ class World:
     async def _come_to_rest(self, loop: CampaignLoop) -> None:
         self._resting = True
         patience = self._now() + _OFFERS_S
-        await asyncio.sleep(_REST_S)
+        await asyncio.sleep(self._rest_s)
         while any((waiting := self._waiting()).values()) and self._now() < patience:
-            await asyncio.sleep(_REST_S)  # what was lost often is offered again after longer and longer pauses
+            await asyncio.sleep(self._rest_s)  # what was lost often is offered again after longer and longer pauses
         assert self._store is not None  # noqa: S101 - opened by the caller
         self.watch.at_the_end(self._store.reader, waiting)
 
@@ -191,15 +212,14 @@ class World:
         if name in self._plan.forgetful:
             known = {action: _forgetful(made) for action, made in driver.actions().items()}
             driver.actions = lambda: known  # type: ignore[method-assign]
-        boot = uuid.uuid4().hex
-        labs = self._labs
+        client = self._make_client(name, life)
         while self._session is None:  # drivers are started by a controller
             await asyncio.sleep(0.1)
         server = self._servers[name] = DriverServer(
             driver,
-            transport=RehearsedClient(self._network, name, boot, life),
-            journal=RehearsedJournal(labs / name / "journal.db", instrument=name, life=life, director=self),
-            clock=lab_clock(labs, self._definition.lab.speed),
+            transport=client,
+            journal=self._make_journal(name, life),
+            clock=lab_clock(self._labs, self._definition.lab.speed),
             limits=spec.limits,
             tag=spec.driver,
             exit_when_orphaned=True,

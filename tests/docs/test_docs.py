@@ -23,6 +23,7 @@ from controller.files.checking import check_file
 from controller.files.loading import load_campaign
 from controller.files.templates import write_templates
 from docs import generate
+from tests.controller.drill.crash import matrix, test_crash_matrix
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "README.md"])
@@ -185,6 +186,20 @@ def test_every_guarantee_names_a_test_that_exists() -> None:
         if not (ROOT / file).is_file() or f"def {test}(" not in (ROOT / file).read_text(encoding="utf-8")
     ]
     assert missing == []
+
+
+def test_crash_matrix_is_shown_as_it_is_tested() -> None:
+    """The table of the page, the promises and the tests are one: no cell without a test, no test without a cell."""
+    text = (ROOT / "docs" / "reference" / "guarantees.md").read_text(encoding="utf-8")
+    shown = text.split(f"{matrix.BEGIN}\n\n")[1].split(f"\n\n{matrix.END}")[0]
+    assert shown == matrix.table(), "run: python -m tests.controller.drill.crash.matrix, and put what it prints there"
+    (parameters,) = [mark for mark in test_crash_matrix.test_cell.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
+    tested = {given.id for given in parameters.args[1]}
+    rows = [line.strip("| ").split(" | ") for line in shown.splitlines() if line.startswith(("| point | controller", "| **"))]
+    cells = {f"{row[0].strip('*')} x {fault}": word for row in rows[1:] for fault, word in zip(rows[0][1:], row[1:], strict=True)}
+    assert {cell for cell, word in cells.items() if not word.startswith("–")} == tested
+    assert {word for word in cells.values() if not word.startswith("–")} == set(matrix.PROMISES)
+    assert len(cells) == len(matrix.POINTS) * len(matrix.FAULTS)
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:

@@ -1,0 +1,145 @@
+"""The table: points, faults, and what is promised where they meet; `guarantees.md` shows it, `test_crash_matrix.py` tries it.
+
+`python -m tests.controller.drill.crash.matrix` prints the table for the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+BEGIN: Final = "<!-- Written by python -m tests.controller.drill.crash.matrix; change it there. -->"
+END: Final = "<!-- End of what is written. -->"
+"""Between these lines the page shows what `table` returns."""
+
+Promise = Literal["once", "asked", "class"]
+
+PROMISES: Final[Mapping[Promise, str]] = {
+    "once": "its action is begun once, its result is in the books",
+    "asked": (
+        "interrupted: a `recover` hook finds out; without one a repeatable action is begun once more, one that consumes or is "
+        "irreversible is `unknown`, with an alarm"
+    ),
+    "class": "as *asked*, but no hook can help: the consequence alone decides",
+}
+"""What each word of the table means for the experiment at the point."""
+
+POINTS: Final[Mapping[str, str]] = {
+    "proposal made": "the proposer has answered, nobody has heard it",
+    "proposal committed": "the experiment is queued in the store",
+    "intent committed": "the attempt is in the store, its command has not left",
+    "command sent": "the command is on its way",
+    "accepted": "*accepted* is in the driver's journal; another action runs, so it waits",
+    "acceptance sent": "the driver's word of it is on its way",
+    "acceptance committed": "that it was accepted is in the store",
+    "begun at once": "of an experiment whose driver is free: *accepted* and *started* are one entry of its journal",
+    "started": "*started* is in the driver's journal, the device does not know yet",
+    "start sent": "the driver's word of it is on its way",
+    "acting": "the device has begun",
+    "start committed": "that it runs is in the store",
+    "finished": "*finished*, with the result, is in the driver's journal",
+    "result sent": "the result is on its way",
+    "result committed": "the result is in the store, nobody has heard so",
+    "acknowledgement sent": "the acknowledgement is on its way",
+    "acknowledged": "*acknowledged* is in the driver's journal",
+    "refitted": "the proposer has been given the result for its next answer",
+    "campaign finished": "the end of the campaign is in the store",
+    "campaign stopped": "a person's wish to stop the campaign is in the store, while the device acts",
+    "instrument stopped": "a person's stop of the instrument is on its way, while the device acts",
+}
+"""Each named point of the walk, and what has happened when it is reached; the next thing has not."""
+
+FAULTS: Final[Mapping[str, str]] = {
+    "controller killed": "`kill -9`; started again two seconds later",
+    "driver killed": "the same, of the driver; half a line and half a page are left at the ends of its files",
+    "both killed": "the same, of both at once",
+    "lost": "the next message in each direction is lost",
+    "doubled": "the next message in each direction comes twice at once, and once more after 20 s",
+    "reordered": "the next message in each direction is overtaken by the one behind it",
+    "late": "the next message in each direction comes 130 s late",
+    "cut": "no message passes for 15 s; the lease is 10 s",
+    "store full": "the disk under the store takes nothing for three seconds",
+    "store locked": "another program holds the store for three seconds",
+    "store gone": "the store's file is away for three seconds",
+    "journal full": "the disk under the driver's journal takes nothing for three seconds",
+    "clock forward": "the clock on the wall is set six hours forward",
+    "clock back": "the clock on the wall is set six hours back",
+    "second controller": "another controller is started on the same campaign, and one of another campaign on the same lab",
+    "older journal": "the driver is killed, and its journal put back as it was when the experiment was proposed",
+    "older driver": "the driver is killed; in its place an older version comes, of another protocol, and after that its own",
+}
+"""Each fault, and what it is."""
+
+_RUNNING = ("begun at once", "started", "start sent", "acting", "start committed")
+_WHILE_ACTING = ("campaign stopped", "instrument stopped")
+
+
+def _everywhere(promise: Promise, *exceptions: Mapping[str, Promise]) -> dict[str, Promise]:
+    row: dict[str, Promise] = dict.fromkeys(POINTS, promise)
+    for exception in exceptions:
+        row |= exception
+    return row
+
+
+def _at(points: tuple[str, ...], promise: Promise) -> dict[str, Promise]:
+    return dict.fromkeys(points, promise)
+
+
+_STOPPED = _at(("instrument stopped",), "class")
+_DRIVER_DIES = _everywhere("once", _at((*_RUNNING, *_WHILE_ACTING), "asked"))
+
+CELLS: Final[Mapping[str, Mapping[str, Promise]]] = {
+    "controller killed": _everywhere("once", _STOPPED),
+    "driver killed": _DRIVER_DIES | _STOPPED,
+    "both killed": _DRIVER_DIES,
+    "lost": _everywhere("once", _STOPPED),
+    "doubled": _everywhere("once", _STOPPED),
+    "reordered": _everywhere("once", _STOPPED),
+    "late": _everywhere("once", _STOPPED),
+    "cut": _everywhere("once"),  # the stop never gets through in time: what ran has finished
+    "store full": _everywhere("once", _STOPPED),
+    "store locked": _everywhere("once", _STOPPED),
+    "store gone": _everywhere("once", _STOPPED),
+    "journal full": _everywhere("once", _STOPPED),
+    "clock forward": _everywhere("once", _STOPPED),
+    "clock back": _everywhere("once", _STOPPED),
+    "second controller": _everywhere("once", _STOPPED),
+    "older journal": _everywhere(
+        "once",
+        _at(("acceptance sent", "acceptance committed", *_RUNNING, "finished", *_WHILE_ACTING), "class"),
+        _at(("begun at once",), "once"),  # nobody has heard of it, and the device has not begun: it is sent again
+    ),
+    "older driver": _DRIVER_DIES | _STOPPED,
+}
+"""What is promised: fault -> point -> promise."""
+
+WITHOUT: Final[Mapping[tuple[str, str], str]] = {}
+"""Cells that make no sense, and why: (point, fault) -> reason."""
+
+
+def target_of(point: str) -> int:
+    """Return the number of the experiment that is looked at: the second waits behind the first at its driver."""
+    return 1 if point == "begun at once" else 2
+
+
+def table() -> str:
+    """Return the matrix and its words as Markdown."""
+    reasons = list(dict.fromkeys(WITHOUT.values()))
+    lines = ["| point | " + " | ".join(FAULTS) + " |", "|---" * (len(FAULTS) + 1) + "|"]
+    for point in POINTS:
+        words = [_word(point, fault, reasons) for fault in FAULTS]
+        lines.append(f"| **{point}** | " + " | ".join(words) + " |")
+    lines += ["", *(f"- *{word}*: {meaning}." for word, meaning in PROMISES.items())]
+    lines += [f"- –{number}: {reason}." for number, reason in enumerate(reasons, start=1)]
+    lines += ["", "| point | reached when |", "|---|---|", *(f"| {name} | {text} |" for name, text in POINTS.items())]
+    lines += ["", "| fault | what it is |", "|---|---|", *(f"| {name} | {text} |" for name, text in FAULTS.items())]
+    return "\n".join(lines)
+
+
+def _word(point: str, fault: str, reasons: list[str]) -> str:
+    reason = WITHOUT.get((point, fault))
+    return CELLS[fault][point] if reason is None else f"–{reasons.index(reason) + 1}"
+
+
+if __name__ == "__main__":
+    print(table())
