@@ -136,13 +136,12 @@ def _recordings(store: str | None) -> list[_Found]:
 
 
 def _row(found: _Found) -> dict[str, Any]:
-    from controller.engine.recorder import iso
-    from controller.engine.ring import bounds, segments
+    from controller.engine.ring import extent
+    from controller.store.reading import iso
 
-    first, last = bounds(found.folder)
+    held = extent(found.folder)
     return {
-        "lab": found.lab, "first": first and iso(first), "last": last and iso(last),
-        "megabytes": round(sum(p.stat().st_size for p in segments(found.folder)) / 1e6, 3),
+        "lab": found.lab, "first": iso(held.first), "last": iso(held.last), "megabytes": round(held.n_bytes / 1e6, 3),
         "folder": str(found.folder), "store": show_url(found.url),
     }  # fmt: skip
 
@@ -220,7 +219,7 @@ def _picture(line: Mapping[str, Any], every: bool) -> str:
 
 
 def _pictured(line: Mapping[str, Any], every: bool) -> str:
-    from controller.engine.recorder import iso
+    from controller.store.reading import iso
 
     if line.get("before") and not every:
         return ""

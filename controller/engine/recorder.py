@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -210,8 +209,3 @@ def window(records: Iterable[dict[str, Any]], since: float, until: float) -> Ite
             yield from held
             held = []
             yield record
-
-
-def iso(at: float) -> str:
-    """Return a moment [s since the Unix epoch] as people read it, in UTC with milliseconds."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from instruments.bounded import from_json
 
@@ -99,17 +100,33 @@ def segments(folder: Path) -> list[Path]:
     return sorted((p for p in folder.glob(f"*{_SUFFIX}") if p.stem.isdecimal()), key=lambda path: int(path.stem))
 
 
-def bounds(folder: Path) -> tuple[float | None, float | None]:
-    """Return the moments [s since the Unix epoch] of a ring's first line and of its last writing, None where it is empty."""
-    found = [path for path in segments(folder) if path.stat().st_size]
-    if not found:
-        return None, None
-    with found[0].open("rb") as file:
-        try:
-            first: float | None = float(from_json(file.readline(MAX_LINE))["at"])
-        except (ValueError, KeyError, TypeError):
-            first = None
-    return first, found[-1].stat().st_mtime
+class Extent(NamedTuple):
+    """What a ring holds; moments [s since the Unix epoch] are None where it is empty."""
+
+    first: float | None
+    """Of the first line."""
+    last: float | None
+    """Of the last writing."""
+    n_bytes: int
+
+
+def extent(folder: Path) -> Extent:
+    """Return what a ring holds; as in `read_lines` a file that is removed meanwhile is passed over."""
+    first, last, n_bytes = None, None, 0
+    for path in segments(folder):
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+            if line := file.readline(MAX_LINE):
+                first = _moment(line) if last is None else first
+                status = os.fstat(file.fileno())
+                last, n_bytes = status.st_mtime, n_bytes + status.st_size
+    return Extent(first, last, n_bytes)
+
+
+def _moment(line: bytes) -> float | None:
+    try:
+        return float(from_json(line)["at"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def read_lines(folder: Path) -> Iterator[bytes]:

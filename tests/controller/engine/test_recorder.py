@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from controller.engine import recorder as recording
+from controller.engine import ring as room
 from controller.engine.recorder import FlightRecorder, read_flight
-from controller.engine.ring import Ring, read_lines, segments
+from controller.engine.ring import Ring, extent, read_lines, segments
 from instruments.client import AttemptFinished, AttemptReported, Expected, InstrumentHub, LinkUp
 from instruments.errors import RecordingError
 from instruments.protocol.messages import Command
@@ -253,3 +254,17 @@ def test_torn_end_is_dropped_and_never_continued(tmp_path: Path) -> None:
     ring.close()
     assert [line["what"] for line in read_flight(tmp_path)] == ["x", "y"]
     assert segments(tmp_path)[0].stat().st_mode & 0o077 == 0
+
+
+def test_extent_passes_over_what_is_removed_while_it_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert extent(tmp_path) == (None, None, 0)
+    ring = Ring(tmp_path, MB)
+    for at in (1.0, 2.0):
+        ring.begin()
+        ring.append(b'{"what": "x", "at": %.1f}\n' % at)
+    ring.close()
+    found = segments(tmp_path)
+    monkeypatch.setattr(room, "segments", lambda folder: found)
+    assert (extent(tmp_path).first, extent(tmp_path).n_bytes) == (1.0, 50)
+    found[0].unlink()
+    assert extent(tmp_path) == (2.0, found[1].stat().st_mtime, 25)
