@@ -143,9 +143,13 @@ class _Watch:
         beat = beat_file(self._folder)
         # When it is told to abort it writes down what each of its threads is doing. A process group of its own: Ctrl-C reaches it
         # through us alone, once.
-        process = self._process = subprocess.Popen(
-            self._command, env={**os.environ, "PYTHONFAULTHANDLER": "1"}, process_group=0
-        )
+        try:
+            process = self._process = subprocess.Popen(
+                self._command, env={**os.environ, "PYTHONFAULTHANDLER": "1"}, process_group=0
+            )
+        except OSError as error:  # no memory or no process to be had: it may be there again in a while
+            self._process, self._last_end = None, f"could not be started ({error})"
+            return 1
         if self._told:  # told in between
             process.terminate()
         last, still_since, limit = _beat(beat), time.monotonic(), self._patience.start_s

@@ -82,6 +82,15 @@ def test_watch_gives_up_with_an_alarm_after_too_many_restarts(tmp_path: Path, ca
     assert state["watch"] == os.getpid(), "this process, which still lives"
 
 
+def test_daemon_that_cannot_even_be_started_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "daemon"
+    monkeypatch.setattr("controller.watching.time.sleep", lambda seconds: program.exists() or program.symlink_to(sys.executable))
+    assert watch([str(program), "-c", DAEMON, str(tmp_path), "done"], tmp_path, QUICK) == 0
+    assert starts(tmp_path) == 1
+    assert watch([str(tmp_path / "nothing")], tmp_path, QUICK) == 1
+    assert "could not be started" in watch_state(tmp_path)["alarm"]
+
+
 WATCH = """
 import sys
 from pathlib import Path
