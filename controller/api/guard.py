@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?", re.ASCII)
 PUBLIC = frozenset({"/v1/health", "/v1/openapi.json"})
 """What may be looked at without a token: that the daemon lives, and what can be asked of any."""
 STOP = "/v1/instruments/stop"
@@ -115,12 +117,12 @@ class Guard:
             raise RefusedError(403, "a page of another site may not ask anything here")
 
     def _ours(self, host: str) -> bool:
+        found = _HOST.fullmatch(host)
+        name = "" if found is None else found[1].strip("[]").lower()
         try:
-            name = urlsplit(f"//{host}").hostname or ""
             ipaddress.ip_address(name)
         except ValueError:
-            name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-            return name.lower().rstrip(".") in self._names
+            return name in self._names
         return True
 
     @staticmethod

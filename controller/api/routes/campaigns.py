@@ -139,8 +139,9 @@ async def audit(
 
 
 @routes.get(
-    "/campaigns/{campaign}/export", summary="Take a campaign's data away", **needs(Role.LOOK, media=("text/csv", "application/json"))
-)
+    "/campaigns/{campaign}/export", summary="Take a campaign's data away",
+    **needs(Role.LOOK, media=("text/csv", "application/json")),
+)  # fmt: skip
 async def export(request: Request, campaign: Campaign, format: Format = Format.CSV) -> Response:
     """A row per experiment (csv), or everything that is known (json)."""
     from controller.verbs.export import as_csv, as_json

@@ -1,0 +1,75 @@
+"""The process that serves HTTP, started as the daemon starts it, over a store that a test has filled."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from controller.api.serving import Serving, serving_at
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Served:
+    """Where it is served, and what the process wrote."""
+
+    url: str
+    pid: int
+    log: Path
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+
+@contextmanager
+def served(folder: Path, *urls: str, serving: Serving | None = None) -> Iterator[Served]:
+    """Serve some stores, as long as the block lasts."""
+    serving = serving or serving_at("127.0.0.1:0")
+    beat, out = folder / "daemon.beat", folder / "http.log"
+    beat.touch()
+    listening = serving.listen()
+    with out.open("wb") as written:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "controller.api"], stdin=subprocess.PIPE, stdout=written, stderr=written,
+            pass_fds=[listening.fileno()], start_new_session=True,
+        )  # fmt: skip
+    assert process.stdin is not None
+    told = {
+        "urls": urls, "names": serving.names, "descriptor": listening.fileno(), "beat": str(beat),
+        "certificate": serving.certificate and str(serving.certificate), "key": serving.key and str(serving.key),
+    }  # fmt: skip
+    process.stdin.write(json.dumps(told).encode() + b"\n")
+    process.stdin.flush()
+    url = serving.url(listening.getsockname()[1])
+    listening.close()
+    try:
+        if not serving.encrypted:
+            wait_for_health(url)
+        yield Served(url, process.pid, out)
+    finally:
+        process.stdin.close()
+        if process.wait(20) != 0:
+            log.error("the process that served HTTP ended with %s: %s", process.returncode, out.read_text(encoding="utf-8"))
+
+
+def wait_for_health(url: str, timeout: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            if httpx.get(f"{url}/v1/health", timeout=timeout).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        assert time.monotonic() < deadline, f"{url} is not served within {timeout:g} s"
+        time.sleep(0.05)

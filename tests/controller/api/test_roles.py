@@ -1,0 +1,115 @@
+"""Each route for each sort of person: who has no valid token learns nothing, who has one may do what its role allows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from controller.api.routes.route import ROLE
+from controller.domain.access import Role
+from tests.controller.api.conftest import Client
+from tests.controller.api.people import bearer
+from tests.controller.api.process import Served
+
+ANSWERS: dict[tuple[str, str], tuple[Any, int]] = {
+    ("get", "/v1/campaigns"): (None, 200),
+    ("post", "/v1/campaigns"): ({"file": {}}, 422),
+    ("get", "/v1/campaigns/{campaign}"): (None, 200),
+    ("get", "/v1/campaigns/{campaign}/alarms"): (None, 200),
+    ("get", "/v1/campaigns/{campaign}/events"): (None, 200),
+    ("get", "/v1/campaigns/{campaign}/audit"): (None, 200),
+    ("get", "/v1/campaigns/{campaign}/export"): (None, 200),
+    ("post", "/v1/campaigns/{campaign}/{verb}"): (None, 202),
+    ("get", "/v1/campaigns/{campaign}/experiments"): (None, 200),
+    ("get", "/v1/campaigns/{campaign}/experiments/{number}"): (None, 200),
+    ("post", "/v1/campaigns/{campaign}/experiments/{number}/explain"): (None, 200),
+    ("post", "/v1/campaigns/{campaign}/experiments/{number}/resolve"): ({"status": "failed"}, 409),
+    ("post", "/v1/campaigns/{campaign}/experiments/{number}/retract"): ({"reason": "x", "undo": True}, 409),
+    ("post", "/v1/campaigns/{campaign}/experiments/{number}/{verb}"): (None, 409),
+    ("get", "/v1/instruments"): (None, 200),
+    ("post", "/v1/instruments/stop"): ({"instruments": ["nowhere"]}, 404),
+    ("post", "/v1/instruments/resume"): ({"instruments": ["nowhere"]}, 404),
+    ("post", "/v1/instruments/{instrument}/disable"): ({"reason": "x"}, 404),
+    ("post", "/v1/instruments/{instrument}/enable"): ({}, 404),
+    ("get", "/v1/requests"): (None, 200),
+    ("get", "/v1/whoami"): (None, 200),
+    ("get", "/v1/metrics"): (None, 200),
+    ("get", "/v1/keys"): (None, 200),
+    ("get", "/v1/tokens"): (None, 200),
+    ("post", "/v1/tokens"): ({"name": "look"}, 409),
+    ("post", "/v1/tokens/{name}/revoke"): (None, 404),
+}
+"""Method and route -> body, and what it is answered when it may be asked."""
+PLACES = {"campaign": "sample", "number": "1", "verb": "stop", "instrument": "nowhere", "name": "nowhere"}
+PUBLIC = {("get", "/v1/health")}
+
+
+def described(api: Served) -> dict[tuple[str, str], dict[str, Any]]:
+    paths = httpx.get(f"{api.url}/v1/openapi.json").json()["paths"]
+    return {(method, path): about for path, methods in paths.items() for method, about in methods.items()}
+
+
+def test_description_holds_every_route_and_its_role(api: Served) -> None:
+    routes = described(api)
+    assert routes.keys() - PUBLIC == ANSWERS.keys()
+    assert {route for route, about in routes.items() if ROLE not in about} == PUBLIC
+
+
+@pytest.mark.parametrize("who", ["nobody", "stranger", "revoked", "expired", *Role])
+@pytest.mark.parametrize("route", sorted(ANSWERS), ids=" ".join)
+def test_route_answers_those_whose_role_allows_it(
+    api: Served, people: dict[str, str | None], route: tuple[str, str], who: str
+) -> None:
+    (method, path), (body, allowed) = route, ANSWERS[route]
+    needed = Role(described(api)[route][ROLE])
+    verb = "retry" if "experiments" in path else "stop"
+    place = path.format(**{**PLACES, "verb": verb})
+    while True:
+        answer = httpx.request(method, api.url + place, headers=bearer(people[who]), json=body, timeout=30)
+        if answer.status_code != 429:
+            break
+    if who not in set(Role):
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith('Bearer realm="labwright"')
+        assert "sample" not in answer.text
+    elif not Role(who).includes(needed):
+        assert answer.status_code == 403
+        assert f"needs the role {needed}" in answer.json()["detail"]
+    else:
+        assert answer.status_code == allowed, answer.text
+    assert answer.headers["cache-control"] in ("private, no-cache", "no-store")
+
+
+def test_role_is_asked_for_before_anything_of_a_request_is_read(client: Client) -> None:
+    answer = client("look").post("/instruments/stop", content=b"{ this is no JSON")
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("", "needs a token"), ("Bearer", "not on the list"), ("Basic bGFi", "not on the list"),
+        ("Bearer labwright_" + "A" * 43, "not on the list"), ("Bearer " + "x" * 5000, "not on the list"),
+    ],
+)  # fmt: skip
+def test_what_is_no_token_opens_nothing(api: Served, header: str, told: str) -> None:
+    answer = httpx.get(f"{api.url}/v1/campaigns", headers={"Authorization": header} if header else {})
+    assert answer.status_code == 401
+    assert told in answer.json()["detail"]
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_token_in_the_address_opens_nothing_and_is_in_no_log(api: Served, people: dict[str, str | None]) -> None:
+    token = people["administer"]
+    for name in ("token", "access_token", "authorization"):
+        assert httpx.get(f"{api.url}/v1/campaigns?{name}={token}").status_code == 401
+    assert httpx.get(f"{api.url}/v1/{token}").status_code == 401
+    assert str(token) not in api.said
+
+
+def test_who_ended_is_told_why(api: Served, people: dict[str, str | None]) -> None:
+    told = {who: httpx.get(f"{api.url}/v1/whoami", headers=bearer(people[who])).json()["detail"] for who in ("revoked", "expired")}
+    assert "'rex' was revoked at 2" in told["revoked"]
+    assert "'eve' expired at 2" in told["expired"]
