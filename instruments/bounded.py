@@ -1,14 +1,30 @@
-"""Small files and JSON that anybody may have written or torn: read in bounded memory, and wrong in one way only, `ValueError`."""
+"""Small files, JSON and tables that anybody may have written: read in bounded time and memory, or refused by a `ValueError`."""
 
 from __future__ import annotations
 
+import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 MAX_SMALL = 256 * 1024
 """Largest file of a few lines (where the controller is, a key, a note) [bytes]."""
+MAX_TABLE = 64 * 2**20
+"""Largest table [bytes]."""
+MAX_COLUMNS = 10_000
+MAX_CELLS = 2_000_000
+"""Most cells of a table; an empty line counts as one."""
+_MAX_LINE = 2**20
 MAX_PROCESS_ID = 2**31 - 1
+
+
+class TableError(ValueError):
+    """A table that cannot be read, from `line` (from 1) on; None where it is not about a line."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        self.line = line
+        super().__init__(message)
 
 
 def read_small(path: Path, most: int = MAX_SMALL) -> str:
@@ -49,3 +65,53 @@ def process_id(value: object) -> int:
     if not 1 <= number <= MAX_PROCESS_ID:
         raise ValueError(f"{str(value)[:40]!r} is no number of a process")
     return number
+
+
+def read_rows(path: Path) -> list[tuple[int, tuple[str, ...]]]:
+    """Return the rows of a CSV file of UTF-8 text that say anything.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The line in which each row ends (from 1), and its cells without the spaces around them.
+
+    Raises:
+        OSError: If it cannot be read.
+        TableError: If it is no CSV, no UTF-8, or larger than a table may be.
+    """
+    if not path.is_file() and path.exists():
+        raise TableError("is no ordinary file")
+    if path.stat().st_size > MAX_TABLE:
+        raise TableError(f"is larger than {MAX_TABLE >> 20} MiB; keep the columns and rows that are needed")
+    rows: list[tuple[int, tuple[str, ...]]] = []
+    n_cells, line = 0, 1
+    with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets put a byte-order mark first
+        reader = csv.reader(_lines(stream), strict=True)
+        try:
+            for row in reader:
+                line = reader.line_num + 1
+                n_cells += len(row) or 1
+                if len(row) > MAX_COLUMNS or n_cells > MAX_CELLS:
+                    most = f"{MAX_COLUMNS} columns" if len(row) > MAX_COLUMNS else f"{MAX_CELLS} cells"
+                    raise TableError(f"holds more than {most} here; keep the columns and rows that are needed", reader.line_num)
+                cells = tuple(cell.strip() for cell in row)
+                if any(cells):
+                    rows.append((reader.line_num, cells))
+        except csv.Error as error:
+            raise TableError(f"is not CSV ({error}); check the quotes in this line", max(line, reader.line_num)) from None
+        except UnicodeDecodeError as error:
+            wrong = f"byte {error.object[error.start]:#04x}"
+            raise TableError(f"{wrong} is not UTF-8 text; save the file as UTF-8", line) from None
+    return rows
+
+
+def _lines(stream: TextIO) -> Iterator[str]:
+    number = 0
+    while line := stream.readline(_MAX_LINE):
+        number += 1
+        if len(line) == _MAX_LINE:
+            raise TableError(f"is a line of more than {_MAX_LINE} characters; check line ends and quotes", number)
+        if "\0" in line:
+            raise TableError("holds a zero byte; save the file as UTF-8 text", number)
+        yield line

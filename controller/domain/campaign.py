@@ -58,13 +58,13 @@ class CampaignFile(Model):
     """Its name: letters, digits and `_.+@-`, unique in its store."""
     description: str = ""
     """For people."""
-    parameters: Annotated[dict[Name, Parameter], Field(min_length=1)]
+    parameters: Annotated[dict[Name, Parameter], Field(min_length=1, max_length=1000)]
     """What may be set: name -> its type and range."""
-    constraints: tuple[str, ...] = ()
+    constraints: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
     """Linear equalities and inequalities that every experiment meets, such as `a + 2 * b <= 10`."""
     candidates: str | None = None
     """A CSV file whose rows are the only settings possible (a `table` lab implies its own)."""
-    objectives: Annotated[dict[Name, Objective], Field(min_length=1)]
+    objectives: Annotated[dict[Name, Objective], Field(min_length=1, max_length=100)]
     """What is measured, and what is wanted of it; with several the whole front between them is looked for."""
     budget: Budget
     """How far the campaign may go."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect
+from collections import Counter
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -97,7 +100,7 @@ class DiscreteParameter(Model):
     @field_validator("values")
     @classmethod
     def _check_values(cls, values: tuple[float, ...]) -> tuple[float, ...]:
-        repeated = sorted({v for v in values if values.count(v) > 1})
+        repeated = sorted(v for v, n in Counter(values).items() if n > 1)
         if repeated:
             raise ValueError(f"values must differ from each other, {repeated[0]:g} is listed twice")
         return tuple(sorted(values))
@@ -105,7 +108,11 @@ class DiscreteParameter(Model):
     def allows(self, value: Value) -> bool:
         """Say whether `value` is one of the listed numbers."""
         number = _number(value)
-        return number is not None and any(math.isclose(number, v, rel_tol=1e-9, abs_tol=1e-12) for v in self.values)
+        if number is None:
+            return False
+        place = bisect(self.values, number)
+        beside = self.values[max(0, place - 1) : place + 1]
+        return any(math.isclose(number, v, rel_tol=1e-9, abs_tol=1e-12) for v in beside)
 
 
 class CategoricalParameter(Model):
@@ -127,7 +134,7 @@ class CategoricalParameter(Model):
     @field_validator("choices")
     @classmethod
     def _check_choices(cls, choices: tuple[str, ...]) -> tuple[str, ...]:
-        repeated = [c for i, c in enumerate(choices) if c in choices[:i]]
+        repeated = [c for c, n in Counter(choices).items() if n > 1]
         if repeated:
             raise ValueError(f"choices must differ from each other, {repeated[0]!r} is listed twice")
         return choices
@@ -139,7 +146,11 @@ class CategoricalParameter(Model):
 
     def allows(self, value: Value) -> bool:
         """Say whether `value` is one of the choices."""
-        return isinstance(value, str) and value in self.choices
+        return isinstance(value, str) and value in self._names
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(self.choices)
 
 
 Parameter = Annotated[

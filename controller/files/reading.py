@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -10,13 +11,19 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from controller.errors import FileFaultsError
-from controller.files.faults import ABSENT, Fault, Faults, Keys, nearest, one_line
+from controller.files.faults import ABSENT, Fault, Faults, Keys, nearest, one_line, shortened
 
 MAX_BYTES: Final = 4 * 2**20
 """Largest campaign or lab file [bytes]; tables are CSV files of their own and may be larger."""
-MAX_NODES: Final = 200_000
+MAX_NODES: Final = 50_000
+"""Most entries of a file; each costs the parser 40 microseconds, so that no file takes longer than seconds to be refused."""
+MAX_LINES: Final = 200_000
+"""Most lines; a line that says nothing, or a comment, takes half a kilobyte while the file is read."""
 MAX_DEPTH: Final = 64
 
+_BREAKS: Final = "\n\r\x85\u2028\u2029"
+_TAG: Final = re.compile(r"!\S*+")
+_LONGEST_TAG: Final = 10_000
 _CORE: Final = "tag:yaml.org,2002:"
 
 
@@ -72,19 +79,18 @@ def read_document(path: Path) -> Document:
     return Document(path, data, reader.lines)
 
 
-def read_text(path: Path, most: int = MAX_BYTES) -> str:
-    """Read a UTF-8 file.
+def check_file_kind(path: Path) -> None:
+    """Refuse what is no ordinary file, or not there.
 
     Raises:
-        FileFaultsError: If it cannot be read, is larger than `most` bytes, or is not UTF-8.
+        FileFaultsError: If it is so, with what is there instead.
     """
     try:
         if path.is_dir():
             _refuse(path, "is a folder; name a file in it")
         if not path.is_file() and path.exists():
             _refuse(path, "is neither a file nor a folder; name an ordinary file")
-        with path.open("rb") as stream:
-            content = stream.read(most + 1)
+        path.stat()
     except FileNotFoundError:
         beside = (
             sorted(p.name for p in path.parent.glob("*") if p.suffix == path.suffix) if path.parent.is_dir() else []
@@ -93,8 +99,22 @@ def read_text(path: Path, most: int = MAX_BYTES) -> str:
                 else "there is no such file; correct the name, or make one with: labwright init DIR")  # fmt: skip
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
         _refuse(path, f"cannot be read ({one_line(str(error))}); check its name and permissions")
-    if len(content) > most:
-        _refuse(path, f"is larger than {most / 2**20:g} MiB; keep tables in CSV files of their own")
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 file.
+
+    Raises:
+        FileFaultsError: If it cannot be read, is larger than `MAX_BYTES`, or is not UTF-8.
+    """
+    check_file_kind(path)
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        _refuse(path, f"cannot be read ({one_line(str(error))}); check its name and permissions")
+    if len(content) > MAX_BYTES:
+        _refuse(path, f"is larger than {MAX_BYTES / 2**20:g} MiB; keep tables in CSV files of their own")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -106,6 +126,17 @@ def _refuse(path: Path, message: str, line: int | None = None) -> NoReturn:
     raise FileFaultsError([str(Fault(path, line, (), ABSENT, message))]) from None
 
 
+class _TooManyEntriesError(Exception):
+    """More entries than are read, from `line` on."""
+
+    def __init__(self, line: int) -> None:
+        self.line = line
+
+
+def _too_much(most: str) -> str:
+    return f"holds more than {most} here (aliases count each time they are used); simplify it, and keep tables in CSV files"
+
+
 class _Reader:
     """One walk over the nodes of one file."""
 
@@ -114,10 +145,17 @@ class _Reader:
         self.faults = Faults()
         self.lines: dict[Keys, int] = {}
         self.count = 0
+        self.n_characters = 0
 
     def read(self, text: str) -> dict[str, Any]:
         from ruamel.yaml.nodes import MappingNode
 
+        if sum(map(text.count, _BREAKS)) > MAX_LINES:
+            _refuse(self.path, f"holds more than {MAX_LINES} lines; keep tables in CSV files", MAX_LINES)
+        for tag in _TAG.finditer(text):  # ruamel.yaml's time for a tag grows with the square of its length
+            if len(tag.group()) > _LONGEST_TAG:
+                _refuse(self.path, f"{shortened(tag.group())} is longer than any tag ({_LONGEST_TAG} characters); remove it",
+                        text.count("\n", 0, tag.start()) + 1)  # fmt: skip
         if text.lstrip().startswith("{"):
             text = _without_tabs(text)
         node = self._compose(text)
@@ -131,13 +169,31 @@ class _Reader:
 
     def _compose(self, text: str) -> Any:
         from ruamel.yaml import YAML
+        from ruamel.yaml.composer import Composer, MaxDepthExceededError
         from ruamel.yaml.error import MarkedYAMLError
         from ruamel.yaml.reader import ReaderError
 
+        class CountingComposer(Composer):
+            """Gives up on too many entries while they are read, not when all of them are in memory."""
+
+            n_nodes = 0
+
+            def compose_node(self, parent: Any, index: Any) -> Any:
+                self.n_nodes += 1
+                if self.n_nodes > MAX_NODES:
+                    raise _TooManyEntriesError(self.parser.peek_event().start_mark.line + 1)
+                return super().compose_node(parent, index)
+
+        yaml = YAML(typ="rt", pure=True)
+        yaml.Composer, yaml.max_depth = CountingComposer, MAX_DEPTH
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")  # an anchor used twice is only warned of
-                return YAML(typ="rt", pure=True).compose(text)
+                return yaml.compose(text)
+        except _TooManyEntriesError as error:
+            _refuse(self.path, _too_much(f"{MAX_NODES} entries"), error.line)
+        except MaxDepthExceededError as error:
+            _refuse(self.path, _too_much(f"{MAX_DEPTH} levels"), error.problem_mark.line + 1)
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line = mark.line + 1 if mark is not None else None
@@ -155,16 +211,18 @@ class _Reader:
         from ruamel.yaml.nodes import MappingNode, SequenceNode
 
         self.count += 1
+        if isinstance(node.value, str):
+            self.n_characters += len(node.value)
         line = node.start_mark.line + 1
         if self.count > MAX_NODES or len(keys) > MAX_DEPTH:
             most = f"{MAX_DEPTH} levels" if len(keys) > MAX_DEPTH else f"{MAX_NODES} entries"
-            _refuse(
-                self.path, f"holds more than {most} here (aliases count each time they are used); simplify it", line
-            )
+            _refuse(self.path, _too_much(most), line)
+        if self.n_characters > MAX_BYTES:
+            _refuse(self.path, _too_much(f"{MAX_BYTES} characters"), line)
         self.lines.setdefault(keys, line)
         tag = str(node.tag or "")
         if not tag.startswith(_CORE) and tag not in ("", "!"):
-            self.faults.add(self.path, line, keys, f"tag {tag} has no meaning here; remove it")
+            self.faults.add(self.path, line, keys, f"tag {shortened(tag)} has no meaning here; remove it")
         if isinstance(node, MappingNode):
             return self._mapping(node, keys)
         if isinstance(node, SequenceNode):

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from controller.errors import FileFaultsError
-from controller.files.faults import Faults, listed
-from controller.files.reading import read_text
-
-MAX_BYTES: Final = 256 * 2**20
-"""Largest table [bytes]."""
+from controller.files.faults import Faults, listed, one_line
+from controller.files.reading import check_file_kind
+from instruments.bounded import TableError, read_rows
 
 
 @dataclass(frozen=True)
@@ -40,20 +36,19 @@ def read_table(path: Path, faults: Faults) -> Table | None:
         ValueError: If the file as a whole cannot be read; the text is for the place that names the file.
     """
     try:
-        text = read_text(path, MAX_BYTES)
+        check_file_kind(path)
     except FileFaultsError as error:
         raise ValueError(error.faults[0].partition(": ")[2]) from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows: list[tuple[str, ...]] = []
-    lines: list[int] = []
     try:
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                rows.append(tuple(cell.strip() for cell in row))
-                lines.append(reader.line_num)
-    except csv.Error as error:
-        faults.add(path, reader.line_num, (), f"is not CSV ({error}); check the quotes in this line")
+        numbered = read_rows(path)
+    except TableError as error:
+        if error.line is None:
+            raise
+        faults.add(path, error.line, (), str(error))
         return None
+    except OSError as error:
+        raise ValueError(f"cannot be read ({one_line(str(error))}); check its name and permissions") from None
+    rows, lines = [row for _, row in numbered], [line for line, _ in numbered]
     if len(rows) < 2:
         faults.add(path, 1, (), "holds no rows; a header and at least one row are needed")
         return None
@@ -62,7 +57,7 @@ def read_table(path: Path, faults: Faults) -> Table | None:
         mark = "semicolons" if ";" in header[0] else "tabs"
         faults.add(path, lines[0], (), f"separates its columns by {mark}; save it with commas")
         return None
-    for name in sorted({name for name in header if header.count(name) > 1}):
+    for name in sorted(name for name, n in Counter(header).items() if n > 1):
         faults.add(path, lines[0], (), f"has two columns {name or 'without a name'!r}; rename or remove one")
     for cells, line in zip(rows[1:], lines[1:], strict=True):
         if len(cells) != len(header):

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from controller.files.faults import Faults, Keys, dotted, listed, nearest
+from controller.files.faults import MAX_FAULTS, Faults, Keys, dotted, listed, nearest, shortened
 from controller.files.reading import Document
 from controller.files.schema import campaign_schema, lab_schema
 
@@ -58,6 +58,8 @@ def validated(model: type[M], document: Document, faults: Faults) -> M | None:
     except ValidationError as error:
         schema = lab_schema() if "instruments" in model.model_fields else campaign_schema()
         found = error.errors(include_url=False)
+        faults.n_more += len(found[MAX_FAULTS:])
+        found = found[:MAX_FAULTS]
         below = [keys for details in found if (keys := _written_keys(details["loc"], document, details["type"]))]
         for details in found:
             keys = _written_keys(details["loc"], document, details["type"])
@@ -173,7 +175,7 @@ def _misspelt(name: str, schema: dict[str, Any], keys: Keys, document: Document)
 
 
 def _hint(wrong: str, allowed: str) -> str:
-    near = difflib.get_close_matches(wrong, allowed.split(", "), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(shortened(wrong), allowed.split(", "), n=1, cutoff=0.6)
     return f"; did you mean {near[0]}?" if near else ""
 
 

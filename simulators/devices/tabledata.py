@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from instruments.bounded import TableError, read_rows
 from simulators.devices.memory import Scalar, SettingKey, setting_key
 
 
@@ -62,7 +62,7 @@ def read_table(path: Path, parameters: Mapping[str, Column], objectives: Mapping
             raise ValueError(f"{path.name}:1: {found} {name!r}; the columns are {_listed(header)}")
     place = {name: header.index(name) for name in wanted}
     settings: list[dict[str, Scalar]] = []
-    rows: dict[SettingKey, tuple[dict[str, float], ...]] = {}
+    rows: dict[SettingKey, list[dict[str, float]]] = {}
     n_dropped = 0
     for number, cells in lines:
         if len(cells) != len(header):
@@ -86,27 +86,22 @@ def read_table(path: Path, parameters: Mapping[str, Column], objectives: Mapping
         key = setting_key(setting)
         if key not in rows:
             settings.append(setting)
-        rows[key] = (*rows.get(key, ()), {name: v for name, v in values.items() if v is not None})
+        rows.setdefault(key, []).append({name: v for name, v in values.items() if v is not None})
     if not settings:
         raise ValueError(f"{path.name}: no row holds a value for {', '.join(objectives.values())}")
-    return MeasuredTable(tuple(settings), rows, n_dropped)
+    return MeasuredTable(tuple(settings), {key: tuple(found) for key, found in rows.items()}, n_dropped)
 
 
-def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+def _read(path: Path) -> tuple[list[str], list[tuple[int, tuple[str, ...]]]]:
     try:
-        # utf-8-sig: spreadsheets put a byte-order mark first.
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream, strict=True)
-            lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name}: not UTF-8 at byte {error.start}; save the table as CSV in UTF-8") from None
-    except csv.Error as error:
-        raise ValueError(f"{path.name}: not a CSV table ({error})") from None
+        lines = read_rows(path)
+    except TableError as error:
+        raise ValueError(f"{path.name}{'' if error.line is None else f':{error.line}'}: {error}") from None
     except OSError as error:
         raise ValueError(f"{path.name}: cannot be read ({error.strerror})") from None
     if len(lines) < 2:
         raise ValueError(f"{path.name}: a table needs a header line and at least one row")
-    return [cell.strip() for cell in lines[0][1]], lines[1:]
+    return list(lines[0][1]), lines[1:]
 
 
 def _number(cell: str, path: Path, line: int, column: str, *, empty: bool) -> float | None:

@@ -100,8 +100,8 @@ def test_expand_says_which_option_is_wrong(folder: Path, options: dict[str, Any]
         (b"solvent,temp (C),yield\nDMAc,90,low\n", "t.csv:2: yield: 'low' is not a number"),
         (b"solvent,temp (C),yield\nDMAc,90\n", "t.csv:2: 2 cells where the header has 3"),
         (b"solvent,temp (C),yield\nDMAc,90,\n", "no row holds a value for yield"),
-        (b"solvent,temp (C),yield\nDM\xe4c,90,1\n", "not UTF-8 at byte"),
-        (b'solvent,temp (C),yield\n"DMAc,90,1\n', "not a CSV table"),
+        (b"solvent,temp (C),yield\nDM\xe4c,90,1\n", "byte 0xe4 is not UTF-8"),
+        (b'solvent,temp (C),yield\n"DMAc,90,1\n', ":2: is not CSV"),
     ],
 )
 def test_expand_says_what_is_wrong_with_the_table(tmp_path: Path, content: bytes, words: str) -> None:
