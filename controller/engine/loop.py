@@ -14,6 +14,7 @@ import contextlib
 import time
 from collections import deque
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from controller.domain.campaign import CampaignStatus, Definition
@@ -167,14 +168,23 @@ class CampaignLoop:
             else:
                 self._proposing.decline()
         elif isinstance(message, _Asked):
-            try:
-                told = await self._carry_out(message.verb, message.argument)
-                await self._ledger.settle()
-                message.reply.set_result(told)
-            except Exception as error:  # the person who asked gets it, whatever it is
-                message.reply.set_exception(error)
+            await self._answer(message.verb, message.argument, message.reply)
         else:
             await self._dispatching.take(message)
+
+    async def _answer(self, verb: str, argument: dict[str, Any], reply: asyncio.Future[str]) -> None:
+        """Carry out a person's request and answer it, if it is still waited for."""
+        told: str | Exception
+        try:
+            told = await self._carry_out(verb, argument)
+        except Exception as error:  # the person who asked gets it, whatever it is
+            told = error
+        try:
+            await self._ledger.settle()
+        except Exception as error:
+            _tell(reply, error)
+            raise  # as everywhere: what is believed here is not in the books
+        _tell(reply, told)
 
     @property
     def _searching(self) -> bool:
@@ -263,16 +273,16 @@ class CampaignLoop:
     async def _resolve(self, argument: dict[str, Any]) -> str:
         events = resolve_events(self.state, self.definition, argument, self._ledger.clock.time())
         resolved = [self.state.attempts[e.attempt] for e in events if isinstance(e, AttemptStatusChanged)]
-        await self._ledger.record(*events)
+        self._ledger.note(*events)
         for attempt in resolved:
-            self._session.acknowledge(attempt.instrument, attempt.id)
+            self._ledger.note(then=partial(self._session.acknowledge, attempt.instrument, attempt.id))
         return f"experiment {argument['experiment']} is {argument['status']}"
 
     async def _retract(self, argument: dict[str, Any]) -> str:
         number = int(argument["experiment"])
         key = self._ledger.experiment_id(number)
         event = retraction_event(self.state, key, argument, self._ledger.clock.time())
-        await self._ledger.record(event)
+        self._ledger.note(event)
         self._proposing.know_anew()
         undo = isinstance(event, ExperimentReinstated)
         return retraction_text(number, undo, self._ledger.rested_on(number))
@@ -310,3 +320,12 @@ class CampaignLoop:
         if away and not self.busy:
             return f"waiting for {', '.join(away)}"
         return "measuring" if self.busy else "waiting for a free instrument"
+
+
+def _tell(reply: asyncio.Future[str], told: str | Exception) -> None:
+    if reply.done():
+        return  # whoever asked waits no longer
+    if isinstance(told, Exception):
+        reply.set_exception(told)
+    else:
+        reply.set_result(told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from controller.domain.state import CampaignState, fold
 from controller.engine.loop import CampaignLoop
 from controller.engine.session import LabSession
 from controller.engine.thinker import Thinker
+from controller.errors import ConflictError
 from controller.files.loading import load_campaign
 from controller.store.opening import Store
 from tests.integration.support import write_campaign
@@ -58,3 +60,26 @@ async def test_abort_is_in_the_books_before_anybody_is_told(loop: CampaignLoop) 
     stored = _stored(loop)
     assert (stored.status, stored.reason) == (CampaignStatus.FAILED, "aborted by request")
     assert stored.experiments["e"].status is ExperimentStatus.CANCELLED
+
+
+async def test_person_who_waits_no_longer_does_not_end_the_campaign(loop: CampaignLoop) -> None:
+    asking = asyncio.create_task(loop.ask("pause", {}))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    await loop._handle(loop._inbox.popleft())
+    assert _stored(loop).status is CampaignStatus.PAUSED
+
+
+@pytest.mark.parametrize("verb", ["pause", "stop"])
+async def test_request_that_cannot_be_committed_ends_the_loop_and_is_told(loop: CampaignLoop, verb: str) -> None:
+    _stored(loop)
+    with Store.open(loop._ledger._store.url) as other:  # another program writes this campaign's log
+        other.events("c")
+        await other.commit([CampaignStatusChanged(**STAMP, status=CampaignStatus.PAUSED)])
+    asking = asyncio.create_task(loop.ask(verb, {}))
+    await asyncio.sleep(0)
+    with pytest.raises(ConflictError, match="another program"):
+        await loop._handle(loop._inbox.popleft())
+    with pytest.raises(ConflictError, match="another program"):
+        await asking
