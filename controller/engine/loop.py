@@ -91,6 +91,7 @@ class CampaignLoop:
         self._inbox: deque[_Message] = deque()
         self._news = asyncio.Event()
         self._leaving = False
+        self._over = False
         self._aborting_since: float | None = None
         self._idle_s = 0.0
 
@@ -118,9 +119,17 @@ class CampaignLoop:
         Raises:
             LabwrightError: If it cannot be carried out; the message says why.
         """
+        if self._over:
+            raise self.out_of_control()
         reply: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._put(_Asked(verb, argument, reply))
         return await reply
+
+    def out_of_control(self) -> ConflictError:
+        """Return what a person is told who asks for something after `run` has ended."""
+        return ConflictError(
+            f"campaign {self.state.name} is no longer under control here; restart the controller to take it up again"
+        )
 
     def leave(self) -> None:
         """Begin no further experiment; those that run go on until their last step or the end of `run`."""
@@ -154,8 +163,12 @@ class CampaignLoop:
                             await self._news.wait()
                     self._news.clear()
         finally:
+            self._over = True
             self._session.leave(self)
             self._proposing.close()
+            for message in self._inbox:
+                if isinstance(message, _Asked):
+                    _tell(message.reply, self.out_of_control())
 
     def _put(self, message: _Message) -> None:
         self._inbox.append(message)

@@ -95,11 +95,13 @@ class Supervisor:
             resume: Whether a paused campaign goes on.
 
         Raises:
-            ConflictError: If the store holds another campaign of this name.
+            ConflictError: If the store holds another campaign of this name, or an unexpected error has ended the control of it.
             CampaignLockedError: If another controller works on it.
         """
         for loop in self.loops.values():
             if loop.state.name == definition.name:
+                if loop.crashed:
+                    raise loop.out_of_control()
                 return loop
         if self._warm_up is None:  # the models load while drivers come up
             self._warm_up = asyncio.create_task(self._thinker.start())

@@ -83,3 +83,21 @@ async def test_request_that_cannot_be_committed_ends_the_loop_and_is_told(loop: 
         await loop._handle(loop._inbox.popleft())
     with pytest.raises(ConflictError, match="another program"):
         await asking
+
+
+async def test_who_asks_a_loop_that_broke_is_told_and_waits_for_nothing(
+    loop: CampaignLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def break_down() -> None:
+        asking.append(asyncio.create_task(loop.ask("pause", {})))
+        await asyncio.sleep(0)
+        raise RuntimeError("a fault of ours")
+
+    asking: list[asyncio.Task[str]] = []
+    monkeypatch.setattr(loop, "_go_on", break_down)
+    async with asyncio.timeout(5.0):
+        with pytest.raises(RuntimeError, match="a fault of ours"):
+            await loop.run()
+        for asked in (asking[0], loop.ask("pause", {})):
+            with pytest.raises(ConflictError, match="no longer under control here; restart the controller"):
+                await asked
