@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from controller.domain.campaign import CampaignStatus, Definition
-from controller.domain.event import AttemptStatusChanged, ExperimentReinstated
+from controller.domain.event import AttemptStatusChanged, ControllerDetached, ExperimentReinstated
 from controller.domain.experiment import ExperimentStatus
 from controller.domain.state import Attempt, CampaignState
 from controller.engine.dispatching import Dispatching
@@ -169,6 +169,10 @@ class CampaignLoop:
             for message in self._inbox:
                 if isinstance(message, _Asked):
                     _tell(message.reply, self.out_of_control())
+
+    async def detach(self, event: ControllerDetached) -> None:
+        """Book that the controller leaves, together with what was noted and is not settled yet; after `run` has ended."""
+        await self._ledger.record(event)
 
     def _put(self, message: _Message) -> None:
         self._inbox.append(message)

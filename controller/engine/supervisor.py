@@ -306,10 +306,9 @@ class Supervisor:
             campaign=key, at=self._labs[loop.definition.lab.lab].clock.time(), session=self.session, reason=reason,
             interrupted=tuple(a.id for a in loop.state.open_attempts()),
         )  # fmt: skip
-        loop.state.apply(event)
         try:
             async with asyncio.timeout(SHUTDOWN_S):
-                await self.store.commit([event])
+                await loop.detach(event)
         except (LabwrightError, TimeoutError) as error:  # the note is good to have; drivers, locks and processes have to be let go
             why = str(error) or f"the store is {self.store.state}"
             log.warning("that this controller left campaign %s could not be written down: %s", loop.state.name, why)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from controller.domain.campaign import CampaignStatus
-from controller.domain.event import CampaignStatusChanged
+from controller.domain.event import AlarmRaised, CampaignStatusChanged
 from controller.engine import supervisor as room
 from controller.engine.session import LabSession
 from controller.engine.supervisor import Supervisor
@@ -69,3 +69,18 @@ async def test_controller_leaves_although_its_store_takes_nothing(
             other.execute("ROLLBACK")
             await until(lambda: store.state == "ok")
     caplog.clear()
+
+
+async def test_what_was_noted_with_patience_is_in_the_books_when_the_controller_has_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.engine.ledger.PATIENCE_S", 3600.0)
+    with Store.open(str(tmp_path / "books.db")) as store:
+        supervisor = Supervisor(
+            store, device="cpu", version="test", thinker=SilentThinker(),  # type: ignore[arg-type]  # all that is needed of it
+            open_lab=lambda spec, folder: LabSession(spec, folder, processes=False),
+        )  # fmt: skip
+        loop = await supervisor.add(load_campaign(write_campaign(tmp_path)))
+        loop._ledger.note(AlarmRaised(**loop._ledger.stamp(), code="test", message="noted late"), patient=True)
+        await supervisor.leave(grace_s=0.0, reason="tested")
+        assert [event.kind for event in store.events(loop.state.id)][-2:] == ["alarm.raised", "controller.detached"]
