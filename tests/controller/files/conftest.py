@@ -43,6 +43,27 @@ protocol:
     gives: {space_time_yield: space_time_yield, e_factor: e_factor}
 """
 
+HERE = "tests.controller.files.drivers"
+OVEN_CAMPAIGN = """\
+campaign: oven
+parameters:
+  heat: {type: continuous, bounds: [300, 400], unit: kelvin}
+  gas: {type: categorical, choices: [air, argon]}
+  rounds: {type: integer, bounds: [1, 3]}
+objectives:
+  weight: {goal: minimize, unit: mg}
+budget: {experiments: 10}
+lab: oven.yaml
+"""
+OVEN_LAB = f"""\
+lab: oven-room
+instruments:
+  oven: {{driver: "{HERE}:Oven", options: {{port: COM1}}}}
+protocol:
+  - {{step: bake, instrument: oven, action: bake, gives: {{weight: mass}},
+     with: {{temperature: $heat, atmosphere: $gas, cycles: $rounds}}}}
+"""
+
 POOL_CAMPAIGN = """\
 campaign: pool
 parameters:
@@ -77,3 +98,8 @@ def write(folder: Path, texts: dict[str, str]) -> None:
     """Write several files, lines as they are."""
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", newline="")
+
+
+def on_lab_file(campaign: str) -> str:
+    """Return a campaign whose lab is the file `lab.yaml`, not a simulator."""
+    return campaign.replace("{simulator: flow-chemistry}", "lab.yaml")
