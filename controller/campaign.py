@@ -14,6 +14,7 @@ print(campaign.best())
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -145,13 +146,16 @@ class Campaign:
             reason: Why it failed.
 
         Raises:
-            ConflictError: If the experiment is unknown or was told before, or a value is missing or too many.
+            ConflictError: If the experiment is unknown or was told before, or a value is missing, too many or not finite.
         """
         wanted = self.definition.problem.objectives
         if objectives is not None and objectives.keys() != wanted.keys():
             raise ConflictError(
                 f"expected a value for each of {', '.join(wanted)}; got {', '.join(objectives) or 'none'}"
             )
+        for name, number in [*(objectives or {}).items(), *(sem or {}).items()]:
+            if not math.isfinite(number):
+                raise ConflictError(f"{name} must be a finite number, got {number}; tell None where the experiment failed")
         observations = {
             name: Observation(value=float(value), unit=wanted[name].unit, sem=(sem or {}).get(name))
             for name, value in (objectives or {}).items()

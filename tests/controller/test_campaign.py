@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,8 @@ def test_failed_experiment_and_one_of_ones_own_are_told(path: Path) -> None:
     [
         (1, {"z": 1.0}, "expected a value for each of y"),
         (1, {}, "expected a value for each of y"),
+        (1, {"y": math.nan}, "y must be a finite number, got nan"),
+        (1, {"y": -math.inf}, "y must be a finite number, got -inf"),
         (7, {"y": 1.0}, "there is no experiment 7"),
         ({"a": 5.0, "b": 0.0, "c": "left"}, {"y": 1.0}, "not a setting that this campaign allows"),
         ({"a": 0.5}, {"y": 1.0}, "not a setting that this campaign allows"),
