@@ -391,7 +391,9 @@ def lab_clock(folder: Path, speed: float) -> Clock:
             return kept
     clock = ScaledClock(speed, epoch_lab=kept.time() if kept else None)
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(clock.to_text(), encoding="utf-8")
+    draft = path.with_suffix(".draft")
+    draft.write_text(clock.to_text(), encoding="utf-8")
+    draft.replace(path)  # the whole of it or nothing: lab time must not begin anew after a power cut
     return clock
 
 

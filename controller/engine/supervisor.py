@@ -32,7 +32,7 @@ from controller.engine.switching import Switching
 from controller.engine.thinker import Thinker
 from controller.errors import ConflictError, LabwrightError, StoreError
 from instruments.emergency import Mode
-from instruments.errors import TransportError
+from instruments.errors import InstrumentError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,13 +153,13 @@ class Supervisor:
             return self._labs[spec.lab]
         try:
             session = self._open_lab(spec, self.store.folder / "labs" / spec.lab)
-        except TransportError as error:
+        except InstrumentError as error:
             raise ConflictError(f"lab {spec.lab!r}: {error}") from error
         session.on_latch = partial(self.switching.latch, spec.lab)
         session.disable(self.store.disabled(spec.lab))
         try:
             await session.start()
-        except TransportError as error:
+        except InstrumentError as error:
             raise ConflictError(f"lab {spec.lab!r}: {error}") from error
         self._labs[spec.lab] = session
         return session
@@ -183,8 +183,8 @@ class Supervisor:
             if record.status in UNFINISHED:
                 try:
                     await self.add(self.store.definition(record.id), resume=False)
-                except LabwrightError as error:
-                    log.warning("campaign %s was not taken up: %s", record.name, error)
+                except (LabwrightError, ValidationError) as error:
+                    log.warning("campaign %s was not taken up: %s", record.name, " ".join(str(error).split())[:1000])
 
     async def serve_requests(self) -> None:
         """Carry out what people ask through the store, for ever; what concerns an instrument never waits for anything else."""
