@@ -31,12 +31,17 @@ def make_app(desk: Desk, names: frozenset[str], version: str) -> App:
         names: By which clients may call this machine.
         version: Of this program.
     """
+    api = make_api(version)
+    api.state.desk = desk
+    return Guard(api, desk.gate, names)
+
+
+def make_api(version: str) -> FastAPI:
+    """Return the routes alone, with their description (`openapi()`), without anything to work with and unguarded."""
     api = FastAPI(
         title="Labwright", version=version, description=ABOUT, openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None,
         redirect_slashes=False,
     )  # fmt: skip
-    api.state.desk = desk
-    # Where two routes fit, the first counts: what has a name of its own comes before a verb in braces.
     for router in (health.public, health.routes, access.routes, instruments.routes, experiments.routes, campaigns.routes):
         api.include_router(router, prefix="/v1")
     for kind in (LabwrightError, InstrumentError, RefusedError, Exception):
@@ -44,7 +49,7 @@ def make_app(desk: Desk, names: frozenset[str], version: str) -> App:
     api.add_exception_handler(RequestValidationError, _tell_faults)
     api.add_exception_handler(HTTPException, _tell_plain)
     _describe(api)
-    return Guard(api, desk.gate, names)
+    return api
 
 
 async def _tell(request: Request, error: Exception) -> Response:

@@ -22,6 +22,8 @@ STEERABLE = {
 }
 """From which statuses a verb leads on (as in `domain.experiment`, which is too heavy for a command that only asks)."""
 
+_DONE = {"pause": "paused", "resume": "resumed", "stop": "stopped", "abort": "aborted"}
+
 
 @dataclass(frozen=True)
 class View:
@@ -76,7 +78,7 @@ def steer_campaign(found: Found, verb: str, *, by: str, timeout_s: float) -> Ans
     status = found.campaign["status"]
     if status not in STEERABLE[verb]:
         raise ConflictError(f"campaign {found.name} is {status}; {verb} is for one that is {' or '.join(STEERABLE[verb])}")
-    return steer(found, verb, {}, by=by, timeout_s=timeout_s)
+    return steer(found, verb, {"reason": f"{_DONE[verb]} by {by}"}, by=by, timeout_s=timeout_s)
 
 
 def retract(

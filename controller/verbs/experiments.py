@@ -9,6 +9,8 @@ from controller.errors import ConflictError
 from controller.verbs.requests import Answer, carry_out, steer
 from controller.verbs.stores import Found, find_experiment
 
+_DONE = {"retry": "tried again", "abandon": "given up"}
+
 
 def show_experiment(found: Found, number: str) -> dict[str, Any]:
     """Return an experiment with its proposal, attempts and measurements; a retracted one with what rested on it.
@@ -48,7 +50,8 @@ def steer_experiment(found: Found, verb: str, number: str, *, by: str, timeout_s
             f"experiment {experiment['number']} of {found.name} is {experiment['status']}; only a failed one can be "
             f"{'retried' if verb == 'retry' else 'abandoned'}"
         )
-    return steer(found, verb, {"experiment": int(experiment["number"])}, by=by, timeout_s=timeout_s)
+    argument = {"experiment": int(experiment["number"]), "reason": f"{_DONE[verb]} by {by}"}
+    return steer(found, verb, argument, by=by, timeout_s=timeout_s)
 
 
 def resolve(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,15 +36,6 @@ from controller.verbs.stores import Found, find, show_url
 routes = router("campaigns")
 
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="Rows in one answer.")]
-
-
-class Verb(StrEnum):
-    """What can be done to a campaign."""
-
-    PAUSE = "pause"
-    RESUME = "resume"
-    STOP = "stop"
-    ABORT = "abort"
 
 
 class Format(StrEnum):
@@ -151,16 +143,25 @@ async def export(request: Request, campaign: Campaign, format: Format = Format.C
     return tagged(request, text.encode("utf-8", "replace"), "text/csv" if format is Format.CSV else "application/json")
 
 
-@routes.post("/campaigns/{campaign}/{verb}", summary="Pause, resume, stop or abort", **needs(Role.OPERATE, also=202))
-async def steer(request: Request, campaign: Campaign, verb: Verb, timeout_s: Timeout = 10.0) -> Response:
-    """`answered` is false, and the status 202, while no controller has answered; the request stays noted."""
-    desk, by = desk_of(request), person_of(request).by
+def _steering(verb: str) -> Callable[..., Coroutine[Any, Any, Response]]:
+    async def steer(request: Request, campaign: Campaign, timeout_s: Timeout = 10.0) -> Response:
+        """`answered` is false, and the status 202, while no controller has answered; the request stays noted."""
+        desk, by = desk_of(request), person_of(request).by
 
-    def ask_controller() -> Response:
-        with find(desk.urls, campaign) as found:
-            return answered(found, campaigns.steer_campaign(found, verb.value, by=by, timeout_s=timeout_s))
+        def ask_controller() -> Response:
+            with find(desk.urls, campaign) as found:
+                return answered(found, campaigns.steer_campaign(found, verb, by=by, timeout_s=timeout_s))
 
-    return await desk.steer(ask_controller, timeout_s=timeout_s)
+        return await desk.steer(ask_controller, timeout_s=timeout_s)
+
+    return steer
+
+
+for _verb, _summary in {
+    "pause": "Begin nothing new; what runs is finished", "resume": "Go on with a paused campaign",
+    "stop": "Finish what runs, then end the campaign", "abort": "End the campaign now; actions that run are cancelled",
+}.items():  # fmt: skip
+    routes.post(f"/campaigns/{{campaign}}/{_verb}", summary=_summary, **needs(Role.OPERATE, also=202))(_steering(_verb))
 
 
 @routes.get("/requests", summary="List who asked what of the controller", **needs(Role.LOOK))

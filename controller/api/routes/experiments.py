@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from enum import StrEnum
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request
@@ -48,13 +47,6 @@ class Retract(Body):
 
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
     undo: bool = Field(False, description="Take an earlier retraction back.")
-
-
-class Verb(StrEnum):
-    """What can be done to a failed experiment."""
-
-    RETRY = "retry"
-    ABANDON = "abandon"
 
 
 @routes.get(PLACE, summary="List the experiments of a campaign", **needs(Role.LOOK))
@@ -119,15 +111,21 @@ async def retract(request: Request, campaign: Campaign, number: Number, body: Re
     return await _steered(request, campaign, say, timeout_s=timeout_s)
 
 
-@routes.post(PLACE + "/{number}/{verb}", summary="Retry or abandon a failed experiment", **needs(Role.OPERATE, also=202))
-async def steer(request: Request, campaign: Campaign, number: Number, verb: Verb, timeout_s: Timeout = 10.0) -> Response:
-    """Queue it again, or give it up for good."""
-    by = person_of(request).by
+def _steering(verb: str) -> Callable[..., Coroutine[Any, Any, Response]]:
+    async def steer(request: Request, campaign: Campaign, number: Number, timeout_s: Timeout = 10.0) -> Response:
+        """Only for one that has failed."""
+        by = person_of(request).by
 
-    def say(found: Found) -> Response:
-        return answered(found, experiments.steer_experiment(found, verb.value, number, by=by, timeout_s=timeout_s))
+        def say(found: Found) -> Response:
+            return answered(found, experiments.steer_experiment(found, verb, number, by=by, timeout_s=timeout_s))
 
-    return await _steered(request, campaign, say, timeout_s=timeout_s)
+        return await _steered(request, campaign, say, timeout_s=timeout_s)
+
+    return steer
+
+
+for _verb, _summary in {"retry": "Queue a failed experiment again", "abandon": "Give a failed experiment up for good"}.items():
+    routes.post(f"{PLACE}/{{number}}/{_verb}", summary=_summary, **needs(Role.OPERATE, also=202))(_steering(_verb))
 
 
 async def _steered(request: Request, campaign: str, call: Callable[[Found], Response], *, timeout_s: float) -> Response:

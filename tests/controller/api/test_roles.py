@@ -21,13 +21,15 @@ ANSWERS: dict[tuple[str, str], tuple[Any, int]] = {
     ("get", "/v1/campaigns/{campaign}/events"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/audit"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/export"): (None, 200),
-    ("post", "/v1/campaigns/{campaign}/{verb}"): (None, 202),
+    **{("post", f"/v1/campaigns/{{campaign}}/{verb}"): (None, 202) for verb in ("pause", "stop", "abort")},
+    ("post", "/v1/campaigns/{campaign}/resume"): (None, 409),
     ("get", "/v1/campaigns/{campaign}/experiments"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/experiments/{number}"): (None, 200),
     ("post", "/v1/campaigns/{campaign}/experiments/{number}/explain"): (None, 200),
     ("post", "/v1/campaigns/{campaign}/experiments/{number}/resolve"): ({"status": "failed"}, 409),
     ("post", "/v1/campaigns/{campaign}/experiments/{number}/retract"): ({"reason": "x", "undo": True}, 409),
-    ("post", "/v1/campaigns/{campaign}/experiments/{number}/{verb}"): (None, 409),
+    ("post", "/v1/campaigns/{campaign}/experiments/{number}/retry"): (None, 409),
+    ("post", "/v1/campaigns/{campaign}/experiments/{number}/abandon"): (None, 409),
     ("get", "/v1/instruments"): (None, 200),
     ("post", "/v1/instruments/stop"): ({"instruments": ["nowhere"]}, 404),
     ("post", "/v1/instruments/resume"): ({"instruments": ["nowhere"]}, 404),
@@ -42,7 +44,7 @@ ANSWERS: dict[tuple[str, str], tuple[Any, int]] = {
     ("post", "/v1/tokens/{name}/revoke"): (None, 404),
 }
 """Method and route -> body, and what it is answered when it may be asked."""
-PLACES = {"campaign": "sample", "number": "1", "verb": "stop", "instrument": "nowhere", "name": "nowhere"}
+PLACES = {"campaign": "sample", "number": "1", "instrument": "nowhere", "name": "nowhere"}
 PUBLIC = {("get", "/v1/health")}
 
 
@@ -64,8 +66,7 @@ def test_route_answers_those_whose_role_allows_it(
 ) -> None:
     (method, path), (body, allowed) = route, ANSWERS[route]
     needed = Role(described(api)[route][ROLE])
-    verb = "retry" if "experiments" in path else "stop"
-    place = path.format(**{**PLACES, "verb": verb})
+    place = path.format(**PLACES)
     while True:
         answer = httpx.request(method, api.url + place, headers=bearer(people[who]), json=body, timeout=30)
         if answer.status_code != 429:

@@ -22,6 +22,9 @@ HEAVY = {
     "matplotlib",
     "zmq",
     "pint",
+    "fastapi",
+    "uvicorn",
+    "prometheus_client",
 }
 """What a command that only looks must not import. (Pydantic is not among them: typer itself reads options with it.)"""
 
@@ -53,7 +56,7 @@ print("\\n" + json.dumps([code, sorted(m for m in sys.modules if "." not in m)])
     [
         ["--help"], ["campaign", "--help"], ["campaign", "list"], ["campaign", "list", "--json"],
         ["experiment", "list", "sample"], ["experiment", "list", "sample", "--json"], ["experiment", "show", "sample", "1"],
-        ["instrument", "list"], ["keys", "list"], ["keys", "--help"],
+        ["instrument", "list"], ["keys", "list"], ["keys", "--help"], ["tokens", "list"], ["tokens", "--help"],
     ],
     ids=" ".join,
 )  # fmt: skip

@@ -1,0 +1,106 @@
+"""Where HTTP may be served: this machine without more, others only with TLS and somebody who has a token."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from pathlib import Path
+
+import httpx
+import pytest
+import trustme
+
+from controller.api.serving import check_people, serving_at
+from controller.domain.access import Role
+from controller.errors import ConflictError
+from controller.store.opening import Store
+from tests.controller.api.people import bearer, enter
+from tests.controller.api.process import served
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path, ssl.SSLContext]:
+    """A certificate for 127.0.0.1 and bench.example, its key, and what a client that trusts it uses."""
+    authority = trustme.CA()
+    made = authority.issue_cert("127.0.0.1", "bench.example")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    cert.write_bytes(b"".join(part.bytes() for part in made.cert_chain_pems))
+    key.touch(mode=0o600)
+    key.write_bytes(made.private_key_pem.bytes())
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return cert, key, context
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8765", "localhost:8765", "[::1]:8765", "127.8.9.1:0"])
+def test_this_machine_alone_needs_nothing(address: str, tmp_path: Path) -> None:
+    serving = serving_at(address)
+    assert (serving.local, serving.encrypted) == (True, False)
+    check_people(serving, f"sqlite:///{tmp_path / 'nothing.db'}")
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:8765", "[::]:8765", "192.168.1.7:8765", "8.8.8.8:1"])
+def test_other_machines_are_not_served_without_tls(address: str) -> None:
+    with pytest.raises(ConflictError, match="without TLS anybody on the way reads the tokens"):
+        serving_at(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["8765", ":8765", "bench:8765", "http://127.0.0.1:8765", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000", "a@127.0.0.1:1",
+     "127.0.0.1:1/x", ""],
+)  # fmt: skip
+def test_what_is_no_address_is_refused_with_the_form(address: str) -> None:
+    with pytest.raises(ConflictError, match="expected HOST:PORT, for example"):
+        serving_at(address)
+
+
+def test_certificate_and_key_belong_together_and_the_key_to_its_owner(
+    certificate: tuple[Path, Path, ssl.SSLContext], tmp_path: Path
+) -> None:
+    cert, key, _ = certificate
+    with pytest.raises(ConflictError, match="belong together"):
+        serving_at("0.0.0.0:0", certificate=cert)
+    with pytest.raises(ConflictError, match="there is no such file"):
+        serving_at("0.0.0.0:0", certificate=cert, key=tmp_path / "nowhere.pem")
+    key.chmod(0o640)
+    with pytest.raises(ConflictError, match="chmod 600"):
+        serving_at("0.0.0.0:0", certificate=cert, key=key)
+
+
+def test_other_machines_are_not_served_before_somebody_has_a_token(
+    certificate: tuple[Path, Path, ssl.SSLContext], tmp_path: Path
+) -> None:
+    cert, key, _ = certificate
+    serving, url = serving_at("0.0.0.0:0", certificate=cert, key=key), f"sqlite:///{tmp_path / 'store.db'}"
+    with pytest.raises(ConflictError, match="nobody has a valid token"):
+        check_people(serving, url)
+    enter(url, "rex", Role.LOOK, revoked=True)
+    enter(url, "eve", Role.LOOK, days=-1.0)
+    with pytest.raises(ConflictError, match="nobody has a valid token"):
+        check_people(serving, url)
+    enter(url, "ada", Role.LOOK)
+    check_people(serving, url)
+
+
+def test_address_that_is_taken_is_told(tmp_path: Path) -> None:
+    del tmp_path
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ConflictError, match="choose another address or port"):
+        serving_at(f"127.0.0.1:{taken.getsockname()[1]}").listen()
+
+
+def test_tls_is_spoken_and_nothing_else(certificate: tuple[Path, Path, ssl.SSLContext], tmp_path: Path) -> None:
+    cert, key, trusting = certificate
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    Store.open(url).close()
+    token = enter(url, "ada", Role.LOOK)
+    serving = serving_at("0.0.0.0:0", certificate=cert, key=key, names=["bench.example"])
+    with served(tmp_path, url, serving=serving) as api, httpx.Client(verify=trusting, headers=bearer(token), timeout=30) as client:
+        assert api.url.startswith("https://127.0.0.1:")
+        assert client.get(f"{api.url}/v1/whoami").json()["name"] == "ada"
+        assert client.get(f"{api.url}/v1/whoami", headers={"Host": "bench.example"}).status_code == 200
+        assert client.get(f"{api.url}/v1/whoami", headers={"Host": "other.example"}).status_code == 421
+        with pytest.raises(httpx.TransportError):
+            httpx.get(api.url.replace("https", "http") + "/v1/health")
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            httpx.get(f"{api.url}/v1/health")
