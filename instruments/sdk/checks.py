@@ -64,6 +64,17 @@ def check_arguments(command: Command, action: ActionDescription) -> tuple[dict[s
     return used, conversions
 
 
+def check_limits(arguments: Mapping[str, Scalar], action: ActionDescription, name: str) -> None:
+    """Check arguments that were taken on earlier, in the declared units, against the limits of this moment.
+
+    Raises:
+        OutOfLimitsError: If a value lies outside its limits by now.
+    """
+    for argument, declared in action.arguments.items():
+        if argument in arguments:
+            _check_limits(arguments[argument], declared, f"action {name!r}, argument {argument!r}")
+
+
 def _of_kind(value: Scalar, kind: ValueKind, place: str) -> Scalar:
     if kind == "bool" and isinstance(value, bool):
         return value

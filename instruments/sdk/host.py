@@ -17,9 +17,10 @@ from instruments.errors import (
     ActionError,
     DriverDefinitionError,
     FrameTooLargeError,
+    InvalidCommandError,
     MeasurementInvalidError,
 )
-from instruments.protocol.capabilities import Capabilities
+from instruments.protocol.capabilities import ActionDescription, Capabilities
 from instruments.protocol.codec import encode
 from instruments.protocol.driver_session import Rejection
 from instruments.protocol.messages import Command, Finished
@@ -27,7 +28,7 @@ from instruments.protocol.outputs import EndReason
 from instruments.protocol.records import AttemptRecord
 from instruments.protocol.values import FaultCode, Faulted, Outcome, Succeeded, shorten
 from instruments.sdk.action import Action
-from instruments.sdk.checks import check_arguments, check_returned
+from instruments.sdk.checks import check_arguments, check_limits, check_returned
 from instruments.sdk.context import ActionContext
 from instruments.sdk.recovery import Recovery
 
@@ -319,6 +320,7 @@ class ActionHost:
                 return None
             returned = answer.values if answer.follow is None else await self._calls.call(answer.follow)
         else:
+            self._check_again(record, described)
             returned = await self._calls.call(_unless_ended(action.handler), context, **record.arguments)
         values = check_returned(returned, described, action.name)
         outcome = Succeeded(values=values, started_at=context.started_at, finished_at=self._clock.time())
@@ -327,6 +329,12 @@ class ActionHost:
         except FrameTooLargeError as error:  # noted as it is it could be offered for ever and never arrive
             raise MeasurementInvalidError(f"action {action.name!r}: {error}", retryable=False) from error
         return outcome
+
+    def _check_again(self, record: AttemptRecord, described: ActionDescription) -> None:
+        """Look at the limits once more: between accepting and beginning a controller may have come with narrower ones."""
+        if self._misfit is not None:
+            raise InvalidCommandError(self._misfit)
+        check_limits(record.arguments, described, record.action)
 
     async def _ask(
         self, action: str, hook: Callable[..., Any], context: ActionContext, record: AttemptRecord

@@ -74,6 +74,7 @@ class DriverServer:
     Raises:
         DriverDefinitionError: If an action is declared wrongly.
         DriverOptionsError: If the limits do not fit.
+        FrameTooLargeError: If what the driver offers does not fit into a message.
     """
 
     def __init__(
@@ -138,6 +139,7 @@ class DriverServer:
         self._asked_to_stop: list[asyncio.Future[Stopped]] = []
         self._hold_is_noted = True
         self._quiet_log = RateLimitedLog(log, per_minute=10)
+        encode(self._hello("starting", None))  # refused here and now: a driver that cannot introduce itself is never heard
 
     @property
     def session(self) -> DriverSession:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,11 +27,14 @@ from instruments.client import (
     LinkUp,
     StopConfirmed,
 )
-from instruments.errors import NotConnectedError
+from instruments.errors import FrameTooLargeError, NotConnectedError
+from instruments.protocol.records import AttemptRecord
 from instruments.protocol.values import FaultCode, Faulted, MeasuredValue, Scalar, Succeeded
 from instruments.sdk.action import Action
 from instruments.sdk.driver import Driver
+from instruments.sdk.journal import Journal
 from instruments.sdk.quantity import Quantity
+from instruments.sdk.server import DriverServer
 from instruments.transport.base import ClientTransport
 from instruments.transport.memory import MemoryNetwork
 from instruments.transport.zeromq import ZeroMQClient, ZeroMQServer
@@ -232,6 +236,30 @@ async def test_async_action_that_blocks_its_loop_does_not_silence_the_wire() -> 
         place.hub.stop("bench")
         await next_event(place.events, StopConfirmed)
         assert time.monotonic() - asked < 1.0
+
+
+async def test_attempt_that_waited_is_not_begun_outside_the_limits_that_have_come_since(tmp_path: Path) -> None:
+    path, bench, network = tmp_path / "journal.db", Bench(), MemoryNetwork()
+    journal, taken = Journal(path, instrument="bench"), {"temperature": 100.0, "tau": 0.0}
+    journal.write(AttemptRecord("a1", "react", dict(taken), dict(taken), {}, (1, 60), 60.0, 4.0, {}))
+    journal.close()
+    limits = {"temperature": (30.0, 80.0)}
+    hub = InstrumentHub(network.server(), expected={"bench": Expected(limits=limits)}, heartbeat_s=0.1, resend_s=0.1)
+    events = hub.events()
+    async with running(hub), serving(bench, network.client("bench", "b1"), journal=path):
+        outcome = (await next_event(events, AttemptFinished, attempt="a1")).outcome
+        assert isinstance(outcome, Faulted)
+        assert (outcome.code, bench.acts) == (FaultCode.out_of_limits, [])
+
+
+def test_driver_that_cannot_introduce_itself_is_refused_at_once() -> None:
+    class Verbose(Driver):
+        def actions(self) -> Mapping[str, Action]:
+            choices = Quantity(kind="str", choices=tuple(f"{n:01000}" for n in range(1000)))
+            return {n: Action(n, lambda ctx, x: {}, {"x": choices}, {}, (0.0, 5.0), "safe") for n in ("a", "b")}
+
+    with pytest.raises(FrameTooLargeError, match=r"hello: .* bytes, the wire takes"):
+        DriverServer(Verbose(), transport=MemoryNetwork().client("bench", "b1"), journal=Journal(None, instrument="bench"))
 
 
 class Talker(Driver):
