@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from pydantic import ValidationError
+
 from controller.domain.lab import EXTERNAL, InterlockSpec, LabSpec
 from controller.domain.state import Attempt
 from controller.engine.admission import Keyring, LabAdmission
@@ -29,12 +31,13 @@ from controller.measure.allocation import Allocation
 from controller.measure.holds import Hold, Holds
 from controller.settings import flight_bytes
 from instruments.bounded import read_small
-from instruments.client import Expected, HubEvent, InstrumentHub, InstrumentStateChanged, Link, LinkUp
+from instruments.client import AttemptRejected, Expected, HubEvent, InstrumentHub, InstrumentStateChanged, Link, LinkUp
 from instruments.clock import Clock, ScaledClock, SystemClock, clock_from_text
 from instruments.emergency import Confirmation, Mode
-from instruments.errors import ClockError
+from instruments.errors import ClockError, ProtocolError
 from instruments.protocol.capabilities import ActionDescription
 from instruments.protocol.messages import Command
+from instruments.protocol.values import shorten
 from instruments.transport.addresses import reached_here
 from instruments.transport.base import ServerTransport
 from instruments.transport.guard import strangers_beside
@@ -232,6 +235,8 @@ class LabSession:
     def send(self, attempt: Attempt, *, deadline_factor: float) -> None:
         """Send the command of an attempt that is committed; if the driver is away or held, when it is back or free and asked.
 
+        A command that cannot travel is refused here, as its driver would refuse it.
+
         Args:
             attempt: The attempt.
             deadline_factor: The driver ends the action after so many times its declared longest duration.
@@ -240,13 +245,23 @@ class LabSession:
             return
         description = self.action(attempt.instrument, attempt.action)
         longest = description.duration_s[1] if description else 0.0
-        self._hub.command(
-            attempt.instrument,
-            Command(
+        try:
+            command = Command(
                 attempt=attempt.id, action=attempt.action, arguments=attempt.arguments, units=attempt.units,
                 deadline_s=deadline_factor * longest if longest > 0 else None,
-            ),
-        )  # fmt: skip
+            )  # fmt: skip
+            self._hub.command(attempt.instrument, command)
+        except (ValidationError, ProtocolError) as error:
+            why = str(error)
+            if isinstance(error, ValidationError):
+                place = error.errors()[0]["loc"][:2]
+                wanted = dict.fromkeys(e["msg"] for e in error.errors() if e["loc"][:2] == place)
+                why = f"{'.'.join(map(str, place))}: {' or '.join(wanted)}"
+            refused = AttemptRejected(
+                attempt.instrument, attempt.id, "invalid_command", shorten(f"the command cannot be sent: {why}")
+            )
+            for owner in self._concerned(refused):
+                owner.post(refused)
 
     def acknowledge(self, instrument: str, attempt: str) -> None:
         """Tell the driver that the outcome is durable here, and free the instrument."""

@@ -16,7 +16,15 @@ from controller.domain.lab import InstrumentSpec, InterlockSpec, LabSpec, StepSp
 from controller.domain.state import Attempt
 from controller.engine.session import LabSession
 from controller.measure.interlock import Interlock
-from instruments.client import AttemptReported, AttemptStarted, HubEvent, InstrumentStateChanged, LinkDown, LinkUp
+from instruments.client import (
+    AttemptRejected,
+    AttemptReported,
+    AttemptStarted,
+    HubEvent,
+    InstrumentStateChanged,
+    LinkDown,
+    LinkUp,
+)
 from instruments.emergency import stop
 from instruments.protocol.outputs import Emit
 from instruments.transport.zeromq import ZeroMQClient
@@ -266,3 +274,20 @@ async def test_lab_that_could_not_be_begun_is_free_for_the_next_try(tmp_path: Pa
     await session.start()
     await session.close(patience_s=0.0)
     assert failed._hub is not session._hub
+
+
+async def test_command_that_cannot_travel_is_refused_as_its_driver_would(tmp_path: Path) -> None:
+    async with lab(tmp_path, n=1) as (session, benches, _):
+        campaign = Campaign(session)
+        session.join(campaign)
+        campaign.commit("long", "bench-0").arguments["method"] = "x" * 3000
+        many = campaign.commit("many", "bench-0")
+        many.arguments = {f"step_{i}": "\N{SNOWMAN}" * 2000 for i in range(198)}
+        for key in ("long", "many"):
+            session.send(campaign.attempts[key], deadline_factor=3.0)
+        refused = {event.attempt: event for event in campaign.heard if isinstance(event, AttemptRejected)}
+        assert refused["long"].code == "invalid_command"
+        assert refused["long"].message.startswith("the command cannot be sent: arguments.method: ")
+        assert "String should have at most 2000 characters" in refused["long"].message
+        assert "the wire takes 1048576; send fewer values" in refused["many"].message
+        assert benches[0].acts == []
