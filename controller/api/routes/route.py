@@ -57,7 +57,10 @@ Text = Annotated[str, Field(max_length=2000)]
 
 
 class GuardedRoute(APIRoute):
-    """Asks for a role before anything of a request is read; one that names none cannot be made."""
+    """Asks for a role before anything of a request is read, and takes no parameter that it does not know.
+
+    One that names no role cannot be made.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -66,12 +69,16 @@ class GuardedRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what handles a request."""
         handle = super().get_route_handler()
+        known = {field.alias for field in self.dependant.query_params}
 
         async def guarded(request: Request) -> Response:
             person: Person = request.state.person
             if not person.role.includes(self.role):
                 wanted = f"this needs the role {self.role}: labwright tokens new NAME --role {self.role}"
                 raise RefusedError(403, f"{person.name} may {person.role}; {wanted}")
+            if unknown := sorted(set(request.query_params) - known):
+                told = ", ".join(sorted(known)) or "none"
+                raise RefusedError(422, f"query.{unknown[0][:100]}: there is no such parameter; what may be given: {told}")
             return await handle(request)
 
         return guarded

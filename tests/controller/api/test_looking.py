@@ -107,6 +107,12 @@ def test_what_does_not_exist_is_told_as_a_problem(client: Client, api: Served) -
     assert httpx.get(f"{api.url}/", headers=looking.headers).status_code == 404
 
 
+def test_misspelt_parameter_is_not_passed_over(client: Client) -> None:
+    answer = client().get("/campaigns/sample/experiments", params={"limt": 5})
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "query.limt: there is no such parameter; what may be given: after, limit, status"
+
+
 def test_wrong_body_is_told_with_place_value_and_expectation(client: Client) -> None:
     operating = client("operate")
     answer = operating.post("/campaigns/sample/experiments/1/resolve", json={"status": "lost", "values": {"y": True}, "x": 1})
