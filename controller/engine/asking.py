@@ -36,7 +36,7 @@ def request_for(definition: Definition, state: CampaignState, best: Iterable[int
         policy=definition.proposals,
         observed=history.observations(kept),
         left_out=left_out,
-        others=_others(history, kept) if left_out and _is_countable(problem) else {},
+        others=_others(history, kept) if left_out and _could_be_repeated(problem) else {},
         pending=tuple(e.point for e in state.with_status(*_UNDER_WAY)),
         n=n,
         number=state.n_experiments + 1,
@@ -50,6 +50,7 @@ def _others(history: History, kept: Sequence[int]) -> dict[str, list[Value]]:
     return history.settings(i for i in range(len(history)) if i not in known)
 
 
-def _is_countable(problem: Problem) -> bool:
-    """Whether the settings could be listed; between real numbers nothing is met twice by chance."""
-    return problem.pool is not None or not any(isinstance(p, ContinuousParameter) for p in problem.parameters.values())
+def _could_be_repeated(problem: Problem) -> bool:
+    """Say whether a setting might be met again and must not be; between real numbers nothing is met twice by chance."""
+    counted = problem.pool is not None or not any(isinstance(p, ContinuousParameter) for p in problem.parameters.values())
+    return counted and not problem.allow_replicates

@@ -47,6 +47,8 @@ def test_settings_that_can_be_counted_are_all_told() -> None:
     assert len(asked.observed) == MOST_LEARNED
     assert len(seen_points(asked)) == N
     assert sorted(float(p.point["a"]) for p in stand_in(asked)) == [i / N for i in range(N, N + 5)]
+    asked = request_for(_definition(searched.model_copy(update={"allow_replicates": True})), _state(), [], 5, "cpu")
+    assert (len(asked.observed), asked.others) == (MOST_LEARNED, {}), "what may be proposed again need not be told for ever"
 
 
 @pytest.mark.parametrize("n", [1, 4])
