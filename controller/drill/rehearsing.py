@@ -83,9 +83,9 @@ def rehearse(definition: Definition, seed: int, *, trace: bool = False) -> Rehea
         return clock.monotonic() - begin
 
     lasted = virtual.run(live, random.Random(f"ids {seed}"))
-    watch = worlds[0].watch
-    told = list(watch.trace) if trace or watch.broken else []
-    return Rehearsal(seed, watch.broken, watch.state.counts(), watch.n_begun, lasted, told)
+    witness = worlds[0].witness
+    told = list(witness.trace) if trace or witness.broken else []
+    return Rehearsal(seed, witness.broken, witness.state.counts(), witness.n_begun, lasted, told)
 
 
 def rehearse_many(definition: Definition, seeds: range, jobs: int, *, trace: bool = False) -> Iterator[Rehearsal]:

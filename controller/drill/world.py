@@ -1,4 +1,4 @@
-"""One rehearsal: a controller and its drivers live and die, a plan of misfortunes is carried out, and a watch looks on."""
+"""One rehearsal: a controller and its drivers live and die, a plan of misfortunes is carried out, and a witness looks on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from controller.drill.parts import (
 )
 from controller.drill.plan import CONTROLLER, TROUBLE_S, Plan, Window
 from controller.drill.virtual import VirtualTime
-from controller.drill.watch import Watch
+from controller.drill.witness import Witness
 from controller.encoding.space import SearchSpace
 from controller.engine.loop import CampaignLoop
 from controller.engine.session import LabSession, lab_clock
@@ -76,7 +76,7 @@ class World:
         self._labs = folder_of(normalise_url(str(folder / "store.db"))) / "labs" / definition.lab.lab
         self._begin = clock.monotonic()
         self._rng = random.Random(f"world {plan.seed}")
-        self.watch = Watch(definition, self._now)
+        self.witness = Witness(definition, self._now)
         self._network = MemoryNetwork(self._disturb)
         self._lives: dict[str, Life] = {}
         self._servers: dict[str, DriverServer] = {}
@@ -124,12 +124,12 @@ class World:
         """Start a process again whenever it has died."""
         while not self._ended.is_set():
             life = self._lives[name] = Life(name)
-            self.watch.say(f"{name} starts")
+            self.witness.say(f"{name} starts")
             life.begin(self._be_controller(life) if name == CONTROLLER else self._be_driver(name, life))
             error = await life.over()
-            self.watch.say(f"{name} {'is killed' if life.dead() else 'leaves'}")
+            self.witness.say(f"{name} {'is killed' if life.dead() else 'leaves'}")
             if error is not None:
-                self.watch.fail(f"{name} ended on an unexpected error: {type(error).__name__}: {error}")
+                self.witness.fail(f"{name} ended on an unexpected error: {type(error).__name__}: {error}")
                 await asyncio.sleep(1.0)
             if name == CONTROLLER:
                 self._let_go()
@@ -192,7 +192,7 @@ class World:
         while any((waiting := self._waiting()).values()) and self._now() < patience:
             await asyncio.sleep(self._rest_s)  # what was lost often is offered again after longer and longer pauses
         assert self._store is not None  # noqa: S101 - opened by the caller
-        self.watch.at_the_end(self._store.reader, waiting)
+        self.witness.at_the_end(self._store.reader, waiting)
 
     def _waiting(self) -> dict[str, int]:
         return {name: _unacknowledged(self._labs / name / "journal.db") for name in self._servers}
@@ -229,7 +229,7 @@ class World:
         await server.serve()
 
     def _listen_in(self, name: str, driver: Driver, server: DriverServer, life: Life) -> None:
-        """Have the watch told, before it happens, of everything that the device is to carry out."""
+        """Have the witness told, before it happens, of everything that the device is to carry out."""
         memory: Any = getattr(driver, "memory", None)
         if memory is None:
             return
@@ -239,7 +239,7 @@ class World:
             self.passes("device.begun", life, before=True)
             if life.dead():
                 raise ActionCancelledError("the driver is dead")
-            self.watch.device_begins(name, attempt, action, arguments, server._capabilities, server.session.held)
+            self.witness.device_begins(name, attempt, action, arguments, server._capabilities, server.session.held)
             begun = carry_out(attempt, action, arguments, decide)
             self.passes("device.begun", life, before=False)
             return begun
@@ -259,7 +259,7 @@ class World:
     def _kill(self, life: Life, *, also: bool, why: str) -> None:
         for victim in [life, *(self._lives.values() if also else ())]:
             if not victim.dead():
-                self.watch.say(f"kill -9 {victim.name} ({why})")
+                self.witness.say(f"kill -9 {victim.name} ({why})")
                 victim.kill()
 
     def delay(self, longest_s: float) -> float:
@@ -277,11 +277,11 @@ class World:
     def committed(self, events: Sequence[Event]) -> None:
         """See `Director.committed`."""
         assert self._store is not None  # noqa: S101 - somebody has just written to it
-        self.watch.committed(events, self._store.reader)
+        self.witness.committed(events, self._store.reader)
 
     def journalled(self, instrument: str, record: AttemptRecord) -> None:
         """See `Director.journalled`."""
-        self.watch.journalled(instrument, record)
+        self.witness.journalled(instrument, record)
 
     def _disturb(self, direction: Direction, peer: Peer, frame: bytes) -> Sequence[float]:
         del frame
@@ -320,7 +320,7 @@ class World:
             self._kill(self._lives[name], also=also, why="at any time")
 
     def _set_clock(self, by: float) -> None:
-        self.watch.say(f"the clock on the wall is set by {by:+.0f} s")
+        self.witness.say(f"the clock on the wall is set by {by:+.0f} s")
         self._clock.jump(by)
 
     async def _stop_by_hand(self, instrument: str, begin: float) -> None:
@@ -346,10 +346,10 @@ class World:
         for when, enabled in ((window.begin, False), (window.end, True)):
             await asyncio.sleep(max(0.0, when - self._now()))
             for name in names:
-                self.watch.out_of_service.pop(name, None)
+                self.witness.out_of_service.pop(name, None)
                 if await self._switch(name, enabled) and not enabled:
-                    self.watch.say(f"a person switches {name} off")
-                    self.watch.out_of_service[name] = self._now()
+                    self.witness.say(f"a person switches {name} off")
+                    self.witness.out_of_service[name] = self._now()
 
     async def _switch(self, name: str, enabled: bool) -> bool:
         """Switch an instrument through whichever controller lives; a person tries again until it is done."""
@@ -372,7 +372,7 @@ class World:
         lives = [self._lives.get(CONTROLLER), self._lives.get(name)]
         if session is None or not session.connected(name):
             return
-        self.watch.say(f"a person stops {name}")
+        self.witness.say(f"a person stops {name}")
         session._hub.stop(name)
         asked = self._now()
         await asyncio.sleep(_STOP_BOUND_S)
@@ -384,7 +384,7 @@ class World:
         if server is None or disturbed or died:
             return
         if server.session.held is None or server.session.running:
-            self.watch.fail(f"stop: {name} was not stopped {_STOP_BOUND_S:g} s after it was asked to")
+            self.witness.fail(f"stop: {name} was not stopped {_STOP_BOUND_S:g} s after it was asked to")
 
     def _tear(self, name: str) -> None:
         """Leave the beginning of a line or page that was being written at the end of each file of a dead process."""
@@ -400,16 +400,16 @@ class World:
     # --- looking on -------------------------------------------------------------------------------------------------
 
     def _report_stuck(self) -> None:
-        counts = {status: n for status, n in self.watch.state.counts().items() if n}
+        counts = {status: n for status, n in self.witness.state.counts().items() if n}
         states = {name: server.session.state for name, server in self._servers.items()}
-        self.watch.fail(
-            f"stuck: campaign {self.watch.state.status.value} with {counts} {LIMIT_S:g} s after the last misfortune; "
+        self.witness.fail(
+            f"stuck: campaign {self.witness.state.status.value} with {counts} {LIMIT_S:g} s after the last misfortune; "
             f"drivers {states}"
         )
 
     @contextlib.contextmanager
     def _errors_are_violations(self) -> Iterator[None]:
-        handler = _Errors(self.watch)
+        handler = _Errors(self.witness)
         root = logging.getLogger()
         kept, root.handlers = root.handlers, [handler]
         try:
@@ -421,16 +421,16 @@ class World:
 class _Errors(logging.Handler):
     """An error that the code itself calls unexpected is a violation, unless it was planned or its process is dead."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, witness: Witness) -> None:
         super().__init__(logging.ERROR)
-        self._watch = watch
+        self._witness = witness
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         life = current_life()
         if isinstance(error, JournalError) or (life is not None and life.dead()) or error is None:
             return
-        self._watch.fail(f"error: {record.getMessage()}: {type(error).__name__}: {error}")
+        self._witness.fail(f"error: {record.getMessage()}: {type(error).__name__}: {error}")
 
 
 _driver_class = functools.lru_cache(maxsize=64)(load_driver)

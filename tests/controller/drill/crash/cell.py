@@ -36,7 +36,7 @@ from controller.drill.parts import RehearsedClient, RehearsedJournal, RehearsedW
 from controller.drill.plan import CONTROLLER, Plan
 from controller.drill.rehearsing import empty_store, workplace
 from controller.drill.virtual import VirtualTime
-from controller.drill.watch import Watch
+from controller.drill.witness import Witness
 from controller.drill.world import World, fresh_folder
 from controller.encoding.space import SearchSpace
 from controller.engine.loop import CampaignLoop
@@ -178,7 +178,7 @@ class CellWorld(World):
             jumps=[], stops=[], switched_off=[], forgetful=set() if cell.hook else {INSTRUMENT}, torn="killed" in cell.fault,
         )  # fmt: skip
         super().__init__(definition, calm, clock, folder, space)
-        self.watch: _Acts = _Acts(definition, self._now)
+        self.witness: _Acts = _Acts(definition, self._now)
         self.disk = ""
         """What takes nothing at present: `store`, `journal` or nothing."""
         self._cell = cell
@@ -200,12 +200,12 @@ class CellWorld(World):
 
     def told(self, store: Store) -> Told:
         """Return what came of it; `store` is the one it happened in, opened anew."""
-        state = self.watch.state
+        state = self.witness.state
         return Told(
-            state, self.watch.acts, self.watch.broken, self._alarms, self._reached_at, self._begun_before, self._cut_short,
+            state, self.witness.acts, self.witness.broken, self._alarms, self._reached_at, self._begun_before, self._cut_short,
             self._struck,
             ({k: n for k, n in state.counts().items() if n}, {k: n for k, n in store.reader.counts(state.id).items() if n}),
-            list(self.watch.trace),
+            list(self.witness.trace),
         )  # fmt: skip
 
     async def rehearse(self) -> None:
@@ -263,7 +263,7 @@ class CellWorld(World):
         if point == "proposal.made":
             self._keep_journal()
             self._reach("proposal made")
-        elif point == "device.begun" and self.watch.last == self._target:
+        elif point == "device.begun" and self.witness.last == self._target:
             self._reach("acting")
             self._ask()
 
@@ -297,8 +297,8 @@ class CellWorld(World):
         if point != self._cell.point or self._reached_at is not None:
             return
         self._reached_at = self._now()
-        self._begun_before = self.watch.acts[self._target]
-        self.watch.say(f"REACHED: {point}; now: {self._cell.fault}")
+        self._begun_before = self.witness.acts[self._target]
+        self.witness.say(f"REACHED: {point}; now: {self._cell.fault}")
         self._strike()
 
     # --- faults -----------------------------------------------------------------------------------------------------
@@ -346,7 +346,7 @@ class CellWorld(World):
         for name in names:
             life = self._lives[name]
             if not life.dead():
-                self.watch.say(f"kill -9 {name}")
+                self.witness.say(f"kill -9 {name}")
                 life.kill()
                 self._struck.append(f"{name} was killed")
             if name == INSTRUMENT and INSTRUMENT in self._servers:
@@ -382,7 +382,7 @@ class CellWorld(World):
             except CampaignLockedError as error:
                 self._struck.append(f"sent away: {error}")
             else:
-                self.watch.fail(f"a second controller was let in on campaign {name}")
+                self.witness.fail(f"a second controller was let in on campaign {name}")
             finally:
                 await supervisor.leave(grace_s=0.0, reason="sent away")
                 store.close()
@@ -407,7 +407,7 @@ class CellWorld(World):
 
     def _spoil(self, direction: Direction, peer: Peer, frame: bytes, message: Message) -> Sequence[float]:
         fault = self._cell.fault
-        self.watch.say(f"{fault}: {message.type} {direction}")
+        self.witness.say(f"{fault}: {message.type} {direction}")
         if fault == "reordered":
             self._overtaken[direction] = peer, frame
             return ()
@@ -463,7 +463,7 @@ class CellWorld(World):
                     file.unlink()
             shutil.copy(journal.with_name("older.db"), journal)
             with JournalReader(journal) as reader:
-                self.watch.forget({record.attempt for record in reader.records()})
+                self.witness.forget({record.attempt for record in reader.records()})
             self._struck.append("the journal was put back")
         if not self._older_starts:
             await super()._be_driver(name, life)
@@ -490,7 +490,7 @@ class CellWorld(World):
         await super()._come_to_rest(loop)
 
 
-class _Acts(Watch):
+class _Acts(Witness):
     """Counts besides how often each attempt was begun."""
 
     def __init__(self, *given: Any) -> None:
@@ -504,7 +504,7 @@ class _Acts(Watch):
         self._outcomes = {attempt: told for attempt, told in self._outcomes.items() if attempt in kept}
 
     def device_begins(self, instrument: str, attempt: str, *given: Any) -> None:
-        """See `Watch.device_begins`."""
+        """See `Witness.device_begins`."""
         super().device_begins(instrument, attempt, *given)
         self.acts[attempt] += 1
         self.last = attempt

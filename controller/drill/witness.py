@@ -26,7 +26,7 @@ _SETTLING_S = 1.0
 """What was decided just before an instrument was switched off may become durable so long after it."""
 
 
-class Watch:
+class Witness:
     """Keeps an account of its own, from what became durable and from what devices did, and compares.
 
     Args:
