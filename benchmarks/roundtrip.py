@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import multiprocessing
 import sqlite3
@@ -190,11 +191,6 @@ class Bare:
 # --- one at a time ---------------------------------------------------------------------------------------------------
 
 
-async def _until_done(loops: list[CampaignLoop], most_s: float) -> None:
-    async with asyncio.timeout(most_s):
-        await asyncio.gather(*(loop.finished.wait() for loop in loops))
-
-
 async def one_at_a_time(folder: Path, rounds: int, attempts: int) -> dict[str, Any]:
     """Measure attempts in turn, each round between measurements of the unit."""
     bare = Bare(folder)
@@ -314,7 +310,7 @@ def parts(folder: Path) -> list[tuple[str, tuple[float, ...]]]:
         deadline_s=60.0, accepted_at=1.0, conversions={},
     )  # fmt: skip
     definition = make_definition("parts", steps=1, experiments=1, batch=1)
-    keys = iter(range(10**9))
+    keys = itertools.count()
 
     def events() -> list[Event]:
         key = f"a{next(keys)}"

@@ -40,12 +40,6 @@ def check_address(address: str, *, with_keys: bool, listening: bool = False) -> 
     return f"tcp://{number}:{port}"
 
 
-def is_local(address: str) -> bool:
-    """Say whether only this machine can reach an address. Raises `AddressError` if it is none."""
-    host, _ = split_address(address)
-    return host == "localhost" or _is_loopback(host)
-
-
 def reached_here(address: str) -> str:
     """Return how this machine itself reaches what listens on `address`; the memory transport's is the same everywhere."""
     if address.startswith("memory://"):
