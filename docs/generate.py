@@ -1,4 +1,4 @@
-"""Writes the reference of the campaign file and the lab file from their models: `python docs/generate.py`.
+"""Writes the reference of the campaign file, the lab file and the HTTP API from the code: `python docs/generate.py`.
 
 The text is that of the JSON Schema, which takes it from the code, so a key and its description are written down once.
 """
@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from controller.api.app import make_api
 from controller.files.schema import campaign_schema, lab_schema
 
 FOLDER = Path(__file__).parent / "reference"
@@ -37,9 +38,82 @@ seconds per real second and the rest are options of that simulator. `labwright s
 """File -> its title, what stands at its head, and the schema that it shows."""
 
 
+HTTP = """`labwright daemon start --http 127.0.0.1:8765` serves it; [how to](../how-to/http.md) shows it in use. The same as OpenAPI, for
+programs that make clients, is at `/v1/openapi.json`.
+
+## What holds for every request
+
+**Who asks.** `Authorization: Bearer TOKEN`, with a token of the daemon's store, or of the user's own store for real data where it works
+on both. `labwright tokens new NAME --role ROLE` makes one. Each role includes those before it:
+
+| role | may |
+|---|---|
+| `look` | see everything but who may speak |
+| `operate` | pause, resume, stop and abort campaigns, settle experiments, stop, resume, disable and enable instruments |
+| `administer` | start campaigns, whose labs name programs; make, list and revoke tokens; list keys |
+
+Only `/v1/health` and `/v1/openapi.json` need no token. Without a valid one everything else answers 401, whether it exists or not.
+
+**What is sent and answered** is JSON. A body may say nothing that is not listed, and numbers are numbers: `true` and `"1"` are refused.
+So is a parameter that the route does not know.
+
+**What cannot be done** is told as `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)): `detail` is the
+text of the command line, `error` its kind, `faults` one line for each fault.
+
+| status | meaning |
+|---|---|
+| 200, 201 | done |
+| 202 | noted: no controller has answered yet; it takes effect when one does |
+| 304 | nothing has changed since the answer whose ETag was sent as `If-None-Match` |
+| 400, 413, 421, 422 | it cannot be read; is too long; is sent to a host that is no name of this machine (`--http-name`); says something that cannot be |
+| 401, 403 | no valid token, or the page of another site; the role does not allow it |
+| 404, 405 | there is no such thing; it cannot be done to it |
+| 409, 423 | it contradicts what the store holds; another controller holds it |
+| 429, 503 | too many requests, too much at once, or a store that cannot be read: `Retry-After` says when to ask again |
+| 502 | an instrument has not confirmed |
+
+**Lists** carry an ETag. Long ones, experiments and events, come in pages: ask again with `after` set to `next`. For events `next` can be
+kept and asked with at any later time.
+
+**Limits.** 256 connections, of which the oldest without a whole request gives way; 10 s for a request to arrive; 16 kB of head, 1 MB of
+body; 200 requests at once and 50 a second for each token, except stops of instruments, which are not counted; 60 at once and 20 a second for all
+who have none.
+
+No CORS headers are sent: pages of other sites can ask nothing. Every change is in the daemon's log with the name of who asked."""
+
+
 def pages() -> dict[str, str]:
     """Return the content of every page, by file name."""
-    return {name: _page(title, about, schema()) for name, (title, about, schema) in PAGES.items()}
+    return {
+        **{name: _page(title, about, schema()) for name, (title, about, schema) in PAGES.items()},
+        "http.md": _http_page(make_api("0").openapi()),
+    }
+
+
+def _http_page(description: dict[str, Any]) -> str:
+    parts = ["# The HTTP API", NOTE, HTTP]
+    rows: dict[str, list[str]] = {}
+    for path, methods in description["paths"].items():
+        for method, route in methods.items():
+            role = route.get("x-role", "none")
+            said = f"{route['summary']}. {route.get('description', '')}".strip()
+            cells = (f"`{method.upper()} {path}`", role, _given(route, description), _cell(" ".join(said.split())))
+            rows.setdefault(route["tags"][0], []).append(f"| {' | '.join(cells)} |")
+    for tag in sorted(rows):
+        table = ["| route | role | what is given | what it does |", "|---|---|---|---|", *rows[tag]]
+        parts += [f"## {tag.capitalize()}", "\n".join(table)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _given(route: dict[str, Any], description: dict[str, Any]) -> str:
+    """Return the parameters and the members of the body that a route takes; those that are needed stand without brackets."""
+    given = [f"`[{p['name']}]`" for p in route.get("parameters", ()) if p["in"] == "query"]
+    content = route.get("requestBody", {}).get("content", {}).get("application/json")
+    if content is not None:
+        model = description["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+        needed = set(model.get("required", ()))
+        given += [f"`{name}`" if name in needed else f"`[{name}]`" for name in model["properties"]]
+    return " ".join(given)
 
 
 def _page(title: str, about: str, schema: dict[str, Any]) -> str:

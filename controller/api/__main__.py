@@ -1,7 +1,7 @@
 """The process that serves HTTP: it is told on its standard input what to serve, and ends when that is closed.
 
 A process of its own, so that nothing that comes over HTTP holds the control loop up, and a stop gets through while that hangs.
-Addresses of stores hold passwords; standard input is the one way in which neither arguments nor environment show them.
+Addresses of stores can hold passwords: on standard input nobody sees them, as anybody sees arguments.
 """
 
 from __future__ import annotations
