@@ -8,7 +8,7 @@ TORCH := torch==2.13.0
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos bench clean
+.PHONY: help setup demo test check chaos fuzz bench clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,11 @@ check: $(STAMP) ## lint, types and the directions of imports
 chaos: export OMP_NUM_THREADS = 1
 chaos: $(STAMP) ## campaigns under a storm of kills, on both stores, most of an hour (LABWRIGHT_KILLS=500)
 	nice -n 10 $(BIN)/python -m tests.chaos
+
+fuzz: export OMP_NUM_THREADS = 1
+fuzz: $(STAMP) ## a million changed frames, then each parser under a fuzzer that follows coverage, six minutes
+	$(PIP) install -c constraints.txt -e '.[fuzz]'
+	nice -n 10 $(BIN)/python -m tests.fuzz
 
 bench: export OMP_NUM_THREADS = 1
 bench: $(STAMP) ## closed loops over the measured tables (LABWRIGHT_SHARED names their folder)
