@@ -10,6 +10,7 @@ from controller.domain.base import Model, Value
 from controller.domain.campaign import CampaignStatus
 from controller.domain.experiment import AttemptStatus, ExperimentStatus
 from controller.domain.proposal import Proposal
+from instruments.protocol.capabilities import Consequence
 
 
 class Measurement(Model):
@@ -141,6 +142,8 @@ class AttemptCommitted(_Event):
     action: str
     arguments: dict[str, Value]
     units: dict[str, str] = {}
+    consequence: Consequence | None = None
+    """Of the action, as its driver announced it then; None where nobody had."""
 
 
 class AttemptStatusChanged(_Event):

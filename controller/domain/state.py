@@ -56,6 +56,8 @@ class Attempt:
     arguments: dict[str, Value]
     units: dict[str, str]
     committed_at: float
+    consequence: str | None = None
+    """Of its action, as the driver announced it when it was committed; None where nobody had."""
     status: AttemptStatus = AttemptStatus.COMMITTED
     measurements: tuple[Measurement, ...] = ()
     fault: Fault | None = None
@@ -227,6 +229,7 @@ class CampaignState:
             dict(event.arguments),
             dict(event.units),
             event.at,
+            event.consequence,
         )
         experiment.attempts.append(event.attempt)
 

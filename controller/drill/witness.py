@@ -11,7 +11,7 @@ from controller.domain.event import AttemptCommitted, Event
 from controller.domain.experiment import OPEN_ATTEMPTS, AttemptStatus, ExperimentStatus
 from controller.domain.state import Attempt, CampaignState
 from controller.errors import IllegalTransitionError
-from controller.measure.verdict import REPEATABLE
+from controller.measure.verdict import REPEATABLE, graver
 from controller.store.audit import audit
 from instruments.protocol.capabilities import Capabilities
 from instruments.protocol.records import AttemptRecord
@@ -110,7 +110,8 @@ class Witness:
             value = arguments.get(argument)
             if isinstance(value, int | float) and not low <= value <= high:
                 self.fail(f"limits: {instrument} begins {name} with {argument} = {value:g}, allowed are {low:g} to {high:g}")
-        consequence = offered.actions[action].consequence
+        announced = offered.actions[action].consequence
+        consequence = announced if known.consequence is None else graver(announced, known.consequence)
         earlier = [a for a in self._same_step(known) if a.id != attempt and a.id in self._begun]
         if earlier and consequence not in REPEATABLE:
             self.fail(f"once: {name} repeats {self._name(earlier[-1].id)}, which {consequence} and was begun before")

@@ -69,7 +69,7 @@ class World:
         space: Of the campaign.
     """
 
-    _rest_s = _REST_S
+    _rest_s, _limit_s = _REST_S, LIMIT_S
 
     def __init__(self, definition: Definition, plan: Plan, clock: VirtualTime, folder: Path, space: SearchSpace) -> None:
         self._definition, self._plan, self._clock, self._folder, self._space = definition, plan, clock, folder, space
@@ -98,7 +98,7 @@ class World:
             happenings.append(asyncio.create_task(self._release_by_hand()))
             happenings += [asyncio.create_task(self._switch_off_and_on(w)) for w in self._plan.switched_off]
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TROUBLE_S + LIMIT_S):
+                async with asyncio.timeout(TROUBLE_S + self._limit_s):
                     await self._ended.wait()
             if not self._ended.is_set():
                 self._report_stuck()
@@ -150,6 +150,10 @@ class World:
 
     def _make_thinker(self, life: Life) -> Thinker:
         return SpaceFilling(self._space, life, self)
+
+    def _make_driver(self, name: str) -> Driver:
+        spec = self._definition.lab.instruments[name]
+        return build_driver(_driver_class(spec.driver), _without_crashes(spec))
 
     def _make_client(self, name: str, life: Life) -> ClientTransport:
         return RehearsedClient(self._network, name, uuid.uuid4().hex, life)
@@ -208,7 +212,7 @@ class World:
 
     async def _be_driver(self, name: str, life: Life) -> None:
         spec = self._definition.lab.instruments[name]
-        driver = build_driver(_driver_class(spec.driver), _without_crashes(spec))
+        driver = self._make_driver(name)
         if name in self._plan.forgetful:
             known = {action: _forgetful(made) for action, made in driver.actions().items()}
             driver.actions = lambda: known  # type: ignore[method-assign]
@@ -403,7 +407,7 @@ class World:
         counts = {status: n for status, n in self.witness.state.counts().items() if n}
         states = {name: server.session.state for name, server in self._servers.items()}
         self.witness.fail(
-            f"stuck: campaign {self.witness.state.status.value} with {counts} {LIMIT_S:g} s after the last misfortune; "
+            f"stuck: campaign {self.witness.state.status.value} with {counts} {self._limit_s:g} s after the last misfortune; "
             f"drivers {states}"
         )
 

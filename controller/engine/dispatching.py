@@ -28,7 +28,7 @@ from controller.engine.session import LabSession
 from controller.errors import ConflictError
 from controller.measure.assembly import assemble
 from controller.measure.progress import Progress, assess
-from controller.measure.verdict import PASSING_REFUSALS, judge
+from controller.measure.verdict import PASSING_REFUSALS, graver, judge
 from instruments.client import (
     AttemptAccepted,
     AttemptFinished,
@@ -125,6 +125,7 @@ class Dispatching:
 
     def _intent(self, experiment: Experiment, step: StepSpec, progress: Progress) -> AttemptCommitted:
         bound = bind(step, self._ledger.definition.problem.parameters, experiment.point, progress.results)
+        description = self._session.action(bound.instrument, bound.action)
         return AttemptCommitted(
             **self._ledger.stamp(),
             attempt=new_id(),
@@ -135,6 +136,7 @@ class Dispatching:
             action=bound.action,
             arguments=bound.arguments,
             units=bound.units,
+            consequence=description.consequence if description else None,
         )
 
     async def _fail_unbound(self, experiment: Experiment, reason: str) -> None:
@@ -258,9 +260,11 @@ class Dispatching:
             return
         state, description = self._ledger.state, self._session.action(attempt.instrument, attempt.action)
         earlier = state.attempts_of(attempt.experiment, attempt.step, current=True)
+        announced = description.consequence if description else None
         verdict = judge(
             fault,
-            description.consequence if description else None,
+            # A driver that was put back to an older version may think less of it than the one that took it on.
+            announced if attempt.consequence is None else graver(announced, attempt.consequence),
             sum(a.fault is None or a.fault.code not in PASSING_REFUSALS for a in earlier),
             self._ledger.definition.failures.attempts,
         )

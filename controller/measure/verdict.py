@@ -7,17 +7,24 @@ experiment `unknown`: nobody can say what became of it, and guessing would lose 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from controller.domain.event import Fault
+from instruments.protocol.capabilities import Consequence
 
 Verdict = Literal["again", "failed", "unknown", "cancelled"]
 
 REPEATABLE = frozenset({"safe", "repeatable"})
 """Consequences of actions that may be carried out twice."""
 
+_GRAVITY: dict[str | None, int] = {consequence: gravity for gravity, consequence in enumerate(get_args(Consequence))}
 PASSING_REFUSALS = frozenset({"rejected.busy", "rejected.not_ready", "rejected.stopped"})
 """Refusals that speak of the instrument and of now: they cost no dispatch, and the same is sent again when it may help."""
+
+
+def graver(one: str | None, other: str | None) -> str | None:
+    """Return the graver of two consequences; one that is not known is graver than all."""
+    return max(one, other, key=lambda consequence: _GRAVITY.get(consequence, len(_GRAVITY)))
 
 
 def judge(fault: Fault, consequence: str | None, attempts: int, most: int) -> Verdict:

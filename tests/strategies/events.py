@@ -27,6 +27,7 @@ from controller.domain.event import (
 )
 from controller.domain.experiment import AttemptStatus, ExperimentStatus
 from controller.domain.proposal import Alternative, Prediction, Proposal
+from instruments.protocol.capabilities import Consequence
 from tests.strategies.points import parameter_sets, points
 from tests.strategies.values import identifiers, ids, labels, moments, numbers, texts, units, values
 
@@ -101,6 +102,7 @@ _BY_CLASS: dict[type[Event], st.SearchStrategy[Event]] = {
         AttemptCommitted, **_stamp, attempt=ids, experiment=ids, step=labels, ordinal=st.integers(1, 20),
         instrument=labels, action=identifiers, arguments=st.dictionaries(identifiers, values, max_size=3),
         units=st.dictionaries(identifiers, units, max_size=2),
+        consequence=st.sampled_from([None, *get_args(Consequence)]),
     ),
     AttemptStatusChanged: st.builds(
         AttemptStatusChanged, **_stamp, attempt=ids, experiment=ids, status=st.sampled_from(AttemptStatus), reason=texts,

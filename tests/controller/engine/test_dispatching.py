@@ -27,7 +27,7 @@ from controller.files.loading import load_campaign
 from controller.store.opening import Store
 from instruments.client import AttemptAccepted, AttemptFinished, AttemptRejected, AttemptReported, AttemptStarted
 from instruments.clock import SystemClock
-from instruments.protocol.capabilities import ActionDescription
+from instruments.protocol.capabilities import ActionDescription, Consequence
 from instruments.protocol.messages import RejectCode
 from instruments.protocol.values import FaultCode, Faulted, MeasuredValue, Succeeded
 from tests.integration.support import write_campaign
@@ -234,6 +234,27 @@ async def test_attempt_that_its_driver_has_forgotten_is_not_sent_again(
     assert sent == ["a"]
     assert room.state.attempts["a"].status is AttemptStatus.UNKNOWN
     assert "put back from an older copy" in room.state.experiments["e"].reason
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "status"),
+    [("irreversible", "repeatable", "unknown"), ("repeatable", "consumes", "unknown"), ("repeatable", "repeatable", "faulted")],
+)
+async def test_interrupted_action_is_as_grave_as_any_version_of_its_driver_said(
+    room: Room, monkeypatch: pytest.MonkeyPatch, before: Consequence, now: Consequence, status: str
+) -> None:
+    announced = ActionDescription(arguments={}, returns={}, duration_s=(1.0, 2.0), consequence=before)
+    monkeypatch.setattr(room.session, "action", lambda instrument, action: announced)
+    monkeypatch.setattr(room.session, "accepts", lambda instrument: True)
+    await room.dispatching.handle(AttemptRejected("bench", "a", "stopped", "it is held"))
+    await room.dispatching.dispatch(begin_new=False)
+    await room.ledger.settle()
+    (attempt,) = room.state.open_attempts()
+    room.ledger.state = fold(room.store.events("c"))  # the controller that sent it has died, and its driver came back older
+    announced = announced.model_copy(update={"consequence": now})
+    lost = Faulted(code=FaultCode.interrupted, message="the driver was killed")
+    await room.dispatching.handle(AttemptFinished("bench", attempt.id, lost))
+    assert room.state.attempts[attempt.id].status.value == status
 
 
 async def test_what_a_stop_took_from_its_drivers_queue_never_began_and_is_sent_again(room: Room) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.domain.event import Fault
-from controller.measure.verdict import PASSING_REFUSALS, REPEATABLE, Verdict, judge
+from controller.measure.verdict import PASSING_REFUSALS, REPEATABLE, Verdict, graver, judge
 from instruments.protocol.capabilities import Consequence
 from instruments.protocol.messages import RejectCode
 from instruments.protocol.values import FaultCode
@@ -24,6 +24,12 @@ faults = st.builds(Fault, code=st.sampled_from([*FAULTS, *REJECTIONS]) | texts, 
 def test_consequences_are_those_that_drivers_announce() -> None:
     assert {"safe", "repeatable", "consumes", "irreversible"} == set(get_args(Consequence))
     assert {"safe", "repeatable"} == REPEATABLE
+
+
+@pytest.mark.parametrize("one", CONSEQUENCES)
+@pytest.mark.parametrize("other", CONSEQUENCES)
+def test_of_two_consequences_the_graver_counts(one: str | None, other: str | None) -> None:
+    assert graver(one, other) == graver(other, one) == CONSEQUENCES[max(map(CONSEQUENCES.index, (one, other)))]
 
 
 @settings(max_examples=300)

@@ -52,12 +52,13 @@ from instruments.protocol.capabilities import Consequence
 from instruments.protocol.codec import decode_from_controller, decode_from_driver
 from instruments.protocol.messages import PROTOCOL_VERSION, Channel, Message
 from instruments.protocol.records import AttemptRecord
+from instruments.sdk.driver import Driver
 from instruments.sdk.journal import Journal, JournalReader
 from instruments.sdk.server import DriverServer
 from instruments.transport.base import ClientTransport, Peer
 from instruments.transport.memory import Direction
 from tests.controller.drill.crash.matrix import target_of
-from tests.controller.drill.crash.rig import ACTION, INSTRUMENT
+from tests.controller.drill.crash.rig import ACTION, INSTRUMENT, Rig
 from tests.controller.spaces import problem
 
 EXPERIMENTS = 4
@@ -195,6 +196,7 @@ class CellWorld(World):
         self._cut_until = 0.0
         self._lift: Callable[[], None] | None = None
         self._older_starts = 0
+        self._claims_less = False
         self._put_back = False
         self._others: list[Life] = []
 
@@ -339,6 +341,9 @@ class CellWorld(World):
             case "older driver":
                 self._older_starts = 2
                 self._end(INSTRUMENT)
+            case "older claims":
+                self._claims_less = True
+                self._end(INSTRUMENT)
         if self._lift is not None:
             asyncio.get_running_loop().call_later(_LIMIT_S, self._end_trouble)
 
@@ -431,7 +436,7 @@ class CellWorld(World):
 
     # --- lives ------------------------------------------------------------------------------------------------------
 
-    _rest_s = _REST_S
+    _rest_s, _limit_s = _REST_S, 200.0
 
     def _time_down(self) -> float:
         return DOWN_S
@@ -448,6 +453,12 @@ class CellWorld(World):
 
     def _make_journal(self, name: str, life: Life) -> Journal:
         return _CellJournal(self._labs / name / "journal.db", instrument=name, life=life, director=self)
+
+    def _make_driver(self, name: str) -> Driver:
+        if not self._claims_less:
+            return super()._make_driver(name)
+        self._struck.append("the older driver claims that the action is repeatable")
+        return Rig(consequence="repeatable")
 
     def _make_client(self, name: str, life: Life) -> ClientTransport:
         client = super()._make_client(name, life)

@@ -67,8 +67,38 @@ FAULTS: Final[Mapping[str, str]] = {
     "second controller": "another controller is started on the same campaign, and one of another campaign on the same lab",
     "older journal": "the driver is killed, and its journal put back as it was when the experiment was proposed",
     "older driver": "the driver is killed; in its place an older version comes, of another protocol, and after that its own",
+    "older claims": "the driver is killed; in its place an older version comes, which declares the action repeatable",
 }
 """Each fault, and what it is."""
+
+_KILL = "tests/integration/test_kill.py::test_"
+_ROWS = "tests/chaos/test_rows.py::test_"
+_STORE = "tests/controller/store/test_trouble.py::test_"
+_STORM = "tests/chaos/test_chaos.py::test_books_balance_after_a_storm_on_sqlite"
+
+IN_EARNEST: Final[Mapping[str, tuple[str, ...]]] = {
+    "controller killed": (f"{_KILL}campaign_completes_each_experiment_once_when_the_controller_is_killed",),
+    "driver killed": (f"{_KILL}campaign_completes_each_experiment_once_when_drivers_are_killed",),
+    "both killed": (f"{_KILL}running_experiment_is_adopted_when_controller_and_driver_are_killed_together",),
+    "lost": (_STORM,),
+    "doubled": (
+        "tests/instruments/transport/test_curve.py::test_frames_doubled_within_a_live_connection_cost_only_the_connection",
+    ),
+    "reordered": (),
+    "late": (_STORM,),
+    "cut": (f"{_ROWS}connection_cut_for_longer_than_the_lease_costs_nothing_but_time",),
+    "store full": (f"{_STORE}full_disk_holds_and_goes_on_when_there_is_room",),
+    "store locked": (f"{_STORE}locked_store_holds_and_goes_on_when_it_is_free",),
+    "store gone": (f"{_STORE}restarted_server_is_found_again", f"{_STORE}commit_in_doubt_is_written_once"),
+    "journal full": (_STORM,),
+    "clock forward": (f"{_ROWS}clocks_that_jump_by_hours_change_nothing_but_times",),
+    "clock back": (f"{_ROWS}clocks_that_jump_by_hours_change_nothing_but_times",),
+    "second controller": (f"{_ROWS}second_controller_is_refused_while_the_first_is_frozen",),
+    "older journal": (f"{_ROWS}older_copy_of_a_journal_repeats_nothing",),
+    "older driver": (),
+    "older claims": (),
+}
+"""Tests that let the same fault strike real processes, sockets and servers, at no point in particular."""
 
 _RUNNING = ("begun at once", "started", "start sent", "acting", "start committed")
 _WHILE_ACTING = ("campaign stopped", "instrument stopped")
@@ -110,6 +140,7 @@ CELLS: Final[Mapping[str, Mapping[str, Promise]]] = {
         _at(("begun at once",), "once"),  # nobody has heard of it, and the device has not begun: it is sent again
     ),
     "older driver": _DRIVER_DIES | _STOPPED,
+    "older claims": _DRIVER_DIES | _STOPPED,
 }
 """What is promised: fault -> point -> promise."""
 
@@ -132,8 +163,13 @@ def table() -> str:
     lines += ["", *(f"- *{word}*: {meaning}." for word, meaning in PROMISES.items())]
     lines += [f"- –{number}: {reason}." for number, reason in enumerate(reasons, start=1)]
     lines += ["", "| point | reached when |", "|---|---|", *(f"| {name} | {text} |" for name, text in POINTS.items())]
-    lines += ["", "| fault | what it is |", "|---|---|", *(f"| {name} | {text} |" for name, text in FAULTS.items())]
+    lines += ["", "| fault | what it is | with real processes, sockets and servers |", "|---|---|---|"]
+    lines += [f"| {name} | {text} | {_named(IN_EARNEST[name])} |" for name, text in FAULTS.items()]
     return "\n".join(lines)
+
+
+def _named(tests: tuple[str, ...]) -> str:
+    return ", ".join(f"`{test}`" for test in tests) or "–"
 
 
 def _word(point: str, fault: str, reasons: list[str]) -> str:

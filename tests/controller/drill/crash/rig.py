@@ -22,7 +22,7 @@ ACTION = "act"
 
 
 class DeviceLog:
-    """What the device itself writes down: when it began each attempt. Each line has newlines on both sides: a torn one is alone."""
+    """What the device itself writes down: when it began each attempt. A torn line stands alone between its newlines."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

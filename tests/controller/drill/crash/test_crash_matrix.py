@@ -12,10 +12,11 @@ from controller.domain.state import Experiment
 from controller.store import connecting
 from tests.controller.drill.crash.cell import EXPERIMENTS, Cell, Told, play
 from tests.controller.drill.crash.matrix import CELLS, FAULTS, POINTS, WITHOUT, Promise, target_of
+from tests.controller.drill.mutations import MUTATIONS
 
 _S = ExperimentStatus
 
-DEATHS = ("driver killed", "both killed", "older journal", "older driver")
+DEATHS = ("driver killed", "both killed", "older journal", "older driver", "older claims")
 """Faults after which a `recover` hook is asked."""
 
 EVIDENCE: Mapping[str, tuple[str, ...]] = {
@@ -36,6 +37,7 @@ EVIDENCE: Mapping[str, tuple[str, ...]] = {
     "second controller": ("sent away: campaign matrix is held by", "sent away: lab 'bench' is used by another controller"),
     "older journal": ("rig was killed", "the journal was put back"),
     "older driver": ("rig was killed", "the older driver was refused"),
+    "older claims": ("rig was killed", "the older driver claims that the action is repeatable"),
 }
 """What must be found among the deeds of each fault: that it struck at all."""
 
@@ -62,13 +64,37 @@ def test_cell(point: str, fault: str) -> None:
     for cell in cells:
         told = play(cell)
         try:
-            check_that_it_struck(cell, told)
-            check_books(cell, told)
-            check_promise(cell, told, CELLS[fault][point])
-            check_bystanders(cell, told)
+            check(cell, told)
         except AssertionError as error:
             error.add_note("\n".join([str(cell), *told.trace]))
             raise
+
+
+@pytest.mark.parametrize(
+    ("bug", "point", "fault"),
+    [
+        ("acknowledge before commit", "result sent", "controller killed"),
+        ("journal not flushed", "finished", "driver killed"),
+        ("retry of an irreversible action", "acting", "driver killed"),
+        ("retry of an irreversible action", "acting", "older journal"),
+        ("stop queued behind an action", "instrument stopped", "doubled"),
+    ],
+)
+def test_planted_bug_turns_its_cell_red(bug: str, point: str, fault: str) -> None:
+    cell = Cell(point, fault, "irreversible")
+    check(cell, play(cell))
+    with MUTATIONS[bug]():
+        told = play(cell)
+    check_that_it_struck(cell, told)
+    with pytest.raises(AssertionError):
+        check(cell, told)
+
+
+def check(cell: Cell, told: Told) -> None:
+    check_that_it_struck(cell, told)
+    check_books(cell, told)
+    check_promise(cell, told, CELLS[cell.fault][cell.point])
+    check_bystanders(cell, told)
 
 
 def check_that_it_struck(cell: Cell, told: Told) -> None:
