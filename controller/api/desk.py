@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from controller.api.gate import Gate
 from controller.api.limits import LOOKING_S
@@ -29,6 +31,7 @@ class Desk:
         self._looking = Workers("looking", at_once=4, waiting=32)
         self._auditing = Workers("auditing or exporting", at_once=1, waiting=4)
         self._steering = Workers("steering", at_once=8, waiting=32)
+        self._booking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._stopping = Workers("stopping instruments", at_once=16, waiting=64)
 
     async def look(self, call: Callable[[Sequence[tuple[str, Reader]]], T]) -> T:
@@ -53,6 +56,12 @@ class Desk:
     async def steer(self, call: Callable[[], T], *, timeout_s: float) -> T:
         """Carry out what changes something; `timeout_s` is the patience that the call itself has [real s]."""
         return await self._steering.do(call, patience_s=timeout_s + 20.0)
+
+    async def book(self, campaign: str, call: Callable[[], T], *, timeout_s: float) -> T:
+        """As `steer`, one at a time for each campaign: where no controller works, the first would keep the second out."""
+        lock = self._booking.setdefault(campaign, asyncio.Lock())
+        async with lock:
+            return await self.steer(call, timeout_s=timeout_s)
 
     async def stop(self, call: Callable[[], T], *, timeout_s: float) -> T:
         """Carry out a stop, ahead of everything else."""

@@ -99,6 +99,8 @@ def serving_at(
             raise ConflictError(f"{option} {file}: there is no such file")
     if key is not None and (mode := key.stat().st_mode & 0o777) & 0o077:
         raise ConflictError(f"--http-key {key} may be read by others (mode {mode:04o}): chmod 600 {key}")
+    if certificate is not None and key is not None:
+        _check_pair(certificate, key)
     serving = Serving(
         host, port, certificate and certificate.absolute(), key and key.absolute(),
         tuple(dict.fromkeys(name.lower() for name in (*names, socket.gethostname(), "localhost"))),
@@ -109,6 +111,21 @@ def serving_at(
             "--http-cert and --http-key, or serve 127.0.0.1 and reach it through an ssh tunnel"
         )
     return serving
+
+
+def _check_pair(certificate: Path, key: Path) -> None:
+    """Refuse a certificate and a key with which nobody could speak TLS."""
+    import ssl
+
+    try:
+        # Without the empty password a key that needs one would ask for it in the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        reason = getattr(error, "reason", None) or error
+        raise ConflictError(
+            f"--http-cert {certificate} with --http-key {key}: {reason}; both in PEM, the key without a password, and the "
+            "certificate made for that key"
+        ) from None
 
 
 def check_people(serving: Serving, url: str) -> None:

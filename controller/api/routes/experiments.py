@@ -135,4 +135,4 @@ async def _steered(request: Request, campaign: str, call: Callable[[Found], Resp
         with find(desk.urls, campaign) as found:
             return call(found)
 
-    return await desk.steer(carry_out, timeout_s=timeout_s)
+    return await desk.book(campaign, carry_out, timeout_s=timeout_s)

@@ -68,6 +68,22 @@ def test_certificate_and_key_belong_together_and_the_key_to_its_owner(
         serving_at("0.0.0.0:0", certificate=cert, key=key)
 
 
+def test_certificate_and_key_that_do_not_fit_are_refused(
+    certificate: tuple[Path, Path, ssl.SSLContext], tmp_path: Path
+) -> None:
+    cert, key, _ = certificate
+    other = tmp_path / "other.pem"
+    other.touch(mode=0o600)
+    other.write_bytes(trustme.CA().issue_cert("127.0.0.1").private_key_pem.bytes())
+    with pytest.raises(ConflictError, match="KEY_VALUES_MISMATCH; both in PEM"):
+        serving_at("127.0.0.1:0", certificate=cert, key=other)
+    other.write_text("no key at all")
+    with pytest.raises(ConflictError, match="both in PEM"):
+        serving_at("127.0.0.1:0", certificate=cert, key=other)
+    with pytest.raises(ConflictError, match="both in PEM"):
+        serving_at("127.0.0.1:0", certificate=key, key=key)
+
+
 def test_other_machines_are_not_served_before_somebody_has_a_token(
     certificate: tuple[Path, Path, ssl.SSLContext], tmp_path: Path
 ) -> None:
