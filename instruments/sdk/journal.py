@@ -119,7 +119,8 @@ class Journal:
         """
         if record.attempt.startswith(READING) and record.phase in ("acknowledged", "rejected"):
             # One every few seconds, for weeks, also of an instrument that is stopped: nobody will ask for it again.
-            self._execute("DELETE FROM attempts WHERE attempt = ?", (record.attempt,))
+            if record.phase == "acknowledged":
+                self._execute("DELETE FROM attempts WHERE attempt = ?", (record.attempt,))
             return
         values = (
             record.attempt,
