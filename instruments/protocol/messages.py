@@ -8,6 +8,7 @@ from pydantic import Field
 
 from instruments.protocol.capabilities import Capabilities
 from instruments.protocol.values import (
+    LONGEST_S,
     MAX_ITEMS,
     AttemptId,
     Frozen,
@@ -179,7 +180,7 @@ class Command(Frozen):
     arguments: Annotated[dict[Name, Scalar], Field(max_length=200)] = {}
     units: Annotated[dict[Name, Unit], Field(max_length=200)] = {}
     """Units of the arguments; one left out means the unit that the driver declares."""
-    deadline_s: Annotated[float, Field(gt=0.0, le=1e9)] | None = None
+    deadline_s: Annotated[float, Field(gt=0.0, le=LONGEST_S)] | None = None
     """Longest time from start to finish [lab s]; the action's own longest duration when left out."""
 
 

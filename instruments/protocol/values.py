@@ -22,7 +22,9 @@ READING = "reading-"
 """How attempts begin that are the controller's own readings: safe actions of no campaign, forgotten once acknowledged."""
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 Unit = Annotated[str, StringConstraints(max_length=64)]
-Seconds = Annotated[float, Field(ge=0.0, le=1e9)]
+LONGEST_S = 1e9
+"""Longest stretch of time in a message [s]: thirty years."""
+Seconds = Annotated[float, Field(ge=0.0, le=LONGEST_S)]
 Moment = Annotated[float, Field(ge=-1e12, le=1e12)]
 """Lab time [s since the Unix epoch]."""
 Scalar = bool | Annotated[int, Field(ge=-(2**63), le=2**63 - 1)] | float | Text

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from instruments.errors import DriverDefinitionError, InstrumentError
 from instruments.protocol.capabilities import ActionDescription, ArgumentDescription, Consequence, ValueKind
-from instruments.protocol.values import Scalar
+from instruments.protocol.values import LONGEST_S, Scalar
 from instruments.sdk.quantity import Quantity
 from instruments.units import check_unit
 
@@ -91,7 +91,7 @@ class Action:
         """Return (typical, longest) [lab s] for these arguments.
 
         Raises:
-            DriverDefinitionError: If the duration is not two finite numbers with 0 <= typical <= longest.
+            DriverDefinitionError: If the duration is not two numbers with 0 <= typical <= longest <= `LONGEST_S`.
         """
         try:
             typical, longest = self.duration(**arguments) if callable(self.duration) else self.duration
@@ -100,9 +100,9 @@ class Action:
             raise DriverDefinitionError(
                 f"action {self.name!r}: its duration for {dict(arguments)} cannot be told: {error!r}"
             ) from error
-        if not 0.0 <= typical <= longest < float("inf"):
+        if not 0.0 <= typical <= longest <= LONGEST_S:
             raise DriverDefinitionError(
-                f"action {self.name!r}: duration ({typical}, {longest}) is not (typical, longest) in seconds"
+                f"action {self.name!r}: duration ({typical}, {longest}) is not (typical, longest) in seconds, {LONGEST_S:g} at most"
             )
         return typical, longest
 

@@ -262,6 +262,26 @@ def test_driver_that_cannot_introduce_itself_is_refused_at_once() -> None:
         DriverServer(Verbose(), transport=MemoryNetwork().client("bench", "b1"), journal=Journal(None, instrument="bench"))
 
 
+class Slow(Driver):
+    """Takes as long as it is told."""
+
+    simulated = True
+
+    def actions(self) -> Mapping[str, Action]:
+        wait = Action("wait", lambda ctx, s: {}, {"s": Quantity("s")}, {}, lambda s: (0.0, max(1.0, s)), "consumes")
+        return {"wait": wait}
+
+
+async def test_action_that_would_take_a_century_is_turned_down_and_the_next_is_not() -> None:
+    async with _place("memory") as place, serving(Slow(), place.client("bench", "b1")):
+        await next_event(place.events, LinkUp)
+        place.hub.command("bench", Command(attempt="a1", action="wait", arguments={"s": 3e9}))
+        place.hub.command("bench", Command(attempt="a2", action="wait", arguments={"s": 0.0}))
+        rejected = await next_event(place.events, AttemptRejected, attempt="a1")
+        assert (rejected.code, "1e+09 at most" in rejected.message) == ("driver_error", True)
+        assert isinstance((await next_event(place.events, AttemptFinished, attempt="a2")).outcome, Succeeded)
+
+
 class Talker(Driver):
     """Returns more text than fits into a message, each value of which does."""
 
