@@ -66,8 +66,8 @@ DOWN_S = 2.0
 """How long it takes until a process that was killed is started again [virtual s]."""
 TROUBLE_S = 3.0
 """How long a disk takes nothing after it has refused something [virtual s]."""
-AGAIN_S = 20.0
-"""How long after a message its last copy comes [virtual s]."""
+AGAIN_S = 5.0
+"""How long after a message its last copy comes, in the middle of other work [virtual s]."""
 LATE_S = 130.0
 JUMP_S = 6 * 3600.0
 CUT_S = 1.5 * LEASE_S
@@ -121,20 +121,27 @@ class Told:
         return sum(n for attempt, n in self.acts.items() if self.state.attempts[attempt].experiment == experiment.id)
 
 
-def campaign(consequence: Consequence) -> Definition:
-    """Return a campaign of four experiments, two in flight, on one device that carries them out one after the other."""
+def campaign(consequence: Consequence, *, ahead: int = 0) -> Definition:
+    """Return a campaign of four experiments, two in flight, on one device that carries them out one after the other.
+
+    Args:
+        consequence: Of its one action.
+        ahead: How many experiments more are queued.
+    """
     rig = InstrumentSpec(driver="tests.controller.drill.crash.rig:Rig", options={"consequence": consequence}, capacity=2)
     step = StepSpec(step="only", instrument=INSTRUMENT, action=ACTION, arguments={"x": "$x"}, gives={"y": "y"})
     return Definition(
         name="matrix", problem=problem({"x": {"type": "continuous", "bounds": (0, 1)}}), batch=2,
-        budget=Budget(experiments=EXPERIMENTS), proposals=ProposalPolicy(ahead=0),
+        budget=Budget(experiments=EXPERIMENTS), proposals=ProposalPolicy(ahead=ahead),
         lab=LabSpec(lab="bench", instruments={INSTRUMENT: rig}, protocol=(step,), simulated=True),
     )  # fmt: skip
 
 
 def play(cell: Cell) -> Told:
     """Let a cell happen, and return what came of it."""
-    definition, folder = campaign(cell.consequence), fresh_folder(workplace() / "cell", empty_store())
+    # Where the campaign is stopped, something must be waiting that is not to begin any more.
+    definition = campaign(cell.consequence, ahead=2 if cell.point == "campaign stopped" else 0)
+    folder = fresh_folder(workplace() / "cell", empty_store())
     worlds: list[CellWorld] = []
 
     async def live(clock: VirtualTime) -> None:
@@ -417,10 +424,9 @@ class CellWorld(World):
             self._overtaken[direction] = peer, frame
             return ()
         self._struck.append(f"{fault}: {message.type}")
-        if fault == "late":
-            self._quiet_until = self._now() + LATE_S
-            return (LATE_S,)
-        return () if fault == "lost" else (0.0, 0.0, AGAIN_S)
+        delays = {"lost": (), "doubled": (0.0, 0.0, AGAIN_S), "late": (LATE_S,)}[fault]
+        self._quiet_until = self._now() + max(delays, default=0.0)
+        return delays
 
     def _look_at(self, message: Message) -> None:
         if message.type == "stop":

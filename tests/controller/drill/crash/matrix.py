@@ -54,7 +54,7 @@ FAULTS: Final[Mapping[str, str]] = {
     "driver killed": "the same, of the driver; half a line and half a page are left at the ends of its files",
     "both killed": "the same, of both at once",
     "lost": "the next message in each direction is lost",
-    "doubled": "the next message in each direction comes twice at once, and once more after 20 s",
+    "doubled": "the next message in each direction comes twice at once, and once more after 5 s",
     "reordered": "the next message in each direction is overtaken by the one behind it",
     "late": "the next message in each direction comes 130 s late",
     "cut": "no message passes for 15 s; the lease is 10 s",
