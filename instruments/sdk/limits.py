@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,16 +54,16 @@ def _narrowed(argument: ArgumentDescription, limit: Any, place: str) -> Argument
         kept = tuple(choice for choice in limit if argument.choices is None or choice in argument.choices)
         if not kept:
             raise DriverOptionsError(f"{place}: none of {limit!r} is allowed by the driver ({argument.choices})")
-        return _replaced(argument, place, choices=kept)
+        return _replaced(argument, choices=kept)
     low, high = _bounds(limit, argument.unit, place)
     low = max((end for end in (low, argument.low) if end is not None), default=None)
     high = min((end for end in (high, argument.high) if end is not None), default=None)
     if low is not None and high is not None and low > high:
         raise DriverOptionsError(f"{place}: {limit!r} leaves nothing of the driver's {argument.low} to {argument.high}")
-    return _replaced(argument, place, low=low, high=high)
+    return _replaced(argument, low=low, high=high)
 
 
-def _replaced(argument: ArgumentDescription, place: str, **changes: Any) -> ArgumentDescription:
+def _replaced(argument: ArgumentDescription, **changes: Any) -> ArgumentDescription:
     narrowed = ArgumentDescription(**{**dict(argument), **changes})
     default = narrowed.default
     if default is not None and not narrowed.required:
@@ -71,7 +72,6 @@ def _replaced(argument: ArgumentDescription, place: str, **changes: Any) -> Argu
         if below or above or (narrowed.choices is not None and default not in narrowed.choices):
             # The driver's own default is no longer allowed, so a command must say the value.
             return ArgumentDescription(**{**dict(narrowed), "required": True, "default": None})
-    del place
     return narrowed
 
 
@@ -87,12 +87,19 @@ def _bounds(limit: Any, unit: str | None, place: str) -> tuple[float | None, flo
         ends = list(limit)
     else:
         raise DriverOptionsError(f"{place}: {limit!r} is neither [low, high] nor {{low: .., high: .., unit: ..}}")
-    bounds: list[float | None] = []
-    for end in ends:
-        if end is not None and (isinstance(end, bool) or not isinstance(end, int | float) or end != end):
-            raise DriverOptionsError(f"{place}: {end!r} is not a number")
-        try:
-            bounds.append(None if end is None else convert(float(end), own_unit or "", unit or ""))
-        except UnitError as error:
-            raise DriverOptionsError(f"{place}: {error}") from error
-    return bounds[0], bounds[1]
+    low, high = (None if end is None else _bound(end, own_unit or "", unit or "", place) for end in ends)
+    return low, high
+
+
+def _bound(end: Any, own_unit: str, unit: str, place: str) -> float:
+    if isinstance(end, bool) or not isinstance(end, int | float):
+        raise DriverOptionsError(f"{place}: {end!r} is not a number")
+    try:
+        bound = convert(float(end), own_unit, unit)
+    except UnitError as error:
+        raise DriverOptionsError(f"{place}: {error}") from error
+    except OverflowError:  # a whole number of hundreds of digits
+        bound = math.inf
+    if not math.isfinite(bound):
+        raise DriverOptionsError(f"{place}: {str(end)[:40]} is no finite number of {unit or 'no unit'}; null means no limit")
+    return bound

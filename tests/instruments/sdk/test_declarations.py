@@ -155,6 +155,10 @@ def test_limit_narrows_and_never_widens(limits: dict[str, Any], low: float, high
         ({"volume": {"min": 1}}, "unknown keys"),
         ({"valve": ["c"]}, "none of"),
         ({"quiet": [0, 1]}, "a switch has no limits"),
+        ({"volume": [0, float("inf")]}, "inf is no finite number of"),
+        ({"volume": [float("nan"), 1]}, "nan is no finite number of"),
+        ({"volume": [0, 10**400]}, "is no finite number of"),
+        ({"volume": [True, 1]}, "True is not a number"),
     ],
 )
 def test_wrong_limit_is_told(limits: dict[str, Any], match: str) -> None:
