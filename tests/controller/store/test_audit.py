@@ -73,7 +73,7 @@ PLANTED = {
     "experiment attempts": ("UPDATE experiment SET n_attempts = 7 WHERE number = 1", "experiment 1: n_attempts is 7"),
     "experiment number": (
         "UPDATE experiment SET number = 9 WHERE number = 5",
-        "experiment numbers have gaps: [5, 6, 7, 8]",
+        "experiment numbers have gaps: [5] are missing",
     ),
     "proposal content": (
         f"UPDATE proposal SET body = replace(body, '-1.25', '-1.26') WHERE experiment = {FIRST}",
