@@ -63,6 +63,9 @@ async def _tell_faults(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - it is registered for nothing else
     faults = []
     for fault in error.errors():
+        if fault["type"] == "json_invalid":
+            faults.append(f"body: is no JSON ({fault['ctx']['error']}, at character {fault['loc'][-1]}); send a JSON object")
+            continue
         place = ".".join(str(part) for part in fault["loc"])
         value = repr(fault.get("input"))
         faults.append(f"{place}: {value[:100]}{'…' * (len(value) > 100)}: {fault['msg']}")

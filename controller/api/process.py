@@ -81,12 +81,12 @@ class HttpProcess:
             try:
                 self._process = await self._spawn()
                 log.info("HTTP is served at %s by process %d", self.url, self._process.pid)
-                code = await self._process.wait()
+                ended = f"exit code {await self._process.wait()}"
             except OSError as error:
-                code = error.strerror or str(error)  # type: ignore[assignment]
+                ended = error.strerror or str(error)
             if time.monotonic() - began > _LONGEST_PAUSE_S:
                 pause = _FIRST_PAUSE_S
-            log.error("the process that serves HTTP has ended (%s); started again in %g s", code, pause)
+            log.error("the process that serves HTTP has ended (%s); started again in %g s", ended, pause)
             await asyncio.sleep(pause)
             pause = min(2.0 * pause, _LONGEST_PAUSE_S)
 

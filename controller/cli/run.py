@@ -54,23 +54,14 @@ def store_for(definition: Definition, store: str | None) -> str:
 
     When the named store holds data of the other kind, a warning says so: the two never share a store unnoticed.
     """
-    from contextlib import closing
-
     from controller.settings import default_store_url, normalise_url
-    from controller.store.reading import open_reader
+    from controller.verbs.campaigns import mixed_data
 
     if store is None:
         return default_store_url(simulated=definition.simulated)
     url = normalise_url(store)
-    with closing(open_reader(url)) as reader:
-        others = [c["name"] for c in reader.campaigns() if bool(c["simulated"]) != definition.simulated]
-    if others:
-        ours, theirs = ("simulated", "real") if definition.simulated else ("real", "simulated")
-        print(
-            f"labwright: {definition.name} gives {ours} data, and {show_url(url)} also holds {theirs} data ({others[0]}"
-            f"{' and others' if len(others) > 1 else ''}); every row says which it is",
-            file=sys.stderr,
-        )
+    if mixed := mixed_data(url, definition.name, simulated=definition.simulated):
+        print(f"labwright: {mixed}", file=sys.stderr)
     return url
 
 

@@ -53,6 +53,27 @@ def list_campaigns(opened: Sequence[tuple[str, Reader]]) -> list[dict[str, Any]]
     return sorted(rows, key=lambda row: str(row["created_at"]), reverse=True)
 
 
+def mixed_data(url: str, name: str, *, simulated: bool) -> str | None:
+    """Return what must be said when a campaign's data would share a store with data of the other kind, None if they do not.
+
+    Args:
+        url: The store.
+        name: The campaign.
+        simulated: Whether its data are.
+    """
+    from controller.store.reading import open_reader
+
+    with open_reader(url) as reader:
+        others = [c["name"] for c in reader.campaigns() if bool(c["simulated"]) != simulated]
+    if not others:
+        return None
+    ours, theirs = ("simulated", "real") if simulated else ("real", "simulated")
+    return (
+        f"{name} gives {ours} data, and {show_url(url)} also holds {theirs} data ({others[0]}"
+        f"{' and others' if len(others) > 1 else ''}); every row says which it is"
+    )
+
+
 def look_at(found: Found) -> View:
     """Return what is known of a campaign, all of it of one moment."""
     from controller.verbs.results import best_rows

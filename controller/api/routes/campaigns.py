@@ -30,7 +30,7 @@ from controller.api.routes.route import (
 from controller.domain.access import Role
 from controller.errors import FileFaultsError
 from controller.verbs import campaigns
-from controller.verbs.requests import Answer, ask
+from controller.verbs.requests import ask
 from controller.verbs.stores import Found, find, show_url
 
 routes = router("campaigns")
@@ -66,19 +66,21 @@ async def start(request: Request, body: Start, timeout_s: Timeout = 30.0) -> Res
     """Hand a campaign to the daemon. A lab names programs that are run as drivers, so this is for those who administer."""
     desk, person = desk_of(request), person_of(request)
 
-    def begin() -> tuple[str, str, Answer]:
+    def begin() -> Response:
         from controller.settings import default_store_url
         from controller.store.opening import Store
 
         definition = _load(body)
         wanted = default_store_url(simulated=definition.simulated)
         url = wanted if wanted in desk.urls else desk.urls[0]
+        mixed = campaigns.mixed_data(url, definition.name, simulated=definition.simulated)
         with Store.open(url) as store:
             argument = {"definition": definition.model_dump(mode="json", by_alias=True)}
-            return definition.name, url, ask(store, "start", None, argument, by=person.by, timeout_s=timeout_s)
+            answer = ask(store, "start", None, argument, by=person.by, timeout_s=timeout_s)
+        content = {**answer.told(definition.name, url), **({"warning": mixed} if mixed else {})}
+        return done(content, status=202 if answer.waiting else 200)
 
-    name, url, answer = await desk.steer(begin, timeout_s=timeout_s)
-    return done(answer.told(name, url), status=202 if answer.waiting else 200)
+    return await desk.steer(begin, timeout_s=timeout_s)
 
 
 def _load(body: Start) -> Any:
@@ -87,11 +89,13 @@ def _load(body: Start) -> Any:
 
     with tempfile.TemporaryDirectory(prefix="labwright-") as folder:
         path = Path(folder) / "campaign.json"
-        path.write_text(json.dumps(body.file, indent=1), encoding="utf-8")
         try:
+            path.write_text(json.dumps(body.file, indent=1), encoding="utf-8")
             return load_campaign(path, seed=body.seed, simulate=body.simulate)
         except FileFaultsError as error:
             raise FileFaultsError([fault.replace(f"{folder}/", "") for fault in error.faults]) from None
+        except RecursionError:
+            raise FileFaultsError(["body.file: is nested too deeply; no campaign needs more than ten levels"]) from None
 
 
 @routes.get("/campaigns/{campaign}", summary="Show where a campaign stands", **needs(Role.LOOK))

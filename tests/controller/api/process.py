@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -73,3 +74,10 @@ def wait_for_health(url: str, timeout: float = 30.0) -> None:
             pass
         assert time.monotonic() < deadline, f"{url} is not served within {timeout:g} s"
         time.sleep(0.05)
+
+
+def ask(method: str, url: str, **options: Any) -> httpx.Response:
+    """Make one request, again where there were too many before."""
+    while (answer := httpx.request(method, url, timeout=30.0, **options)).status_code == 429:
+        time.sleep(0.1)
+    return answer

@@ -122,6 +122,12 @@ def test_misspelt_parameter_is_not_passed_over(client: Client) -> None:
     assert answer.json()["detail"] == "query.limt: there is no such parameter; what may be given: after, limit, status"
 
 
+def test_body_that_is_no_json_is_told(client: Client) -> None:
+    answer = client("operate").post("/instruments/stop", content=b"{ all }", headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("body: is no JSON (Expecting property name")
+
+
 def test_wrong_body_is_told_with_place_value_and_expectation(client: Client) -> None:
     operating = client("operate")
     answer = operating.post("/campaigns/sample/experiments/1/resolve", json={"status": "lost", "values": {"y": True}, "x": 1})
@@ -175,3 +181,19 @@ def test_store_that_is_away_is_told_and_a_stop_does_not_wait_for_it(tmp_path: Pa
                 time.sleep(0.2)
             shown = Path(f"/proc/{api.pid}/cmdline").read_text() + api.said + answer.text
             assert PASSWORD not in shown
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"[" * 100_000, 400), (b'{"file": {"a": ' + b"[" * 700 + b"]" * 700 + b"}}", 422),
+        (b'{"file": {"seed": ' + b"9" * 5000 + b"}}", 400), (b'{"file": {"campaign": "x\\ud800"}}', 422),
+        (b'{"file": {"campaign": NaN}}', 422), (b"\xff\xfe", 422), (b"", 422), (b"null", 422),
+        (b'{"file": {"lab": "/etc/shadow", "candidates": "/dev/zero"}}', 422),
+    ],
+    ids=["deep", "deep file", "long number", "half a character", "no number", "no text", "nothing", "null", "files of others"],
+)  # fmt: skip
+def test_campaign_that_is_a_bomb_is_refused(client: Client, body: bytes, status: int) -> None:
+    answer = client("administer").post("/campaigns", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text[:300]
+    assert len(answer.content) < 20_000

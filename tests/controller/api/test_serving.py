@@ -12,7 +12,7 @@ import trustme
 
 from controller.api.serving import check_people, serving_at
 from controller.domain.access import Role
-from controller.errors import ConflictError
+from controller.errors import ConflictError, MissingExtraError
 from controller.store.opening import Store
 from tests.controller.api.people import bearer, enter
 from tests.controller.api.process import served
@@ -120,3 +120,9 @@ def test_tls_is_spoken_and_nothing_else(certificate: tuple[Path, Path, ssl.SSLCo
             httpx.get(api.url.replace("https", "http") + "/v1/health")
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             httpx.get(f"{api.url}/v1/health")
+
+
+def test_missing_package_is_told_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.api.serving.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'labwright\[http\]'"):
+        serving_at("127.0.0.1:8765")
