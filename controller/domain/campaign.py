@@ -21,7 +21,7 @@ class Budget(Model):
     experiments: Annotated[int, Field(ge=1, le=1_000_000)]
     """Experiments carried out, failed ones included; cancelled ones cost nothing."""
     hours: Annotated[float, Field(gt=0)] | None = None
-    """Lab time since the campaign began [h]; no new experiment is begun after it."""
+    """Lab time that the campaign may be at work [h], pauses left out; no new experiment is begun after it."""
 
 
 class FailurePolicy(Model):

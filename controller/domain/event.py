@@ -64,6 +64,14 @@ class CampaignStatusChanged(_Event):
     reason: str = ""
 
 
+class CampaignWorked(_Event):
+    """A campaign whose hours are limited has been at work for so long in all, by a clock that cannot be set."""
+
+    kind: Literal["campaign.worked"] = "campaign.worked"
+    seconds: Annotated[float, Field(ge=0)]
+    """Lab time [s]."""
+
+
 class CampaignAmended(_Event):
     """Budget, batch or policy was changed by its user (the search itself cannot be)."""
 
@@ -171,6 +179,7 @@ class AlarmRaised(_Event):
 Event = Annotated[
     CampaignCreated
     | CampaignStatusChanged
+    | CampaignWorked
     | CampaignAmended
     | ControllerAttached
     | ControllerDetached

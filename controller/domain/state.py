@@ -18,6 +18,7 @@ from controller.domain.event import (
     CampaignAmended,
     CampaignCreated,
     CampaignStatusChanged,
+    CampaignWorked,
     ControllerAttached,
     ControllerDetached,
     Event,
@@ -106,6 +107,8 @@ class CampaignState:
     status: CampaignStatus = CampaignStatus.DRAFT
     reason: str = ""
     created_at: float = 0.0
+    worked_s: float = 0.0
+    """Lab time that it has been at work, as far as it was noted [s]; only where its hours are limited."""
     experiments: dict[str, Experiment] = field(default_factory=dict)
     """By id; where `lean`, those alone that something may still become of."""
     attempts: dict[str, Attempt] = field(default_factory=dict)
@@ -141,6 +144,8 @@ class CampaignState:
         elif isinstance(event, CampaignStatusChanged):
             check_transition(f"campaign {self.name}", self.status, event.status)
             self.status, self.reason = event.status, event.reason
+        elif isinstance(event, CampaignWorked):
+            self.worked_s = event.seconds
         elif isinstance(event, ExperimentProposed):
             self._propose(event)
         elif isinstance(event, ExperimentStatusChanged):

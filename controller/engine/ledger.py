@@ -17,6 +17,7 @@ from controller.domain.campaign import CampaignStatus, Definition
 from controller.domain.event import (
     AlarmRaised,
     CampaignStatusChanged,
+    CampaignWorked,
     Event,
     ExperimentReinstated,
     ExperimentRetracted,
@@ -29,6 +30,7 @@ from controller.domain.history import Ended
 from controller.domain.request import Request
 from controller.domain.state import CampaignState, Experiment
 from controller.engine.asking import request_for
+from controller.engine.hours import Worked
 from controller.engine.snapshot import best_so_far
 from controller.errors import StoreError
 from instruments.clock import Clock
@@ -62,6 +64,7 @@ class Ledger:
         self.clock = clock
         self.alarms: deque[str] = deque(maxlen=ALARMS_SHOWN)
         """The newest ones, for displays."""
+        self.worked = Worked(state, clock)
         self._store = store
         self._recorder = recorder
         self._noted: list[Event] = []
@@ -181,6 +184,11 @@ class Ledger:
                 observations=observations or {},
             )
         )
+
+    def count_work(self, at_work: bool) -> None:
+        """Count the time in which the campaign is at work, and note it when it is time to; see `Worked`."""
+        if (seconds := self.worked.count(at_work, self.definition.budget)) is not None:
+            self.note(CampaignWorked(**self.stamp(), seconds=seconds))
 
     async def cancel_waiting(self, reason: str) -> None:
         """Cancel every experiment that has not begun."""

@@ -209,6 +209,7 @@ class CampaignLoop:
 
     async def _go_on(self) -> None:
         """Do everything that can be done now."""
+        self._ledger.count_work(self._searching)
         if self.state.status in _LIVE:
             await self._dispatching.close_ended()
             if self._aborting_since is not None:
@@ -233,12 +234,12 @@ class CampaignLoop:
             self.finished.clear()
 
     async def _stop_when_spent(self) -> None:
-        budget, now = self.definition.budget, self._ledger.clock.time()
-        if seconds_left(budget, self.state, now) == 0.0:
+        budget, worked_s = self.definition.budget, self._ledger.worked.seconds
+        if seconds_left(budget, worked_s) == 0.0:
             await self._ledger.cancel_waiting("the time budget is used up")
         exhausted = bool(self._proposing.exhausted)
-        reason = reason_to_stop(budget, self.state, now, exhausted=exhausted)
-        if reason is None or not is_over(budget, self.state, now, exhausted=exhausted):
+        reason = reason_to_stop(budget, self.state, worked_s, exhausted=exhausted)
+        if reason is None or not is_over(budget, self.state, worked_s, exhausted=exhausted):
             return
         unknown = len(self.state.with_status(_S.UNKNOWN))
         if unknown:

@@ -66,7 +66,7 @@ class Proposing:
     def wanted(self) -> int:
         """Return how many proposals are wanted now."""
         definition, state = self._ledger.definition, self._ledger.state
-        if reason_to_stop(definition.budget, state, self._ledger.clock.time(), exhausted=bool(self.exhausted)):
+        if reason_to_stop(definition.budget, state, self._ledger.worked.seconds, exhausted=bool(self.exhausted)):
             return 0
         in_hand = len(state.with_status(_S.PROPOSED, _S.QUEUED, _S.RUNNING))
         return max(0, min(definition.batch + definition.ahead - in_hand, experiments_left(definition.budget, state)))

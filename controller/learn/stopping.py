@@ -14,23 +14,23 @@ def experiments_left(budget: Budget, state: CampaignState) -> int:
     return max(0, budget.experiments - state.spent)
 
 
-def seconds_left(budget: Budget, state: CampaignState, now: float) -> float | None:
-    """Return the lab time left at lab time `now` [s], or None where time is not limited."""
+def seconds_left(budget: Budget, worked_s: float) -> float | None:
+    """Return the lab time left after `worked_s` of work [s], or None where time is not limited."""
     if budget.hours is None:
         return None
-    return max(0.0, state.created_at + budget.hours * _SECONDS_PER_HOUR - now)
+    return max(0.0, budget.hours * _SECONDS_PER_HOUR - worked_s)
 
 
-def reason_to_stop(budget: Budget, state: CampaignState, now: float, *, exhausted: bool = False) -> str | None:
+def reason_to_stop(budget: Budget, state: CampaignState, worked_s: float, *, exhausted: bool = False) -> str | None:
     """Return why no further experiment may begin, or None while one may.
 
     Args:
         budget: Of the campaign.
         state: What its events tell.
-        now: Lab time [s].
+        worked_s: Lab time that the campaign has been at work [s].
         exhausted: Whether every allowed setting has been proposed.
     """
-    if seconds_left(budget, state, now) == 0.0:
+    if seconds_left(budget, worked_s) == 0.0:
         return f"the budget of {budget.hours:g} hours is used up"
     if experiments_left(budget, state) == 0:
         return f"the budget of {budget.experiments} experiments is used up"
@@ -39,7 +39,7 @@ def reason_to_stop(budget: Budget, state: CampaignState, now: float, *, exhauste
     return None
 
 
-def is_over(budget: Budget, state: CampaignState, now: float, *, exhausted: bool = False) -> bool:
+def is_over(budget: Budget, state: CampaignState, worked_s: float, *, exhausted: bool = False) -> bool:
     """Say whether nothing may begin any more and nothing is under way."""
     under_way = any(e.status in OPEN_EXPERIMENTS for e in state.experiments.values())
-    return not under_way and reason_to_stop(budget, state, now, exhausted=exhausted) is not None
+    return not under_way and reason_to_stop(budget, state, worked_s, exhausted=exhausted) is not None

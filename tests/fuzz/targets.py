@@ -22,6 +22,7 @@ from instruments.units import check_unit
 from simulators.devices.memory import DeviceMemory
 from simulators.errors import DeviceLogError
 
+check_unit("furlong")  # imports what knows units, so that no input is slow for it
 _PLACE = Path(tempfile.mkdtemp(prefix="labwright-fuzz-"))
 
 

@@ -14,6 +14,7 @@ from controller.domain.event import (
     CampaignAmended,
     CampaignCreated,
     CampaignStatusChanged,
+    CampaignWorked,
     ControllerAttached,
     ControllerDetached,
     Event,
@@ -78,6 +79,7 @@ _BY_CLASS: dict[type[Event], st.SearchStrategy[Event]] = {
     CampaignStatusChanged: st.builds(
         CampaignStatusChanged, **_stamp, status=st.sampled_from(CampaignStatus), reason=texts
     ),
+    CampaignWorked: st.builds(CampaignWorked, **_stamp, seconds=st.floats(0, 1e9)),
     CampaignAmended: st.builds(
         CampaignAmended, **_stamp, changes=st.dictionaries(identifiers, st.tuples(texts, texts), max_size=2)
     ),

@@ -10,6 +10,7 @@ from controller.domain.event import (
     CampaignAmended,
     CampaignCreated,
     CampaignStatusChanged,
+    CampaignWorked,
     ControllerAttached,
     ControllerDetached,
     Event,
@@ -89,6 +90,10 @@ class Script:
     def detached(self, *interrupted: str) -> Event:
         campaign, at = self._stamp()
         return ControllerDetached(campaign=campaign, at=at, session="s-1", reason="told to", interrupted=interrupted)
+
+    def worked(self) -> Event:
+        campaign, at = self._stamp()
+        return CampaignWorked(campaign=campaign, at=at, seconds=90.5)
 
     def amended(self) -> Event:
         campaign, at = self._stamp()
