@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal
 
+from controller.engine.session import LEASE_S
+
 BEGIN: Final = "<!-- Written by python -m tests.controller.drill.crash.matrix; change it there. -->"
 END: Final = "<!-- End of what is written. -->"
 """Between these lines the page shows what `table` returns."""
@@ -23,6 +25,16 @@ PROMISES: Final[Mapping[Promise, str]] = {
     "class": "as *asked*, but no hook can help: the consequence alone decides",
 }
 """What each word of the table means for the experiment at the point."""
+
+DOWN_S: Final = 2.0
+"""How long it takes until a process that was killed is started again [virtual s]."""
+TROUBLE_S: Final = 3.0
+"""How long the store or the journal takes nothing after it has refused something [virtual s]."""
+AGAIN_S: Final = 5.0
+"""How long after a message its last copy comes, in the middle of other work [virtual s]."""
+LATE_S: Final = 130.0
+CUT_S: Final = 1.5 * LEASE_S
+JUMP_H: Final = 6
 
 POINTS: Final[Mapping[str, str]] = {
     "proposal made": "the proposer has answered, nobody has heard it",
@@ -50,20 +62,20 @@ POINTS: Final[Mapping[str, str]] = {
 """Each named point of the walk, and what has happened when it is reached; the next thing has not."""
 
 FAULTS: Final[Mapping[str, str]] = {
-    "controller killed": "`kill -9`; started again two seconds later",
+    "controller killed": f"`kill -9`; started again {DOWN_S:g} s later",
     "driver killed": "the same, of the driver; half a line and half a page are left at the ends of its files",
     "both killed": "the same, of both at once",
     "lost": "the next message in each direction is lost",
-    "doubled": "the next message in each direction comes twice at once, and once more after 5 s",
+    "doubled": f"the next message in each direction comes twice at once, and once more after {AGAIN_S:g} s",
     "reordered": "the next message in each direction is overtaken by the one behind it",
-    "late": "the next message in each direction comes 130 s late",
-    "cut": "no message passes for 15 s; the lease is 10 s",
-    "store full": "the disk under the store takes nothing for three seconds",
-    "store locked": "another program holds the store for three seconds",
-    "store gone": "the store's file is away for three seconds",
-    "journal full": "the disk under the driver's journal takes nothing for three seconds",
-    "clock forward": "the clock on the wall is set six hours forward",
-    "clock back": "the clock on the wall is set six hours back",
+    "late": f"the next message in each direction comes {LATE_S:g} s late",
+    "cut": f"no message passes for {CUT_S:g} s; the lease is {LEASE_S:g} s",
+    "store full": f"the disk under the store takes nothing for {TROUBLE_S:g} s",
+    "store locked": f"another program holds the store for {TROUBLE_S:g} s",
+    "store gone": f"the store's file is away for {TROUBLE_S:g} s",
+    "journal full": f"the disk under the driver's journal takes nothing for {TROUBLE_S:g} s",
+    "clock forward": f"the clock on the wall is set {JUMP_H} hours forward",
+    "clock back": f"the clock on the wall is set {JUMP_H} hours back",
     "second controller": "another controller is started on the same campaign, and one of another campaign on the same lab",
     "older journal": "the driver is killed, and its journal put back as it was when the experiment was proposed",
     "older driver": "the driver is killed; in its place an older version comes, of another protocol, and after that its own",

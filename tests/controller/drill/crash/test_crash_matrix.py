@@ -10,8 +10,9 @@ from controller.domain.campaign import CampaignStatus
 from controller.domain.experiment import ExperimentStatus
 from controller.domain.state import Experiment
 from controller.store import connecting
-from tests.controller.drill.crash.cell import EXPERIMENTS, Cell, Told, play
+from tests.controller.drill.crash.cell import EXPERIMENTS, Cell, Told
 from tests.controller.drill.crash.matrix import CELLS, FAULTS, POINTS, WITHOUT, Promise, target_of
+from tests.controller.drill.crash.world import play
 from tests.controller.drill.mutations import MUTATIONS
 
 _S = ExperimentStatus
