@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -21,7 +22,7 @@ from controller.daemon import daemon_state, stop_daemon
 from controller.domain.access import Role
 from controller.settings import folder_of
 from tests.controller.api.people import bearer, enter
-from tests.controller.api.process import wait_for_health
+from tests.controller.api.process import certified, wait_for_health
 from tests.integration.support import LABWRIGHT, Bench, wait_until
 
 CAMPAIGN: dict[str, Any] = {
@@ -55,14 +56,14 @@ class Lab:
     def url(self) -> str:
         return str(http_url(self.folder))
 
-    def start(self, *options: str) -> None:
+    def start(self, *options: str, verify: ssl.SSLContext | bool = True) -> None:
         command = [*LABWRIGHT, "daemon", "start", "--http", "127.0.0.1:0", "--device", "cpu", "--grace", "0", *options]
         done = subprocess.run(
             command, env={**os.environ, "LABWRIGHT_STORE": self.store_url, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
             timeout=90, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        wait_for_health(self.url)
+        wait_for_health(self.url, verify=verify)
 
     def client(self, role: Role = Role.ADMINISTER) -> httpx.Client:
         return httpx.Client(base_url=f"{self.url}/v1", headers=bearer(self.tokens[role]), timeout=30)
@@ -214,9 +215,13 @@ def test_process_that_serves_is_started_again_and_ends_with_its_daemon(lab: Lab)
     wait_for_health(url)
     with lab.client() as admin:
         assert admin.get("/campaigns/quick").json()["status"] == "running"
+    (row,) = lab.bench.ask("daemon", "status")
+    assert (row["http"], row["running"]) == (url, True)
     second = lab.http_pid()
     os.kill(lab.pid, signal.SIGKILL)
     wait_until(lambda: not Path(f"/proc/{second}").exists() or _is_zombie(second), 15, "the end of what serves a dead daemon")
+    (row,) = lab.bench.ask("daemon", "status")
+    assert (row["http"], row["running"]) == (None, False)
 
 
 @pytest.mark.timeout(240)
@@ -288,6 +293,16 @@ def test_a_flood_of_strangers_leaves_the_daemon_and_honest_clients_alone(lab: La
     assert len(lab.log()) < 200_000
     with lab.client() as admin:
         assert admin.get("/campaigns/quick").json()["status"] == "running"
+
+
+@pytest.mark.timeout(120)
+def test_daemon_speaks_tls_with_the_names_it_was_given(lab: Lab, tmp_path: Path) -> None:
+    cert, key, trusting = certified(tmp_path)
+    lab.start("--http-cert", str(cert), "--http-key", str(key), "--http-name", "bench.example", verify=trusting)
+    assert lab.url.startswith("https://127.0.0.1:")
+    with httpx.Client(base_url=f"{lab.url}/v1", headers=bearer(lab.tokens[Role.LOOK]), verify=trusting, timeout=30) as client:
+        assert client.get("/whoami", headers={"Host": "bench.example:443"}).json()["role"] == "look"
+        assert client.get("/whoami", headers={"Host": "other.example"}).status_code == 421
 
 
 def _is_zombie(pid: int) -> bool:

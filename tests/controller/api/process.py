@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import ssl
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import trustme
 
 from controller.api.serving import Serving, serving_at
 
@@ -64,16 +66,29 @@ def served(folder: Path, *urls: str, serving: Serving | None = None) -> Iterator
             log.error("the process that served HTTP ended with %s: %s", process.returncode, out.read_text(encoding="utf-8"))
 
 
-def wait_for_health(url: str, timeout: float = 30.0) -> None:
+def wait_for_health(url: str, timeout: float = 30.0, verify: ssl.SSLContext | bool = True) -> None:
     deadline = time.monotonic() + timeout
     while True:
         try:
-            if httpx.get(f"{url}/v1/health", timeout=timeout).status_code == 200:
+            if httpx.get(f"{url}/v1/health", timeout=timeout, verify=verify).status_code == 200:
                 return
         except httpx.TransportError:
             pass
         assert time.monotonic() < deadline, f"{url} is not served within {timeout:g} s"
         time.sleep(0.05)
+
+
+def certified(folder: Path) -> tuple[Path, Path, ssl.SSLContext]:
+    """Make a certificate for 127.0.0.1 and bench.example, its key, and what a client that trusts it uses."""
+    authority = trustme.CA()
+    made = authority.issue_cert("127.0.0.1", "bench.example")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    cert.write_bytes(b"".join(part.bytes() for part in made.cert_chain_pems))
+    key.touch(mode=0o600)
+    key.write_bytes(made.private_key_pem.bytes())
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return cert, key, context
 
 
 def ask(method: str, url: str, **options: Any) -> httpx.Response:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -92,6 +95,40 @@ def test_junk_is_refused_and_the_next_is_served(api: Served, junk: bytes) -> Non
     answer = raw(api, junk + b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400 "), answer
     assert ask("get", f"{api.url}/v1/health").status_code == 200
+
+
+def test_changed_requests_are_answered_or_cut_off_and_the_server_stays(api: Served, people: dict[str, str | None]) -> None:
+    """Bytes of a good request are changed, left out, doubled and put in; whatever comes back is HTTP and no server's error."""
+    draw = random.Random(7)
+    body = b'{"instruments": ["nowhere"]}'
+    good = (
+        f"POST /v1/instruments/stop HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {people['operate']}\r\n"
+        f"Content-Type: application/json\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+    assert raw(api, good).startswith(b"HTTP/1.1 404 ")
+    for _ in range(300):
+        changed = bytearray(good)
+        for _ in range(draw.randint(1, 4)):
+            at = draw.randrange(len(changed))
+            match draw.randrange(4):
+                case 0:
+                    changed[at] = draw.randrange(256)
+                case 1:
+                    del changed[at : at + draw.randint(1, 20)]
+                case 2:
+                    changed[at:at] = draw.randbytes(draw.randint(1, 20))
+                case _:
+                    changed[at:at] = changed[at : at + 40]
+        host, port = api.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as connection, contextlib.suppress(ConnectionError):
+            connection.sendall(bytes(changed))
+            connection.shutdown(socket.SHUT_WR)
+            answer = b""
+            while part := connection.recv(65536):
+                answer += part
+            assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 200")), (bytes(changed), answer[:200])
+    assert ask("get", f"{api.url}/v1/health").status_code == 200
+    assert "Traceback" not in api.said
 
 
 def test_stop_is_never_asked_for_too_often(client: Client) -> None:
@@ -244,3 +281,9 @@ async def test_who_does_not_listen_is_cut_off(here: Here, people: dict[str, str 
         while server.server_state.connections:
             await asyncio.sleep(0.05)
     connection.close()
+
+
+def test_process_that_serves_loads_no_model() -> None:
+    probe = "import sys, controller.api.__main__, controller.files.loading; print({'torch', 'botorch', 'zmq'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, timeout=60, check=True)
+    assert "torch" not in done.stdout

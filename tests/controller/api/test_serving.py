@@ -15,21 +15,12 @@ from controller.domain.access import Role
 from controller.errors import ConflictError, MissingExtraError
 from controller.store.opening import Store
 from tests.controller.api.people import bearer, enter
-from tests.controller.api.process import served
+from tests.controller.api.process import certified, served
 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path, ssl.SSLContext]:
-    """A certificate for 127.0.0.1 and bench.example, its key, and what a client that trusts it uses."""
-    authority = trustme.CA()
-    made = authority.issue_cert("127.0.0.1", "bench.example")
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    cert.write_bytes(b"".join(part.bytes() for part in made.cert_chain_pems))
-    key.touch(mode=0o600)
-    key.write_bytes(made.private_key_pem.bytes())
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return cert, key, context
+    return certified(tmp_path)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:8765", "localhost:8765", "[::1]:8765", "127.8.9.1:0"])
