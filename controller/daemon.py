@@ -19,10 +19,11 @@ from controller.engine.loop import CampaignLoop
 from controller.engine.snapshot import Snapshot
 from controller.engine.supervisor import Supervisor, ended_snapshot
 from controller.errors import ConflictError
+from controller.presence import Presence, present
 from controller.settings import folder_of
 from controller.store.opening import Store
 from controller.watching import BEAT_S, beat_file, notify_service_manager, watch_state
-from instruments.bounded import process_id, read_small
+from instruments.bounded import process_id
 
 if TYPE_CHECKING:
     from controller.api.serving import Serving
@@ -239,23 +240,19 @@ async def _beat(files: Sequence[Path]) -> None:
 @contextlib.contextmanager
 def _pid_note(store_url: str) -> Iterator[None]:
     """Leave this process's number for `daemon status` and `daemon stop`."""
-    note = _pid_file(store_url)
-    note.write_text(str(os.getpid()), encoding="utf-8")
-    try:
+    with Presence(_pid_file(store_url)) as note:
+        note.show(str(os.getpid()))
         yield
-    finally:
-        note.unlink(missing_ok=True)
 
 
 def daemon_state(store_url: str) -> dict[str, Any]:
     """Return whether a daemon runs on this store, and as which process."""
-    store = folder_of(store_url)
-    try:
-        pid = process_id(read_small(_pid_file(store_url)))
-        os.kill(pid, 0)
-    except (OSError, ValueError):
-        return {"running": False, "pid": None, "folder": str(store)}
-    return {"running": True, "pid": pid, "folder": str(store)}
+    state: dict[str, Any] = {"running": False, "pid": None, "folder": str(folder_of(store_url))}
+    note = present(_pid_file(store_url))
+    if note is not None:
+        with contextlib.suppress(ValueError):
+            state |= {"running": True, "pid": process_id(note)}
+    return state
 
 
 def stop_daemon(store_url: str, timeout_s: float) -> bool:

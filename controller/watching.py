@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from controller.errors import CampaignLockedError
+from controller.presence import Presence, present
 from instruments.bounded import from_json, process_id, read_small
 
 POLL_S = 0.2
@@ -60,22 +62,24 @@ def watch(command: Sequence[str], folder: Path, patience: Patience | None = None
 
     Returns:
         The daemon's exit code; 1 after giving up.
+
+    Raises:
+        CampaignLockedError: If another watch is at work there.
     """
+    if (other := watch_state(folder)["watch"]) is not None:
+        raise CampaignLockedError(f"a watch (process {other}) is at work in {folder} already; labwright daemon stop ends it")
     return _Watch(command, folder, patience or Patience()).run()
 
 
 def watch_state(folder: Path) -> dict[str, Any]:
     """Return `watch` (its process, None when none is), `restarts`, `last_end` and `alarm` of the watch on a store's daemon."""
+    standing = present(_note(folder))
     try:
-        note = from_json(read_small(_note(folder)))
-        state = {"watch": process_id(note["pid"]), **{k: note[k] for k in ("restarts", "last_end", "alarm")}}
+        note = from_json(read_small(_note(folder)) if standing is None else standing)
+        told = {k: note[k] for k in ("restarts", "last_end", "alarm")}
+        return {"watch": None if standing is None else process_id(note["pid"]), **told}
     except (OSError, ValueError, KeyError, TypeError):
         return {"watch": None, "restarts": 0, "last_end": "", "alarm": ""}
-    try:
-        os.kill(state["watch"], 0)
-    except OSError:
-        state["watch"] = None
-    return state
 
 
 def beat_file(folder: Path) -> Path:
@@ -90,6 +94,7 @@ class _Watch:
         self._told = 0
         self._ends: deque[float] = deque()
         self._restarts, self._last_end, self._alarm = 0, "", ""
+        self._note = Presence(_note(folder))
 
     def run(self) -> int:
         before = {number: signal.signal(number, self._pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -98,8 +103,10 @@ class _Watch:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-            if not self._alarm:
-                _note(self._folder).unlink(missing_ok=True)
+            if self._alarm:
+                self._note.leave_behind()
+            else:
+                self._note.withdraw()
 
     def _pass_on(self, number: int, frame: object) -> None:
         del frame
@@ -184,10 +191,8 @@ class _Watch:
         content = {
             "pid": os.getpid(), "restarts": self._restarts, "last_end": self._last_end, "alarm": self._alarm,
         }  # fmt: skip
-        draft = _note(self._folder).with_suffix(".draft")
         with contextlib.suppress(OSError):  # the note is only for looking; a full disk must not end the watch
-            draft.write_text(json.dumps(content), encoding="utf-8")
-            draft.replace(_note(self._folder))
+            self._note.show(json.dumps(content))
 
 
 def notify_service_manager(state: str, send: Callable[[str, bytes], None] | None = None) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.errors import CampaignLockedError
 from controller.watching import Patience, beat_file, notify_service_manager, watch, watch_state
 
 QUICK = Patience(
@@ -79,7 +80,7 @@ def test_watch_gives_up_with_an_alarm_after_too_many_restarts(tmp_path: Path, ca
     assert "no longer started again" in state["alarm"]
     assert "ended unexpectedly (exit code 1)" in state["alarm"]
     assert state["alarm"] in caplog.text
-    assert state["watch"] == os.getpid(), "this process, which still lives"
+    assert state["watch"] is None, "it has ended, although this process lives"
 
 
 def test_daemon_that_cannot_even_be_started_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +109,8 @@ def test_signal_is_passed_on_and_the_daemon_is_not_started_again(tmp_path: Path,
             assert time.monotonic() < deadline
             time.sleep(0.02)
         assert watch_state(tmp_path)["watch"] == process.pid
+        with pytest.raises(CampaignLockedError, match=f"watch \\(process {process.pid}\\) is at work"):
+            watch(command(tmp_path, "work"), tmp_path, QUICK)
         daemon = int((tmp_path / "starts").read_text())
         if frozen:
             os.kill(daemon, signal.SIGSTOP)
