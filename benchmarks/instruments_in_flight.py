@@ -81,7 +81,7 @@ class _Instrument:
             timing=DriverTiming(),
             now=time.monotonic(),
         )  # fmt: skip
-        self.perform(self.session.device_ready(None, time.monotonic()))
+        self.perform(self.session.device_ready(None))
         self._pumps = [asyncio.create_task(self._pump(socket)) for socket in self._sockets.values()]
 
     async def _pump(self, socket: LoopSocket) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
+from instruments.protocol.attempts import DriverAttempts
 from instruments.protocol.messages import (
-    Accepted,
     Acknowledge,
-    AttemptStatus,
     Cancel,
     Command,
     Farewell,
-    Finished,
     FromController,
     Heartbeat,
     Hello,
@@ -24,11 +21,8 @@ from instruments.protocol.messages import (
     Progress,
     Refuse,
     RejectCode,
-    Rejected,
-    Report,
     Resume,
     Shutdown,
-    Started,
     StateChanged,
     Stop,
     Stopped,
@@ -37,24 +31,20 @@ from instruments.protocol.messages import (
 from instruments.protocol.outputs import (
     DriverOutput,
     End,
-    Execute,
     GoSafe,
     Leave,
     Note,
     Reconnect,
     Send,
     StopDevice,
-    Write,
     WriteHold,
 )
-from instruments.protocol.records import AttemptRecord, rejected_record
-from instruments.protocol.values import FaultCode, Faulted, Outcome, shorten
+from instruments.protocol.records import AttemptRecord
+from instruments.protocol.values import FaultCode, Outcome, shorten
 
 LostPolicy = Literal["carry_on", "finish_and_hold", "go_safe"]
 """What a driver does when it has not heard the controller for its lease."""
 
-_OFFERS_PER_TICK = 50
-_LONGEST_OFFER_PAUSE_S = 30.0
 _LONGEST_QUEUE = 64
 
 
@@ -77,12 +67,6 @@ class DriverTiming:
     longest_hello_s: float = 2.0
     offer_s: float = 1.0
     """First pause before an unacknowledged outcome is offered again; doubles each time."""
-
-
-@dataclass
-class _Offer:
-    due: float
-    pause: float
 
 
 class DriverSession:
@@ -122,23 +106,11 @@ class DriverSession:
     ) -> None:
         self._hello = hello
         self._examine = examine
-        self._lookup = lookup
         self._lab_time = lab_time
         self._policy: LostPolicy = policy
-        self._capacity = capacity
         self._exit_when_orphaned = exit_when_orphaned
         self._timing = timing
         self._heartbeat_s, self._lease_s = timing.heartbeat_s, timing.lease_s
-
-        self._live = {record.attempt: record for record in records}
-        self._queue = deque(r.attempt for r in self._live.values() if r.phase == "accepted")
-        self._to_recover = [r.attempt for r in self._live.values() if r.phase == "running"]
-        self._running: set[str] = set()
-        self._stuck: set[str] = set()
-        self._unheard: set[str] = set()
-        """Running attempts whose first record says that they run: if it cannot be written, they were never heard of."""
-        self._offers = {r.attempt: _Offer(now, timing.offer_s) for r in self._live.values() if r.phase == "finished"}
-        self._unwritten: dict[str, AttemptRecord] = {}
 
         self._held = held
         self._stopping: Stop | None = None
@@ -158,6 +130,17 @@ class DriverSession:
         self._next_hello = now
         self._hello_pause = timing.hello_s
         self._told_state: InstrumentState | None = None
+
+        self._attempts = DriverAttempts(
+            records,
+            lookup=lookup,
+            lab_time=lab_time,
+            capacity=capacity,
+            offer_s=timing.offer_s,
+            may_start=self._may_start,
+            is_linked=lambda: self._linked,
+            now=now,
+        )
 
     # --- what the shell may look at ---------------------------------------------------------------------------------
 
@@ -179,22 +162,22 @@ class DriverSession:
     @property
     def running(self) -> tuple[str, ...]:
         """Attempts being carried out."""
-        return tuple(sorted(self._running))
+        return self._attempts.running
 
     @property
     def stuck(self) -> tuple[str, ...]:
         """Attempts whose outcome is told although their code has not returned."""
-        return tuple(sorted(self._stuck))
+        return self._attempts.stuck
 
     @property
     def idle(self) -> bool:
         """Whether nothing is being carried out."""
-        return not self._running and not self._device_stopping
+        return not self._attempts.busy and not self._device_stopping
 
     @property
     def outbox(self) -> tuple[str, ...]:
         """Attempts whose outcome nobody has acknowledged yet."""
-        return tuple(self._offers)
+        return self._attempts.outbox
 
     @property
     def state(self) -> InstrumentState:
@@ -207,7 +190,7 @@ class DriverSession:
             return "stopped"
         if self._not_ready is not None:
             return "faulted" if self._set_up_once else "starting"
-        if self._running:
+        if self._attempts.busy:
             return "busy"
         return "holding" if self._lost and self._policy != "carry_on" else "ready"
 
@@ -231,19 +214,19 @@ class DriverSession:
         out: list[DriverOutput] = []
         match message:
             case Command():
-                out = self._on_command(message, now)
+                out = self._on_command(message)
             case Acknowledge():
-                out = self._on_acknowledge(message)
+                out = self._attempts.acknowledge(message.attempt)
             case Cancel():
                 out = self._on_cancel(message, now)
             case Inquire():
-                out = [Send(self._report(attempt)) for attempt in message.attempts]
+                out = [Send(self._attempts.report(attempt)) for attempt in message.attempts]
             case Ping():
                 out = [Send(self.beat(now, echo=message.sent_at))]
             case Stop():
                 out = self._on_stop(message, now)
             case Resume():
-                out = self._on_resume(message, now)
+                out = self._on_resume(message)
             case Shutdown():
                 out = self.shutdown(message.mode, now)
         return [*out, *self._tell_state()]
@@ -255,13 +238,12 @@ class DriverSession:
         self._welcomed_once = True
         self._hello_pause = self._timing.hello_s
         self._next_heartbeat = now
-        for offer in self._offers.values():
-            offer.due, offer.pause = now, self._timing.offer_s
+        self._attempts.offer_again(now)
         out: list[DriverOutput] = []
         if not was_linked:
             out.append(Note("info", f"taken on by session {message.session}{' after the lease ran out' * was_lost}"))
         self._told_state = None
-        return [*out, *self._tell_state(), *self._start_ready(now), *self.tick(now)]
+        return [*out, *self._tell_state(), *self._attempts.start_ready(), *self.tick(now)]
 
     def _on_refuse(self, message: Refuse, now: float) -> list[DriverOutput]:
         self._linked = False
@@ -276,29 +258,14 @@ class DriverSession:
         self._next_hello = now + self._hello_pause
         return [Note("warning", f"refused ({message.code}): {message.message}; asking again")]
 
-    def _on_command(self, message: Command, now: float) -> list[DriverOutput]:
-        known = self._live.get(message.attempt) or self._lookup(message.attempt)
+    def _on_command(self, message: Command) -> list[DriverOutput]:
+        known = self._attempts.record(message.attempt)
         if known is not None:
-            return self._answer_from(known)
+            return self._attempts.answer_from(known)
         verdict = self._turn_down(message) or self._examine(message, self._lab_time())
         if isinstance(verdict, Rejection):
-            return self._reject(message.attempt, message.action, verdict.code, verdict.message)
-        if not self._queue and self._has_room() and self._may_start():
-            return self._begin_at_once(verdict)
-        self._live[verdict.attempt] = verdict
-        self._queue.append(verdict.attempt)
-        return [Write(verdict), Send(self._acceptance(verdict)), *self._start_ready(now)]
-
-    def _begin_at_once(self, accepted: AttemptRecord) -> list[DriverOutput]:
-        """Accept and start with one record: it costs one flush of the disk, and nobody needs to know of a moment in between."""
-        record = accepted.started(accepted.accepted_at)
-        self._live[record.attempt] = record
-        self._running.add(record.attempt)
-        self._unheard.add(record.attempt)
-        out: list[DriverOutput] = [Write(record), Send(self._acceptance(record)), Execute(record)]
-        if self._linked:
-            out.append(Send(Started(attempt=record.attempt, at=accepted.accepted_at)))
-        return out
+            return self._attempts.reject(message.attempt, message.action, verdict.code, verdict.message)
+        return self._attempts.take(verdict)
 
     def _turn_down(self, message: Command) -> Rejection | None:
         if self._leaving is not None:
@@ -307,68 +274,21 @@ class DriverSession:
             return Rejection("stopped", f"the instrument is held by stop request {self._held}; resume it first")
         if self._not_ready is not None:
             return Rejection("not_ready", shorten(f"the device is not ready: {self._not_ready}"))
-        if len(self._queue) >= _LONGEST_QUEUE:
-            return Rejection("busy", f"{len(self._queue)} attempts wait already, {message.action} cannot be queued")
+        if self._attempts.n_waiting >= _LONGEST_QUEUE:
+            return Rejection("busy", f"{self._attempts.n_waiting} attempts wait already, {message.action} cannot be queued")
         return None
-
-    def _reject(self, attempt: str, action: str, code: RejectCode, message: str) -> list[DriverOutput]:
-        text = shorten(message)
-        record = rejected_record(attempt, action, code, text, self._lab_time())
-        return [Write(record), Send(Rejected(attempt=attempt, code=code, message=text))]
-
-    @staticmethod
-    def _acceptance(record: AttemptRecord) -> Accepted:
-        return Accepted(attempt=record.attempt, duration_s=record.duration_s, conversions=record.conversions)
-
-    def _answer_from(self, record: AttemptRecord) -> list[DriverOutput]:
-        if record.attempt in self._unwritten:
-            return []  # its outcome is not durable yet, and nothing may be said before it is
-        if record.rejected is not None:
-            return [Send(Rejected(attempt=record.attempt, code=record.rejected[0], message=record.rejected[1]))]
-        out: list[DriverOutput] = [Send(self._acceptance(record))]
-        if record.outcome is not None:
-            out.append(Send(Finished(attempt=record.attempt, outcome=record.outcome)))
-        elif record.started_at is not None:
-            out.append(Send(Started(attempt=record.attempt, at=record.started_at)))
-        return out
-
-    def _report(self, attempt: str) -> Report:
-        record = self._live.get(attempt) or self._lookup(attempt)
-        if record is None:
-            return Report(attempt=attempt, status="never_heard")
-        if attempt in self._unwritten:
-            return Report(attempt=attempt, status="running")
-        status: AttemptStatus = record.status
-        message = "" if record.rejected is None else f"{record.rejected[0]}: {record.rejected[1]}"
-        return Report(attempt=attempt, status=status, outcome=record.outcome, message=shorten(message))
-
-    def _on_acknowledge(self, message: Acknowledge) -> list[DriverOutput]:
-        record = self._live.get(message.attempt)
-        if record is None or record.outcome is None or message.attempt in self._unwritten:
-            return []
-        done = record.acknowledged(self._lab_time())
-        del self._live[message.attempt]
-        self._offers.pop(message.attempt, None)
-        return [Write(done)]
 
     def _on_cancel(self, message: Cancel, now: float) -> list[DriverOutput]:
         attempt = message.attempt
-        record = self._live.get(attempt) or self._lookup(attempt)
+        record = self._attempts.record(attempt)
         if record is None:
             # The cancellation overtook its command, which must find it here.
-            return self._reject(attempt, "", "cancelled", "cancelled before it was heard of")
-        if attempt in self._queue:
-            return self._drop_queued([attempt], FaultCode.cancelled, "cancelled before it started", now)
-        if attempt in self._running:
+            return self._attempts.reject(attempt, "", "cancelled", "cancelled before it was heard of")
+        if self._attempts.waits(attempt):
+            return self._attempts.drop(attempt, FaultCode.cancelled, "cancelled before it started", now)
+        if self._attempts.runs(attempt):
             return [End(attempt, "cancelled")]
-        return self._answer_from(record)
-
-    def _drop_queued(self, attempts: Iterable[str], code: FaultCode, message: str, now: float) -> list[DriverOutput]:
-        out: list[DriverOutput] = []
-        for attempt in list(attempts):
-            self._queue.remove(attempt)
-            out += self._conclude(attempt, Faulted(code=code, message=message, retryable=True), now)
-        return out
+        return self._attempts.answer_from(record)
 
     # --- stop, resume, leave ----------------------------------------------------------------------------------------
 
@@ -376,9 +296,9 @@ class DriverSession:
         """Take a stop that came past the controller, from a person at the machine; it says nothing of the controller's life."""
         return [*self._on_stop(message, now), *self._tell_state()]
 
-    def resume(self, message: Resume, now: float) -> list[DriverOutput]:
+    def resume(self, message: Resume) -> list[DriverOutput]:
         """Take a resume that came past the controller; as `stop`."""
-        return [*self._on_resume(message, now), *self._tell_state()]
+        return [*self._on_resume(message), *self._tell_state()]
 
     def _on_stop(self, message: Stop, now: float) -> list[DriverOutput]:
         if self._last_stopped is not None and self._last_stopped.request == message.request:
@@ -394,13 +314,13 @@ class DriverSession:
             self._device_stopping = "stop"
             out.append(StopDevice(self.running))
         out.append(WriteHold(message.request))
-        out += self._drop_queued(self._queue, FaultCode.stopped, "the instrument was stopped before it started", now)
+        out += self._attempts.drop_waiting(FaultCode.stopped, "the instrument was stopped before it started", now)
         if message.mode == "now":
             return out
         return [*out, *self._stop_if_idle()]
 
     def _stop_if_idle(self) -> list[DriverOutput]:
-        if self._stopping is None or self._stopping.mode != "finish" or self._running:
+        if self._stopping is None or self._stopping.mode != "finish" or self._attempts.busy:
             return []
         return self._confirm_stop(self._stopping, (), "")
 
@@ -430,11 +350,11 @@ class DriverSession:
             out += self._confirm_stop(self._stopping, stuck, message)
         return [*out, *self._leave_if_idle(now), *self._tell_state()]
 
-    def _on_resume(self, message: Resume, now: float) -> list[DriverOutput]:
+    def _on_resume(self, message: Resume) -> list[DriverOutput]:
         if self._held != message.request or self._stopping is not None:
             return []
         self._held = None
-        return [WriteHold(None), *self._start_ready(now)]
+        return [WriteHold(None), *self._attempts.start_ready()]
 
     def shutdown(self, mode: Literal["now", "when_idle"], now: float) -> list[DriverOutput]:
         """Begin to leave: by the controller's wish or by a signal.
@@ -450,13 +370,13 @@ class DriverSession:
             return []
         self._leaving = Shutdown(mode=mode)
         out: list[DriverOutput] = []
-        if mode == "now" and self._running and not self._device_stopping:
+        if mode == "now" and self._attempts.busy and not self._device_stopping:
             self._device_stopping = "stop"
             out.append(StopDevice(self.running))
         return [*out, *self._leave_if_idle(now), *self._tell_state()]
 
     def _leave_if_idle(self, now: float) -> list[DriverOutput]:
-        if self._left or not self.idle or self._unwritten:
+        if self._left or not self.idle or not self._attempts.written:
             return []
         if self._leaving is not None:
             reason = f"shut down ({self._leaving.mode})"
@@ -470,12 +390,11 @@ class DriverSession:
 
     # --- what the host reports --------------------------------------------------------------------------------------
 
-    def device_ready(self, problem: str | None, now: float) -> list[DriverOutput]:
+    def device_ready(self, problem: str | None) -> list[DriverOutput]:
         """Report how setting the device up went.
 
         Args:
             problem: What went wrong, or None when the device is ready.
-            now: Real monotonic time [s].
 
         Returns:
             What to do, in order: the first time it is ready, attempts that an earlier process started are recovered.
@@ -483,16 +402,11 @@ class DriverSession:
         self._not_ready, self._set_up_once = problem, True
         if problem is not None:
             return [*self._tell_state(problem)]
-        out: list[DriverOutput] = []
-        for attempt in self._to_recover:
-            self._running.add(attempt)
-            out.append(Execute(self._live[attempt], recovering=True))
-        self._to_recover = []
-        return [*out, *self._start_ready(now), *self._tell_state()]
+        return [*self._attempts.recover(), *self._attempts.start_ready(), *self._tell_state()]
 
     def progressed(self, attempt: str, fraction: float, note: str) -> list[DriverOutput]:
         """Report progress of a running attempt; said only while somebody listens."""
-        if not self._linked or attempt not in self._running:
+        if not self._linked or not self._attempts.runs(attempt):
             return []
         return [Send(Progress(attempt=attempt, fraction=min(1.0, max(0.0, fraction)), note=shorten(note)))]
 
@@ -508,13 +422,10 @@ class DriverSession:
         Returns:
             What to do, in order.
         """
-        self._running.discard(attempt)
-        if stuck:
-            self._stuck.add(attempt)
         return [
-            *self._conclude(attempt, outcome, now),
+            *self._attempts.finish(attempt, outcome, now, stuck=stuck),
             *self._stop_if_idle(),
-            *self._start_ready(now),
+            *self._attempts.start_ready(),
             *self._leave_if_idle(now),
             *self._tell_state(),
         ]
@@ -525,15 +436,13 @@ class DriverSession:
         It waits for its turn as one that was accepted: nothing is begun while the instrument is stopped, or before a controller
         that may have given the attempt up has been heard.
         """
-        self._running.discard(attempt)
-        self._live[attempt] = replace(self._live[attempt], started_at=None)
-        self._queue.appendleft(attempt)
-        return [*self._start_ready(now), *self._leave_if_idle(now), *self._tell_state()]
+        self._attempts.put_back(attempt)
+        return [*self._attempts.start_ready(), *self._leave_if_idle(now), *self._tell_state()]
 
-    def released(self, attempt: str, now: float) -> list[DriverOutput]:
+    def released(self, attempt: str) -> list[DriverOutput]:
         """Report that the code of a stuck attempt has returned at last."""
-        self._stuck.discard(attempt)
-        return [*self._start_ready(now), *self._tell_state()]
+        self._attempts.release(attempt)
+        return [*self._attempts.start_ready(), *self._tell_state()]
 
     def write_failed(self, record: AttemptRecord, now: float, problem: str) -> list[DriverOutput]:
         """Report that the journal could not take a record; outputs that came after the write were not carried out.
@@ -546,29 +455,7 @@ class DriverSession:
         Returns:
             What to do instead: a command is turned down, an outcome is kept and written again later.
         """
-        attempt = record.attempt
-        if record.phase in ("accepted", "rejected") or (record.phase == "running" and attempt in self._unheard):
-            self._unheard.discard(attempt)
-            self._running.discard(attempt)
-            if attempt in self._queue:
-                self._queue.remove(attempt)
-            code, why = record.rejected or ("not_ready", f"the driver's journal cannot be written: {problem}")
-            # Kept in memory instead, so that a second copy of the command is turned down as well.
-            self._live[attempt] = rejected_record(attempt, record.action, code, shorten(why), record.accepted_at)
-            return [Send(Rejected(attempt=attempt, code=code, message=shorten(why)))]
-        if record.phase == "running":
-            # Its start could not be noted, so it was not started: back to the head of the queue.
-            self._live[attempt] = replace(record, started_at=None)
-            self._running.discard(attempt)
-            self._queue.appendleft(attempt)
-        elif record.phase == "finished":
-            self._unwritten[attempt] = record
-            self._offers[attempt] = _Offer(now + self._timing.offer_s, self._timing.offer_s)
-        elif record.phase == "acknowledged":
-            # Offered again, acknowledged again, written then.
-            self._live[attempt] = replace(record, acknowledged_at=None)
-            self._offers[attempt] = _Offer(now + self._timing.offer_s, self._timing.offer_s)
-        return [Note("warning", f"attempt {attempt}: the journal cannot be written: {problem}")]
+        return self._attempts.write_failed(record, now, problem)
 
     # --- time -------------------------------------------------------------------------------------------------------
 
@@ -598,9 +485,9 @@ class DriverSession:
             self._next_hello = now + self._hello_pause
             self._hello_pause = min(1.5 * self._hello_pause, self._timing.longest_hello_s)
             out += [Reconnect("no controller"), Send(self._hello(self.state, self._held))]
-        out += self._make_offers(now)
-        if self._queue and not self._running:
-            out += self._start_ready(now)  # a start that the journal could not take is tried again
+        out += self._attempts.make_offers(now)
+        if not self._attempts.busy:
+            out += self._attempts.start_ready()  # a start that the journal could not take is tried again
         return [*out, *self._leave_if_idle(now), *self._tell_state()]
 
     def _on_lost(self) -> list[DriverOutput]:
@@ -612,54 +499,11 @@ class DriverSession:
             out.append(GoSafe(self.running))
         return out
 
-    def _make_offers(self, now: float) -> list[DriverOutput]:
-        out: list[DriverOutput] = []
-        for attempt, offer in self._offers.items():
-            if offer.due > now or len(out) >= _OFFERS_PER_TICK:
-                continue
-            record = self._unwritten.pop(attempt, None)
-            if record is not None:
-                out.append(Write(record))
-            elif not self._linked:
-                continue
-            outcome = self._live[attempt].outcome
-            offer.due = now + offer.pause
-            offer.pause = min(2.0 * offer.pause, _LONGEST_OFFER_PAUSE_S)
-            if self._linked and outcome is not None:
-                out.append(Send(Finished(attempt=attempt, outcome=outcome)))
-        return out
-
-    def _conclude(self, attempt: str, outcome: Outcome, now: float) -> list[DriverOutput]:
-        record = self._live[attempt].finished(outcome, self._lab_time())
-        self._unheard.discard(attempt)
-        self._live[attempt] = record
-        self._offers[attempt] = _Offer(now + self._timing.offer_s, self._timing.offer_s)
-        out: list[DriverOutput] = [Write(record)]
-        if self._linked:
-            out.append(Send(Finished(attempt=attempt, outcome=outcome)))
-        return out
-
     def _may_start(self) -> bool:
         if self._held is not None or self._leaving is not None or self._not_ready is not None:
             return False
         # Before the first welcome nothing starts: the controller may have given the attempt up while we were away.
         return self._welcomed_once and (not self._lost or self._policy == "carry_on")
-
-    def _has_room(self) -> bool:
-        return len(self._running | self._stuck) < self._capacity
-
-    def _start_ready(self, now: float) -> list[DriverOutput]:
-        out: list[DriverOutput] = []
-        while self._queue and self._has_room() and self._may_start():
-            attempt = self._queue.popleft()
-            started_at = self._lab_time()
-            record = self._live[attempt].started(started_at)
-            self._live[attempt] = record
-            self._running.add(attempt)
-            out += [Write(record), Execute(record)]
-            if self._linked:
-                out.append(Send(Started(attempt=attempt, at=started_at)))
-        return out
 
     def beat(self, now: float, echo: float | None = None) -> Heartbeat:
         """Return the sign of life of this moment."""

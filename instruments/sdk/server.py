@@ -114,7 +114,7 @@ class DriverServer:
             on_progress=lambda attempt, fraction, note: self._perform(
                 self._session.progressed(attempt, fraction, note)
             ),
-            on_released=lambda attempt: self._perform(self._session.released(attempt, time.monotonic())),
+            on_released=lambda attempt: self._perform(self._session.released(attempt)),
             on_overrun=self._overrun,
             grace_s=grace_s,
         )
@@ -231,10 +231,10 @@ class DriverServer:
             except Exception as error:  # a device that is not there yet is no reason to give up
                 self._quiet_log.exception("setup failed; trying again in %g s", self._setup_pause_s)
                 problem = f"setup failed: {type(error).__name__}: {error}"
-                self._perform(self._session.device_ready(problem, time.monotonic()))
+                self._perform(self._session.device_ready(problem))
                 await asyncio.sleep(self._setup_pause_s)
             else:
-                self._perform(self._session.device_ready(None, time.monotonic()))
+                self._perform(self._session.device_ready(None))
                 return
 
     # --- outputs ----------------------------------------------------------------------------------------------------
@@ -344,7 +344,7 @@ class DriverServer:
             self._perform(self._session.stop(message, now))
             return await asked
         if isinstance(message, Resume):
-            self._perform(self._session.resume(message, now))
+            self._perform(self._session.resume(message))
         return self._session.beat(now, echo=message.sent_at if isinstance(message, Ping) else None)
 
     def _tell_askers(self, stopped: Stopped) -> None:

@@ -93,7 +93,7 @@ class World:
             timing=DriverTiming(heartbeat_s=1.0, lease_s=5.0),
             now=self.now,
         )
-        self.tell_driver(self.driver.device_ready(None, self.now))
+        self.tell_driver(self.driver.device_ready(None))
 
     def kill_driver(self) -> None:
         self.driver = None
