@@ -15,11 +15,10 @@ from pathlib import Path
 
 from controller.errors import ConflictError, MissingExtraError, StoreError
 from controller.settings import sqlite_file
+from controller.store.archive import CLIENT, heads_of
 from controller.store.connecting import connect_sqlite_readonly, describe, place
 from controller.store.reading import open_reader
 from controller.store.verifying import verify
-
-_CLIENT = "install PostgreSQL's client programs (package postgresql-client), or copy the database by the server's own means"
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Backup:
     path: Path
     n_bytes: int
     heads: dict[str, str] = field(default_factory=dict)
-    """Campaign -> head of its log in the copy; only of SQLite, whose copy can be read as it is."""
+    """Campaign -> head of its log in the copy."""
 
 
 def back_up(url: str, target: Path) -> Backup:
@@ -102,19 +101,23 @@ def _dump(url: str, partial: Path) -> dict[str, str]:
     parts = conninfo_to_dict(url)
     # The list of processes shows arguments, but no other user's environment.
     secrets = {"PGPASSWORD": str(parts.pop("password"))} if parts.get("password") else {}
-    _call("pg_dump", f"--file={partial}", "--format=custom", "--no-owner", f"--dbname={make_conninfo('', **parts)}", **secrets)
+    into = ("--format=custom", "--no-owner", "--encoding=UTF8", f"--file={partial}")
+    _call("pg_dump", *into, f"--dbname={make_conninfo('', **parts)}", **secrets)
     # The whole archive is read; what it holds is listed.
     _call("pg_restore", f"--file={os.devnull}", str(partial))
     listed = _call("pg_restore", "--list", str(partial))
     if "TABLE DATA" not in listed or " event " not in listed:
         raise StoreError(f"the copy of {place(url)} holds no Labwright store; look whether the address names the right database")
-    return {}
+    try:
+        return heads_of(partial)
+    except StoreError as error:
+        raise StoreError(f"the copy of {place(url)} does not prove itself: {error}; no copy was kept") from error
 
 
 def _call(program: str, *arguments: str, **environment: str) -> str:
     found = shutil.which(program)
     if found is None:
-        raise StoreError(f"{program} is not installed, which copies a PostgreSQL store; {_CLIENT}")
+        raise StoreError(f"{program} is not installed, which copies a PostgreSQL store; {CLIENT}")
     done = subprocess.run(
         [found, *arguments], capture_output=True, text=True, check=False, env=os.environ | environment, stdin=subprocess.DEVNULL
     )

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from controller.cli import health
+from controller.store.opening import Store
 from controller.store.version import SCHEMA_VERSION
 from tests.controller.cli.conftest import Call
+from tests.controller.store.postgres import installed_postgres
+from tests.controller.store.samples import Script
 
 
 def test_doctor_finds_this_machine_fit(call: Call, store_file: Path) -> None:
@@ -108,6 +111,22 @@ def test_db_backup_into_a_file_and_into_a_folder(call: Call, store_file: Path, t
     assert call("db", "check", "--store", copy).code == 0
     again = call("db", "backup", tmp_path / "copy.db", "--store", store_file)
     assert (again.code, "not overwritten" in again.err) == (2, True)
+
+
+def test_db_check_walks_the_hash_chains_in_an_archive_of_a_server(call: Call, tmp_path: Path) -> None:
+    with installed_postgres() as server:
+        url, copy = server.create_database(), tmp_path / "copy.dump"
+        with Store.open(url) as store:
+            script = Script()
+            store.commit_now(script.created(), definition=script.definition)
+        (made,) = call("db", "backup", copy, "--store", url, "--json").json
+        assert made["campaigns"] == 1
+        said = call("db", "check", "--store", copy, "--json")
+        assert (said.code, said.json[0]["result"], said.json[0]["campaigns"]) == (0, "ok", 1)
+        copy.write_bytes(copy.read_bytes()[:-200])
+        said = call("db", "check", "--store", copy, "--json")
+        assert (said.code, said.json[0]["result"]) == (5, "failed")
+        assert "archive" in said.json[0]["detail"]
 
 
 def test_db_backup_of_both_own_stores_needs_a_folder(call: Call, state_home: Path, tmp_path: Path) -> None:
