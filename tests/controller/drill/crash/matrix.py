@@ -49,6 +49,11 @@ POINTS: Final[Mapping[str, str]] = {
     "start sent": "the driver's word of it is on its way",
     "acting": "the device has begun",
     "start committed": "that it runs is in the store",
+    "welcomed back": "the controller died while the device acted; the next one's welcome to the driver is on its way",
+    "asked after": "the same; its question what became of the attempt is on its way",
+    "answered": "the same; the driver's answer is on its way",
+    "come back": "the driver died while the device acted; the next one's first word to the controller is on its way",
+    "recovered": "the same; what became of the action is in its journal",
     "finished": "*finished*, with the result, is in the driver's journal",
     "result sent": "the result is on its way",
     "result committed": "the result is in the store, nobody has heard so",
@@ -112,15 +117,20 @@ IN_EARNEST: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Tests that let the same fault strike real processes, sockets and servers, at no point in particular."""
 
-_RUNNING = ("begun at once", "started", "start sent", "acting", "start committed")
+CONTROLLER_DIED: Final = ("welcomed back", "asked after", "answered")
+"""Points of the way back after the controller has died while the device acted: the fault is the second one."""
+DRIVER_DIED: Final = ("come back", "recovered")
+"""The same, after its driver has died."""
+_RUNNING = ("begun at once", "started", "start sent", "acting", "start committed", *CONTROLLER_DIED)
 _WHILE_ACTING = ("campaign stopped", "instrument stopped")
 
 
 def _everywhere(promise: Promise, *exceptions: Mapping[str, Promise]) -> dict[str, Promise]:
-    row: dict[str, Promise] = dict.fromkeys(POINTS, promise)
+    """Return a fault's column: the promise, but what the driver's own death before it has done already, and the exceptions."""
+    column: dict[str, Promise] = dict.fromkeys(POINTS, promise) | _at(DRIVER_DIED, "asked")
     for exception in exceptions:
-        row |= exception
-    return row
+        column |= exception
+    return column
 
 
 def _at(points: tuple[str, ...], promise: Promise) -> dict[str, Promise]:
@@ -148,7 +158,7 @@ CELLS: Final[Mapping[str, Mapping[str, Promise]]] = {
     "second controller": _everywhere("once", _STOPPED),
     "older journal": _everywhere(
         "once",
-        _at(("acceptance sent", "acceptance committed", *_RUNNING, "finished", *_WHILE_ACTING), "class"),
+        _at(("acceptance sent", "acceptance committed", *_RUNNING, "finished", *_WHILE_ACTING, *DRIVER_DIED), "class"),
         _at(("begun at once",), "once"),  # nobody has heard of it, and the device has not begun: it is sent again
     ),
     "older driver": _DRIVER_DIES | _STOPPED,

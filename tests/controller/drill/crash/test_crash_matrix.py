@@ -11,7 +11,7 @@ from controller.domain.experiment import ExperimentStatus
 from controller.domain.state import Experiment
 from controller.store import connecting
 from tests.controller.drill.crash.cell import EXPERIMENTS, Cell, Told
-from tests.controller.drill.crash.matrix import CELLS, FAULTS, POINTS, WITHOUT, Promise, target_of
+from tests.controller.drill.crash.matrix import CELLS, DRIVER_DIED, FAULTS, POINTS, WITHOUT, Promise, target_of
 from tests.controller.drill.crash.world import play
 from tests.controller.drill.mutations import MUTATIONS
 
@@ -44,6 +44,7 @@ EVIDENCE: Mapping[str, tuple[str, ...]] = {
 
 MESSAGES: Mapping[str, str] = {
     "command sent": "command", "acceptance sent": "accepted", "start sent": "started", "result sent": "finished",
+    "welcomed back": "welcome", "asked after": "inquire", "answered": "report", "come back": "hello",
     "acknowledgement sent": "acknowledge", "instrument stopped": "stop",
 }  # fmt: skip
 """Points that are a message, which the message faults must have hit."""
@@ -60,7 +61,7 @@ def _no_waiting_for_locks(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_cell(point: str, fault: str) -> None:
     cells = [Cell(point, fault, consequence) for consequence in ("repeatable", "consumes", "irreversible")]
-    if fault in DEATHS:
+    if fault in DEATHS or point in DRIVER_DIED:
         cells.append(Cell(point, fault, "irreversible", hook=True))
     for cell in cells:
         told = play(cell)

@@ -49,9 +49,19 @@ from instruments.sdk.server import DriverServer
 from instruments.transport.base import ClientTransport, Peer
 from instruments.transport.memory import Direction
 from tests.controller.drill.crash.cell import Cell, Told, campaign
-from tests.controller.drill.crash.matrix import AGAIN_S, CUT_S, DOWN_S, JUMP_H, LATE_S, TROUBLE_S, target_of
+from tests.controller.drill.crash.matrix import (
+    AGAIN_S,
+    CONTROLLER_DIED,
+    CUT_S,
+    DOWN_S,
+    DRIVER_DIED,
+    JUMP_H,
+    LATE_S,
+    TROUBLE_S,
+    target_of,
+)
 from tests.controller.drill.crash.parts import Acts, CellJournal, CellThinker, CellWriter, OlderClient
-from tests.controller.drill.crash.rig import INSTRUMENT, Rig
+from tests.controller.drill.crash.rig import INSTRUMENT, SECONDS, Rig
 
 _LIMIT_S = 30.0
 """How long the store or the journal takes nothing at most, where nobody writes to it [virtual s]."""
@@ -108,7 +118,7 @@ class CellWorld(World):
         self._begun_before = 0
         self._cut_short: set[str] = set()
         self._struck: list[str] = []
-        self._asked = False
+        self._asked = self._died_before = False
         self._to_spoil: set[Direction] = set()
         self._overtaken: dict[Direction, tuple[Peer, bytes]] = {}
         self._quiet_until = 0.0
@@ -176,6 +186,8 @@ class CellWorld(World):
         if self._cell.point == "begun at once" and record.phase == "running":
             self._reach("begun at once")
         self._reach({"running": "started"}.get(record.phase, record.phase))
+        if record.phase == "finished":
+            self._reach("recovered")
 
     def passes(self, point: str, life: Life, *, before: bool) -> None:
         """See `Director.passes`."""
@@ -187,6 +199,10 @@ class CellWorld(World):
         elif point == "device.begun" and self.witness.last == self._target:
             self._reach("acting")
             self._ask()
+            if not self._died_before and self._cell.point in CONTROLLER_DIED + DRIVER_DIED:
+                self._died_before = True
+                self._end(CONTROLLER if self._cell.point in CONTROLLER_DIED else INSTRUMENT)
+                self._struck.clear()  # that was not the fault yet
 
     def refitted(self, request: Request) -> None:
         """Take note that the proposer was given everything that is known."""
@@ -343,11 +359,15 @@ class CellWorld(World):
     def _look_at(self, message: Message) -> None:
         if message.type == "stop":
             self._reach("instrument stopped")
+        elif self._died_before and message.type in ("welcome", "hello"):
+            self._reach("welcomed back" if message.type == "welcome" else "come back")
+        elif message.type == "inquire" and self._target in message.attempts:
+            self._reach("asked after")
         if getattr(message, "attempt", None) != self._target:
             return
         points = {
             "command": "command sent", "accepted": "acceptance sent", "started": "start sent", "finished": "result sent",
-            "acknowledge": "acknowledgement sent",
+            "acknowledge": "acknowledgement sent", "report": "answered",
         }  # fmt: skip
         if message.type in points:
             self._reach(points[message.type])
@@ -357,7 +377,8 @@ class CellWorld(World):
     _rest_s, _limit_s = _REST_S, 200.0
 
     def _time_down(self) -> float:
-        return DOWN_S
+        # After the death before the fault the device must still be acting.
+        return DOWN_S if self._reached_at is not None else 0.25 * SECONDS
 
     def delay(self, longest_s: float) -> float:
         """See `Director.delay`."""
