@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from instruments.protocol.messages import Accepted, Finished, RejectCode, Rejected, Report, Started
 from instruments.protocol.outputs import DriverOutput, Execute, Note, Send, Write
 from instruments.protocol.records import AttemptRecord, rejected_record
-from instruments.protocol.values import FaultCode, Faulted, Outcome, shorten
+from instruments.protocol.values import READING, FaultCode, Faulted, Outcome, shorten
 
 _OFFERS_PER_TICK = 50
 _LONGEST_OFFER_PAUSE_S = 30.0
@@ -268,8 +268,11 @@ class DriverAttempts:
             if attempt in self._queue:
                 self._queue.remove(attempt)
             code, why = record.rejected or ("not_ready", f"the driver's journal cannot be written: {problem}")
-            # Kept in memory instead, so that a second copy of the command is turned down as well.
-            self._live[attempt] = rejected_record(attempt, record.action, code, shorten(why), record.accepted_at)
+            if attempt.startswith(READING):
+                self._live.pop(attempt, None)
+            else:
+                # Kept in memory instead, so that a second copy of the command is turned down as well.
+                self._live[attempt] = rejected_record(attempt, record.action, code, shorten(why), record.accepted_at)
             return [Send(Rejected(attempt=attempt, code=code, message=shorten(why)))]
         if record.phase == "running":
             # Its start could not be noted, so it was not started: back to the head of the queue.

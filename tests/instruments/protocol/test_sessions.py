@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from instruments.protocol.values import Faulted, Succeeded
+from instruments.protocol.messages import Command
+from instruments.protocol.values import READING, Faulted, Succeeded
 from tests.instruments.protocol.world import World
 
 pytestmark = pytest.mark.timeout(120)
@@ -259,3 +260,15 @@ def test_long_histories_with_many_attempts_settle(block: int) -> None:
         assert world.settled, f"{seed=}: a result never arrived, or the outbox never emptied"
         assert world.contradictions == [], f"{seed=}"
         assert max(world.device.values(), default=0) <= 1, f"{seed=}: carried out twice"
+
+
+def test_readings_that_a_full_disk_keeps_out_leave_nothing_in_memory() -> None:
+    world = linked_world()
+    assert world.driver is not None
+    assert world.controller is not None
+    for n in range(20):
+        world.writes_that_fail = 1
+        world.tell_controller(world.controller.command(Command(attempt=f"{READING}{n}", action="go"), world.now))
+        play(world, ("flow", 3))
+    assert [world.store[f"{READING}{n}"] for n in range(20)] == ["rejected"] * 20
+    assert not world.driver._attempts._live
