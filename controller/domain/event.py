@@ -64,6 +64,12 @@ class CampaignStatusChanged(_Event):
     reason: str = ""
 
 
+class CampaignAbortRequested(_Event):
+    """A person asked for the campaign to end now: what runs is cancelled, nothing begins, and it ends as failed."""
+
+    kind: Literal["campaign.abort_requested"] = "campaign.abort_requested"
+
+
 class CampaignWorked(_Event):
     """A campaign whose hours are limited has been at work for so long in all, by a clock that cannot be set."""
 
@@ -179,6 +185,7 @@ class AlarmRaised(_Event):
 Event = Annotated[
     CampaignCreated
     | CampaignStatusChanged
+    | CampaignAbortRequested
     | CampaignWorked
     | CampaignAmended
     | ControllerAttached

@@ -15,6 +15,7 @@ from controller.domain.event import (
     AlarmRaised,
     AttemptCommitted,
     AttemptStatusChanged,
+    CampaignAbortRequested,
     CampaignAmended,
     CampaignCreated,
     CampaignStatusChanged,
@@ -107,6 +108,8 @@ class CampaignState:
     status: CampaignStatus = CampaignStatus.DRAFT
     reason: str = ""
     created_at: float = 0.0
+    aborted: bool = False
+    """Whether it is to end now, as failed, or has."""
     worked_s: float = 0.0
     """Lab time that it has been at work, as far as it was noted [s]; only where its hours are limited."""
     experiments: dict[str, Experiment] = field(default_factory=dict)
@@ -144,6 +147,8 @@ class CampaignState:
         elif isinstance(event, CampaignStatusChanged):
             check_transition(f"campaign {self.name}", self.status, event.status)
             self.status, self.reason = event.status, event.reason
+        elif isinstance(event, CampaignAbortRequested):
+            self.aborted = True
         elif isinstance(event, CampaignWorked):
             self.worked_s = event.seconds
         elif isinstance(event, ExperimentProposed):

@@ -192,7 +192,11 @@ class Dispatching:
         attempt = self._ledger.state.attempts.get(report.attempt)
         if attempt is None or attempt.status not in OPEN_ATTEMPTS:
             return
+        if self._ledger.state.aborted and report.status in ("never_heard", "accepted", "running"):
+            self._session.cancel(attempt)  # its driver was away when it was to be told; what it never heard of it refuses then
         match report.status:
+            case "never_heard" if self._ledger.state.aborted:
+                pass
             case "never_heard" if attempt.status is _A.COMMITTED:
                 self._send(attempt)
             case "never_heard":

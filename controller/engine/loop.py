@@ -18,7 +18,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from controller.domain.campaign import CampaignStatus, Definition
-from controller.domain.event import AttemptStatusChanged, ControllerDetached, ExperimentReinstated
+from controller.domain.event import (
+    AttemptStatusChanged,
+    CampaignAbortRequested,
+    ControllerDetached,
+    ExperimentReinstated,
+)
 from controller.domain.experiment import ExperimentStatus
 from controller.domain.state import Attempt, CampaignState
 from controller.engine.dispatching import Dispatching
@@ -93,6 +98,7 @@ class CampaignLoop:
         self._leaving = False
         self._over = False
         self._aborting_since: float | None = None
+        """When the drivers were told to end what runs [real monotonic s]; None while they are still to be told."""
         self._idle_s = 0.0
 
     # --- what others may do -----------------------------------------------------------------------------------------
@@ -212,18 +218,18 @@ class CampaignLoop:
         self._ledger.count_work(self._searching)
         if self.state.status in _LIVE:
             await self._dispatching.close_ended()
-            if self._aborting_since is not None:
+            if self.state.aborted:
                 await self._abort()
             if self._searching:
                 await self._stop_when_spent()
             if self.state.status is _C.STOPPING:
                 # Again, for a controller may have died between the stop and this.
                 await self._ledger.cancel_waiting("the campaign was stopped")
-                if not self.busy:
+                if not self.busy and not self.state.aborted:
                     await self._ledger.move_campaign(_C.COMPLETED, self.state.reason)
         if self._searching:
             await self._proposing.go_on()
-        if self.state.status in _LIVE and self._aborting_since is None:
+        if self.state.status in _LIVE and not self.state.aborted:
             await self._dispatching.dispatch(begin_new=self._searching)
             await self._dispatching.look_for_stalls()
             await self._dispatching.look_for_holds()
@@ -247,11 +253,13 @@ class CampaignLoop:
         await self._ledger.move_campaign(_C.COMPLETED, reason)
 
     async def _abort(self) -> None:
-        assert self._aborting_since is not None  # noqa: S101 - asked by the caller
+        """End what runs; also for a controller that was asked to, and has died since."""
+        if self._aborting_since is None:
+            self._aborting_since = time.monotonic()
+            self._dispatching.cancel_all()
         if self.state.open_attempts() and time.monotonic() - self._aborting_since < ABORT_S:
             return
         await self._dispatching.give_up(f"aborted; its driver did not confirm within {ABORT_S:g} s")
-        self._aborting_since = None
         await self._ledger.move_campaign(_C.FAILED, "aborted by request")
 
     # --- people -----------------------------------------------------------------------------------------------------
@@ -272,12 +280,13 @@ class CampaignLoop:
             case "abort":
                 if self.state.status not in _LIVE:
                     raise ConflictError(f"campaign {self.state.name} is {self.state.status.value}; nothing runs")
-                self._aborting_since = time.monotonic()
-                if self.state.status is not _C.STOPPING:  # whoever comes after a death of this controller begins nothing new
+                if not self.state.aborted:  # whoever comes after a death of this controller carries it through
+                    self._ledger.note(CampaignAbortRequested(**self._ledger.stamp()))
+                if self.state.status is not _C.STOPPING:
                     await self._ledger.move_campaign(_C.STOPPING, "aborted by request")
                 await self._ledger.cancel_waiting("the campaign was aborted")
-                self._dispatching.cancel_all()
-                return "aborting: drivers were told to end what runs"
+                self._aborting_since = None  # asked again, the drivers are told again, once this is in the books
+                return "aborting: drivers are told to end what runs"
             case "resolve":
                 return await self._resolve(argument)
             case "retract":

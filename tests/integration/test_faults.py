@@ -106,6 +106,30 @@ def test_abort_ends_what_runs_and_the_campaign(make_bench: Callable[..., Bench])
     assert bench.ask("campaign", "audit", "test")["balanced"]
 
 
+def test_abort_is_carried_through_by_the_next_controller(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench()
+    press_bench(bench, experiments=5, options=", seconds: 30.0")
+    source = bench.folder / "press.py"  # whose deadline is not to end it before anybody else does
+    source.write_text(source.read_text(encoding="utf-8").replace("duration=(1, 2)", "duration=(30, 40)"), encoding="utf-8")
+    process = bench.start()
+    wait_until(lambda: len(strokes(bench)) == 1, 90, "the first stroke")
+    for pid in bench.driver_pids():
+        os.kill(pid, signal.SIGSTOP)  # it can confirm nothing before the controller is gone
+    bench.ask("campaign", "abort", "test")
+    process.kill()
+    process.wait()
+    assert bench.ask("campaign", "show", "test")["status"] == "stopping"
+    for pid in bench.driver_pids():
+        os.kill(pid, signal.SIGCONT)
+    process = bench.start()
+    assert process.wait(60) == 1, bench.logs()
+    (first,) = bench.ask("experiment", "list", "test")
+    assert first["status"] in ("cancelled", "unknown")
+    assert bench.ask("campaign", "show", "test")["status"] == "failed"
+    assert len(strokes(bench)) == 1
+    assert bench.ask("campaign", "audit", "test")["balanced"]
+
+
 def test_external_driver_served_by_hand_is_used(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench()
     press_bench(bench, experiments=2, driver="external")

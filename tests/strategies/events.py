@@ -11,6 +11,7 @@ from controller.domain.event import (
     AlarmRaised,
     AttemptCommitted,
     AttemptStatusChanged,
+    CampaignAbortRequested,
     CampaignAmended,
     CampaignCreated,
     CampaignStatusChanged,
@@ -79,6 +80,7 @@ _BY_CLASS: dict[type[Event], st.SearchStrategy[Event]] = {
     CampaignStatusChanged: st.builds(
         CampaignStatusChanged, **_stamp, status=st.sampled_from(CampaignStatus), reason=texts
     ),
+    CampaignAbortRequested: st.builds(CampaignAbortRequested, **_stamp),
     CampaignWorked: st.builds(CampaignWorked, **_stamp, seconds=st.floats(0, 1e9)),
     CampaignAmended: st.builds(
         CampaignAmended, **_stamp, changes=st.dictionaries(identifiers, st.tuples(texts, texts), max_size=2)

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from controller.domain.campaign import CampaignStatus
-from controller.domain.event import CampaignCreated, CampaignStatusChanged, ExperimentProposed, ExperimentStatusChanged
+from controller.domain.event import (
+    AttemptCommitted,
+    CampaignCreated,
+    CampaignStatusChanged,
+    ExperimentProposed,
+    ExperimentStatusChanged,
+)
 from controller.domain.experiment import ExperimentStatus
 from controller.domain.proposal import Proposal
 from controller.domain.state import CampaignState, fold
@@ -19,6 +25,8 @@ from controller.engine.thinker import Thinker
 from controller.errors import ConflictError
 from controller.files.loading import load_campaign
 from controller.store.opening import Store
+from instruments.client import AttemptFinished, AttemptReported
+from instruments.protocol.values import FaultCode, Faulted
 from tests.integration.support import write_campaign
 
 STAMP = {"campaign": "c", "at": 0.0}
@@ -57,6 +65,44 @@ async def test_abort_is_in_the_books_before_anybody_is_told(loop: CampaignLoop) 
     await loop._ledger.record()
     assert _stored(loop).status is CampaignStatus.STOPPING
     await loop._go_on()
+    stored = _stored(loop)
+    assert (stored.status, stored.reason) == (CampaignStatus.FAILED, "aborted by request")
+    assert stored.experiments["e"].status is ExperimentStatus.CANCELLED
+
+
+def _next_controller(loop: CampaignLoop, tmp_path: Path) -> CampaignLoop:
+    """Return the loop of a controller that comes after the death of the one before."""
+    store = loop._ledger._store
+    state = fold(store.events("c"), lean=True)
+    return CampaignLoop(loop.definition, state, store, LabSession(loop.definition.lab, tmp_path / "lab"), Thinker(tmp_path), "cpu")
+
+
+@pytest.mark.parametrize("verbs", [["abort"], ["stop", "abort"], ["abort", "abort"]], ids=" then ".join)
+async def test_abort_is_carried_through_by_the_next_controller(
+    loop: CampaignLoop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verbs: list[str]
+) -> None:
+    running = ExperimentStatusChanged(**STAMP, experiment="e", status=ExperimentStatus.RUNNING)
+    committed = AttemptCommitted(
+        **STAMP, attempt="a", experiment="e", step="measure", ordinal=1, instrument="bench", action="measure", arguments={}
+    )
+    await loop._ledger.record(running, committed)
+    for verb in verbs:
+        await loop._carry_out(verb, {})
+    await loop._ledger.settle()
+    after = _next_controller(loop, tmp_path)
+    told: list[str] = []
+    monkeypatch.setattr(after._session, "cancel", lambda attempt: told.append(attempt.id))
+    monkeypatch.setattr(after._session, "send", lambda attempt, **_: pytest.fail(f"{attempt.id} was sent"))
+    await after._go_on()
+    assert told == ["a"]
+    for status in ("never_heard", "accepted", "running"):  # its driver comes back only now
+        await after._handle(AttemptReported("bench", "a", status, None))  # type: ignore[arg-type]  # it is one of them
+    assert told == ["a"] * 4
+    await after._go_on()
+    assert _stored(loop).status is CampaignStatus.STOPPING
+    cancelled = Faulted(code=FaultCode.cancelled, message="cancelled", retryable=False, started_at=0.0, finished_at=1.0)
+    await after._handle(AttemptFinished("bench", "a", cancelled))
+    await after._go_on()
     stored = _stored(loop)
     assert (stored.status, stored.reason) == (CampaignStatus.FAILED, "aborted by request")
     assert stored.experiments["e"].status is ExperimentStatus.CANCELLED

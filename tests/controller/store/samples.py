@@ -7,6 +7,7 @@ from controller.domain.event import (
     AlarmRaised,
     AttemptCommitted,
     AttemptStatusChanged,
+    CampaignAbortRequested,
     CampaignAmended,
     CampaignCreated,
     CampaignStatusChanged,
@@ -94,6 +95,10 @@ class Script:
     def worked(self) -> Event:
         campaign, at = self._stamp()
         return CampaignWorked(campaign=campaign, at=at, seconds=90.5)
+
+    def abort_requested(self) -> Event:
+        campaign, at = self._stamp()
+        return CampaignAbortRequested(campaign=campaign, at=at)
 
     def amended(self) -> Event:
         campaign, at = self._stamp()
