@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import threading
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -27,6 +27,8 @@ from instruments.emergency import SOCKET, Confirmation, Mode, resume, stop
 _JOURNAL = "journal.db"
 _MOST_STATUS = 16 * 1024 * 1024
 """Larger than what a controller publishes of a thousand instruments [bytes]."""
+_STORE_S = 3.0
+"""Patience with a store, beyond that with the drivers that a controller is asked for through it [real s]."""
 _ANSWER_S = 10.0
 """Patience with a controller that is to take note of a switch [s]."""
 
@@ -134,16 +136,27 @@ def _order(
     for place in places:
         if not place.local or (place.controlled and not (place.folder / SOCKET).exists()):
             far.setdefault((place.url, place.lab), []).append(place)
+    began, told = time.monotonic(), dict[Place, Confirmation]()
+
+    def ask_controller(group: list[Place]) -> None:
+        told.update(zip(group, _through_controller(group, verb, argument, timeout_s, by), strict=True))
+
+    # Of no thread that the interpreter would wait for at its end: a store that somebody holds lets go of nobody.
+    asking = [threading.Thread(target=ask_controller, args=(group,), daemon=True) for group in far.values()]
+    for thread in asking:
+        thread.start()
     answers: dict[Place, Confirmation] = {}
-    with ThreadPoolExecutor(max(1, len(far))) as pool:
-        asked = {
-            key: pool.submit(_through_controller, group, verb, argument, timeout_s, by) for key, group in far.items()
-        }
-        if near:
-            answers |= zip(near, asyncio.run(direct([place.folder for place in near])), strict=True)
-        for key, future in asked.items():
-            asked_too = zip(far[key], future.result(), strict=True)
-            answers |= {place: answer for place, answer in asked_too if answer.confirmed or place not in answers}
+    if near:
+        answers |= zip(near, asyncio.run(direct([place.folder for place in near])), strict=True)
+    for thread in asking:
+        thread.join(max(0.0, began + timeout_s + _STORE_S - time.monotonic()))
+    for place in (place for group in far.values() for place in group):
+        answer = told.get(place)
+        if answer is None:
+            took = time.monotonic() - began
+            answer = Confirmation(place.instrument, False, took, message="the store does not let the controller be asked")
+        if answer.confirmed or place not in answers:
+            answers[place] = answer
     return [{**asdict(answers[p]), "stuck": list(answers[p].stuck), "lab": p.lab} for p in places]
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from controller.settings import folder_of, normalise_url
+from controller.store.opening import Store
 from instruments.emergency import SOCKET
 from instruments.sdk.journal import Journal
 from instruments.transport.memory import MemoryNetwork
@@ -129,3 +134,25 @@ def test_switching_off_is_kept_and_shown_with_who_and_why(call: Call, store_file
     assert (row["enabled"], row["held"]) == (True, "")
     unknown = call("instrument", "disable", "nothing-like-it", "--reason", "x", "--store", store_file)
     assert unknown.code == 2
+
+
+def test_store_that_is_locked_does_not_hold_up_the_stop_of_what_is_here(call: Call, tmp_path: Path, labs: Path) -> None:
+    """One driver is on this machine, the other is reached by way of the store, which somebody else does not let go of."""
+    store = tmp_path / "s.db"
+    Store.open(str(store)).close()
+    with drivers_at_work([labs / "a" / "reactor"]):
+        status = {"pid": os.getpid(), "instruments": [{"instrument": "reactor"}, {"instrument": "far"}]}
+        (labs / "a" / "status.json").write_text(json.dumps(status))
+        other = sqlite3.connect(store, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        try:
+            began = time.monotonic()
+            said = call("instrument", "stop", "--all", "--timeout", 0.5, "--store", store, "--json")
+            took = time.monotonic() - began
+        finally:
+            other.close()
+    assert said.code == 1
+    assert {r["instrument"]: r["confirmed"] for r in said.json} == {"reactor": True, "far": False}
+    (far,) = (r for r in said.json if r["instrument"] == "far")
+    assert "the store does not let the controller be asked" in far["message"]
+    assert took < 6.0
