@@ -29,6 +29,9 @@ BEAT_S = 1.0
 _FINAL = frozenset({0, 2, 4})
 """Exit codes that another start would not change: it ended as told, wrong input, somebody else is at work."""
 
+_STORE = 5
+"""Exit code of a daemon that cannot use its store (a full disk, a server that is away): tried again for as long as it takes."""
+
 log = logging.getLogger(__name__)
 
 
@@ -124,7 +127,10 @@ class _Watch:
             if self._told or code in _FINAL:
                 return code
             now = time.monotonic()
-            self._ends.append(now)
+            if code == _STORE:
+                self._last_end = f"cannot use its store (exit code {code}; daemon.log says why)"
+            else:
+                self._ends.append(now)
             while self._ends and now - self._ends[0] > self._patience.window_s:
                 self._ends.popleft()
             if len(self._ends) > self._patience.most:

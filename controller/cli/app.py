@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from importlib import import_module
 from typing import Any
 
@@ -11,7 +12,7 @@ from typer.main import get_group
 
 from controller.cli import demo, doctor, drill, files, run
 from controller.cli.render import complain
-from controller.errors import LabwrightError
+from controller.errors import LabwrightError, StoreError
 from instruments.errors import InstrumentError
 
 EXIT_CODES = (
@@ -33,6 +34,10 @@ NOUNS = {
     "db": ("Stores: upgrade, check, back up.", KEEP),
 }
 """Noun -> what it is about, and its panel in the help. Its commands are in the module of its name, as `app`."""
+
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+"""A disk that is full, or takes nothing: what can be met by any file that is written, and is no fault of the program."""
 
 
 class Noun(TyperGroup):
@@ -71,7 +76,17 @@ class Labwright(TyperGroup):
         except InstrumentError as error:
             code = 1
             complain(error, code, as_json=bool(ctx.meta.get("json")))
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            full = StoreError(f"{_named(error)}: {error.strerror}; make room, then give the command again: it goes on where it was")
+            code = full.exit_code
+            complain(full, code, as_json=bool(ctx.meta.get("json")))
         raise typer.Exit(code)
+
+
+def _named(error: OSError) -> str:
+    return "a file of Labwright's could not be written" if error.filename is None else f"{error.filename} could not be written"
 
 
 app = typer.Typer(

@@ -19,6 +19,7 @@ IDLE_S = 15.0
 """After how long without a word a server ends a transaction that was begun, and so frees what it had locked [s]."""
 
 _CONNECT_S = 5
+_REMEDIES = {"disk is full": "; make room on it", "disk I/O error": "; is the disk full, or failing?"}
 
 
 def connect_sqlite(file: Path, *, create: bool = False, foreign_keys: bool = True) -> sqlite3.Connection:
@@ -124,8 +125,9 @@ def connect_postgresql(url: str, application: str | None = None) -> Any:
 
 
 def describe(error: BaseException) -> str:
-    """Return what a database driver says, on one line and without passwords."""
-    return redact(" ".join(str(error).split())) or type(error).__name__
+    """Return what a database driver says, on one line and without passwords; of a full disk, also what to do."""
+    text = redact(" ".join(str(error).split())) or type(error).__name__
+    return text + next((remedy for end, remedy in _REMEDIES.items() if text.endswith(end)), "")
 
 
 def place(url: str) -> str:

@@ -27,9 +27,11 @@ if how == "crash twice" and n <= 2:
     os.kill(os.getpid(), signal.SIGKILL)
 if how == "crash":
     sys.exit(1)
+if how == "no room" and n <= 6:
+    sys.exit(5)
 if how == "wrong input":
     sys.exit(2)
-if how == "done" or n == 3:
+if how in ("done", "no room") or n == 3:
     sys.exit(0)
 told = []
 signal.signal(signal.SIGTERM, lambda *_: told.append(1))
@@ -71,6 +73,15 @@ def test_hanging_daemon_is_killed_and_started_again(tmp_path: Path, caplog: pyte
 def test_end_that_a_restart_would_not_change_is_the_end(tmp_path: Path, how: str, code: int) -> None:
     assert watch(command(tmp_path, how), tmp_path, QUICK) == code
     assert starts(tmp_path) == 1
+
+
+def test_daemon_that_cannot_use_its_store_is_tried_again_for_as_long_as_it_takes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert watch(command(tmp_path, "no room"), tmp_path, QUICK) == 0
+    assert starts(tmp_path) == 7 > QUICK.most
+    assert "cannot use its store (exit code 5" in caplog.text
+    assert watch_state(tmp_path)["alarm"] == ""
 
 
 def test_watch_gives_up_with_an_alarm_after_too_many_restarts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
