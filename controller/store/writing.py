@@ -3,7 +3,8 @@
 A commit costs one flush of the disk, whatever it holds. So the thread takes everything that has gathered while the last
 commit ran and writes it as one transaction. Where a unit cannot be written, all is written again with each unit behind a
 savepoint of its own, so that it fails alone. When the store itself is in trouble (disk full, server gone, locked by another
-program) the thread keeps what it holds, says so, and tries again until it succeeds.
+program) the thread keeps what it holds, says so, and tries again until it succeeds. Nothing ends it silently: whoever waits for a
+unit hears what became of it, whatever goes wrong.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class Writer:
         self._waiting: deque[tuple[Job, Future[None]]] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._ended = False
+        """Whether something that no code may catch has ended the thread."""
         self._give_up = threading.Event()
         self._connection: Connection | None = None
         self._ends: dict[str, int] = {}
@@ -73,10 +76,13 @@ class Writer:
         """Hand a job over; the future is done when it is durable, or holds why it was refused.
 
         Raises:
-            StoreError: If the store is closed.
+            StoreError: If the store is closed, or can no longer be written.
         """
         future: Future[None] = Future()
+        future.set_running_or_notify_cancel()  # what is handed over is a fact: nobody takes it back
         with self._changed:
+            if self._ended:
+                raise StoreError(f"store {self._name} is written no longer: the thread that writes it has ended; restart the program")
             if self._closing:
                 raise StoreError(f"store {self._name} is closed")
             self._waiting.append((job, future))
@@ -98,9 +104,16 @@ class Writer:
         self._thread.join()
 
     def _work(self) -> None:
-        while group := self._gather():
-            self._settle(group)
-        self._disconnect()
+        try:
+            while group := self._gather():
+                self._settle(group)
+        finally:
+            self._disconnect()
+            with self._changed:
+                self._ended = not self._closing
+                for _, future in self._waiting:
+                    future.set_exception(self._lost("the thread that writes it has ended"))
+                self._waiting.clear()
 
     def _gather(self) -> list[tuple[Job, Future[None]]]:
         with self._changed:
@@ -108,15 +121,35 @@ class Writer:
             return [self._waiting.popleft() for _ in range(min(_GROUP, len(self._waiting)))]
 
     def _settle(self, group: list[tuple[Job, Future[None]]]) -> None:
-        outcomes = self._write_until_durable([job for job, _ in group])
+        try:
+            outcomes = self._outcomes([job for job, _ in group])
+        except BaseException:
+            for _, future in group:
+                future.set_exception(self._lost("the thread that writes it was ended"))
+            raise
         for (_, future), outcome in zip(group, outcomes, strict=True):
             if isinstance(outcome, Exception):
                 future.set_exception(outcome)
             else:
                 future.set_result(None)
 
-    def _write_until_durable(self, jobs: Sequence[Job]) -> Sequence[Outcome]:
-        wait_s, in_doubt = _FIRST_WAIT_S, False
+    def _outcomes(self, jobs: Sequence[Job], in_doubt: bool = False) -> Sequence[Outcome]:
+        """Write jobs and return what came of each; what nobody expected fails the job that it comes with, and no other."""
+        try:
+            return self._write_until_durable(jobs, in_doubt)
+        except Exception as error:  # a fault of ours, or of the library's: the thread goes on for all others
+            self._disconnect()
+            if not in_doubt:  # a new connection may be all that is needed, and one of several may be to blame
+                log.warning("store %s: writing failed unexpectedly and is tried again", self._name, exc_info=True)
+                return [outcome for job in jobs for outcome in self._outcomes([job], in_doubt=True)]
+            log.exception("store %s: something could not be written", self._name)
+            return [self._lost(f"writing failed unexpectedly ({type(error).__name__}: {describe(error)[:500]})") for _ in jobs]
+
+    def _lost(self, why: str) -> StoreError:
+        return StoreError(f"store {self._name}: {why}; whether this was stored is not known")
+
+    def _write_until_durable(self, jobs: Sequence[Job], in_doubt: bool) -> Sequence[Outcome]:
+        wait_s = _FIRST_WAIT_S
         while True:
             try:
                 outcomes = self._write(jobs, in_doubt)
@@ -212,7 +245,7 @@ class Writer:
         try:
             connection.invalidate()
             connection.close()
-        except (DBAPIError, OSError) as error:
+        except Exception as error:  # whatever it says, it is let go
             log.debug("closing a broken connection to store %s: %s", self._name, describe(error))
 
     def _report(self, state: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from sqlalchemy.engine import Connection
 
 from controller.errors import CampaignLockedError, StoreError
 from controller.store import connecting
@@ -162,4 +164,94 @@ def test_moved_away_file_is_noticed(tmp_path: Path, script: Script) -> None:
 
     asyncio.run(scenario())
     assert len(store.reader.experiments("sample")) == 1
+    store.close()
+
+
+class Faulty:
+    """A job that raises, as often as it is to, something that is no trouble of the store."""
+
+    def __init__(self, error: BaseException, times: int = 1_000, where: str = "find_applied") -> None:
+        self._error, self._left, self._where = error, times, where
+        self.tries = 0
+
+    def apply(self, connection: Connection, ends: Mapping[str, int]) -> Mapping[str, int]:
+        self.tries += 1
+        self._raise("apply")
+        return {}
+
+    def find_applied(self, connection: Connection) -> Mapping[str, int] | None:
+        self._raise("find_applied")
+        return None
+
+    def _raise(self, where: str) -> None:
+        if where == self._where and self._left > 0:
+            self._left -= 1
+            raise self._error
+
+
+@contextlib.contextmanager
+def failing_connections(store: Store, error: Exception, times: int) -> Iterator[list[int]]:
+    """Have the writer's next connections fail as no driver says it fails."""
+    left = [times]
+
+    def fail() -> None:
+        if left[0] > 0:
+            left[0] -= 1
+            raise error
+
+    writer = store._writer
+    writer._disconnect()  # it stands idle
+    before, writer._on_connect = writer._on_connect, fail
+    yield left
+    writer._on_connect = before
+
+
+def test_fault_that_nobody_expects_is_got_over_with_a_new_connection(store: Store, script: Script) -> None:
+    store.commit_now(script.created(), definition=script.definition)
+    with failing_connections(store, RuntimeError("a fault of ours"), 1):
+        store._writer.submit(store._unit(script.proposed()[1], None)).result(20)
+    assert len(store.reader.experiments("sample")) == 1
+    assert store.state == "ok"
+
+
+def test_what_cannot_be_written_for_a_reason_that_nobody_expects_fails_and_the_store_goes_on(
+    store: Store, script: Script
+) -> None:
+    store.commit_now(script.created(), definition=script.definition)
+    with failing_connections(store, RuntimeError("a fault of ours"), 2):
+        refused = store._writer.submit(store._unit([script.attached()], None))
+        with pytest.raises(StoreError, match=r"RuntimeError: a fault of ours\); whether this was stored is not known"):
+            refused.result(20)
+    store._writer.submit(store._unit(script.proposed()[1], None)).result(20)
+    assert len(store.reader.experiments("sample")) == 1
+    assert audit(store, "sample").balanced
+
+
+def test_faulty_job_fails_alone_and_what_shares_its_commit_is_written_once(store: Store, script: Script) -> None:
+    store.commit_now(script.created(), definition=script.definition)
+    writer = store._writer
+    units = [store._unit(script.proposed()[1], None), store._unit([script.attached()], None)]
+    with failing_connections(store, RuntimeError("once"), 1):
+        with writer._changed:  # they gather, and are then in doubt
+            futures = [writer.submit(job) for job in (units[0], Faulty(ZeroDivisionError("planted")), units[1])]
+        futures[0].result(20)
+    with pytest.raises(StoreError, match="ZeroDivisionError: planted"):
+        futures[1].result(20)
+    futures[2].result(20)
+    assert len(store.reader.experiments("sample")) == 1
+    assert audit(store, "sample").balanced
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_store_whose_writer_was_ended_says_so_at_once(store: Store, script: Script) -> None:
+    store.commit_now(script.created(), definition=script.definition)
+    writer = store._writer
+    with writer._changed:
+        jobs = [Faulty(SystemExit(), where="apply"), *(Faulty(SystemExit(), 0) for _ in range(600))]
+        futures = [writer.submit(job) for job in jobs]
+    for future in futures:
+        with pytest.raises(StoreError, match="whether this was stored is not known"):
+            future.result(20)
+    with pytest.raises(StoreError, match="the thread that writes it has ended; restart the"):
+        store.commit_now(script.proposed()[1])
     store.close()
