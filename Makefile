@@ -33,9 +33,10 @@ chaos: $(STAMP) ## campaigns under a storm of kills, on both stores, most of an 
 	nice -n 10 $(BIN)/python -m tests.chaos
 
 fuzz: export OMP_NUM_THREADS = 1
-fuzz: $(STAMP) ## a million changed frames, then each parser under a fuzzer that follows coverage, six minutes
+fuzz: $(STAMP) ## a million changed frames, each parser under a fuzzer that follows coverage, 300 requests of each HTTP route
 	$(PIP) install -c constraints.txt -e '.[fuzz]'
 	nice -n 10 $(BIN)/python -m tests.fuzz
+	LABWRIGHT_FUZZ=300 nice -n 10 $(BIN)/python -m pytest -q tests/controller/api/test_fuzz.py
 
 bench: export OMP_NUM_THREADS = 1
 bench: $(STAMP) ## closed loops over the measured tables (LABWRIGHT_SHARED names their folder)

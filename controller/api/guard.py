@@ -132,12 +132,12 @@ class Guard:
 
     @staticmethod
     def _note(scope: Scope, status: int) -> None:
-        """Write down who changed, or tried to change, what; never what they sent."""
+        """Write down who changed, or tried to change, what; of what they sent only what the route notes of it."""
         person: Person | None = scope["state"]["person"]
         route = scope.get("route")
         if person is not None and scope["method"] not in ("GET", "HEAD", "OPTIONS") and route is not None:
             names = " ".join(f"{k}={str(v)[:100]!r}" for k, v in scope.get("path_params", {}).items())
-            done = f"{scope['method']} {route.path} {names}"
+            done = " ".join(filter(None, (scope["method"], route.path, names, scope["state"].get("note"))))
             audit.info("%s (%s) from %s: %s -> %d", person.name, person.role, _client(scope), done, status)
 
 

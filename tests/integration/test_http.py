@@ -138,7 +138,7 @@ def test_campaign_is_started_looked_at_and_steered_over_http_and_no_secret_is_an
     assert [path.name for path in files if any(secret in path.read_bytes() for secret in secrets)] == []
     assert "labwright_" not in export
     line = "operate-person (operate) from 127.0.0.1: POST /campaigns/{campaign}/pause campaign='quick' -> 200"
-    assert line in lab.log()
+    wait_for(lambda: line in lab.log(), 10)
 
 
 @pytest.mark.timeout(240)
@@ -155,6 +155,7 @@ def test_stop_over_http_goes_past_a_daemon_that_hangs(lab: Lab) -> None:
             assert stopped.status_code == 200, stopped.text
             assert {i["instrument"]: i["confirmed"] for i in stopped.json()["instruments"]} == {"reactor": True, "hplc": True}
             assert took < 2.0
+            wait_for(lambda: "operate-person (operate) from 127.0.0.1: POST /instruments/stop 'all' -> 200" in lab.log(), 10)
             assert client.get("/campaigns/quick").status_code == 200  # and looking goes on too
         finally:
             os.kill(lab.pid, signal.SIGCONT)

@@ -68,6 +68,7 @@ async def list_all(request: Request) -> Response:
 async def stop(request: Request, body: Stop) -> Response:
     """Stop instruments at once, past any controller, and hold them until they are resumed; 502 when one has not confirmed."""
     desk, by = desk_of(request), person_of(request).by
+    _note(request, body)
     patience = body.timeout_s if body.timeout_s is not None else 5.0 if body.mode == "now" else FINISH_S
 
     def carry_out() -> list[dict[str, Any]]:
@@ -81,6 +82,7 @@ async def stop(request: Request, body: Stop) -> Response:
 async def resume(request: Request, body: Chosen) -> Response:
     """Lift the stop that holds instruments; what waits for them goes on."""
     desk, by = desk_of(request), person_of(request).by
+    _note(request, body)
     patience = 5.0 if body.timeout_s is None else body.timeout_s
 
     def carry_out() -> list[dict[str, Any]]:
@@ -110,6 +112,12 @@ async def _switched(request: Request, name: str, lab: str | None, reason: str, *
 
     where, text = await desk.steer(carry_out, timeout_s=10.0)
     return done({"instrument": name, "lab": where, "enabled": enabled, "reason": reason, "answer": text})
+
+
+def _note(request: Request, body: Chosen) -> None:
+    """Have it in the log which instruments were meant: what goes past the controller is in no book."""
+    names = "all" if body.all else " ".join(body.instruments)
+    request.state.note = repr(f"{names}{f' of {body.lab}' if body.lab else ''}"[:300])
 
 
 def _confirmed(word: str, rows: list[dict[str, Any]]) -> Response:
