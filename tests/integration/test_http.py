@@ -227,14 +227,11 @@ def test_process_that_serves_is_started_again_and_ends_with_its_daemon(lab: Lab)
 
 @pytest.mark.timeout(240)
 def test_supervised_daemon_serves_at_the_same_address_after_it_was_killed(lab: Lab) -> None:
-    lab.start("--supervise")
-    first, url = lab.pid, lab.url
-    port = int(url.rpartition(":")[2])
-    lab.close()
-    command = [*LABWRIGHT, "daemon", "start", "--http", f"127.0.0.1:{port}", "--supervise", "--device", "cpu"]
-    subprocess.run([*command, "--store", str(lab.bench.store)], capture_output=True, timeout=90, check=True)
-    wait_for_health(url)
-    assert lab.pid != first
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    lab.start("--supervise", "--http", f"127.0.0.1:{port}")
+    url = lab.url
+    assert url == f"http://127.0.0.1:{port}"
     first = lab.pid
     os.kill(first, signal.SIGKILL)
     wait_until(lambda: daemon_state(lab.store_url)["pid"] not in (None, first), 60, "the next daemon")
