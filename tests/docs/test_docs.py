@@ -193,7 +193,7 @@ def test_crash_matrix_is_shown_as_it_is_tested() -> None:
     text = (ROOT / "docs" / "reference" / "guarantees.md").read_text(encoding="utf-8")
     shown = text.split(f"{matrix.BEGIN}\n\n")[1].split(f"\n\n{matrix.END}")[0]
     assert shown == matrix.table(), "run: python -m tests.controller.drill.crash.matrix, and put what it prints there"
-    (parameters,) = [mark for mark in test_crash_matrix.test_cell.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
+    (parameters,) = [mark for mark in test_crash_matrix.test_cell_keeps_its_promise.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
     tested = {given.id for given in parameters.args[1]}
     rows = [line.strip("| ").split(" | ") for line in shown.splitlines() if line.startswith(("| point | controller", "| **"))]
     cells = {f"{row[0].strip('*')} x {fault}": word for row in rows[1:] for fault, word in zip(rows[0][1:], row[1:], strict=True)}

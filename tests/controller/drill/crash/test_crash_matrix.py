@@ -59,7 +59,7 @@ def _no_waiting_for_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     ("point", "fault"),
     [pytest.param(p, f, id=f"{p} x {f}") for p in POINTS for f in FAULTS if (p, f) not in WITHOUT],
 )
-def test_cell(point: str, fault: str) -> None:
+def test_cell_keeps_its_promise(point: str, fault: str) -> None:
     cells = [Cell(point, fault, consequence) for consequence in ("repeatable", "consumes", "irreversible")]
     if fault in DEATHS or point in DRIVER_DIED:
         cells.append(Cell(point, fault, "irreversible", hook=True))
