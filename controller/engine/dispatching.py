@@ -104,8 +104,9 @@ class Dispatching:
         try:
             intents = [self._intent(experiment, s, progress) for s in ready if self._takes(s.instrument)]
         except ConflictError as error:
-            await self._fail_unbound(experiment, str(error))
-            return False
+            if not any(a.status in OPEN_ATTEMPTS for a in self._ledger.state.attempts_of(experiment.id)):
+                await self._fail_unbound(experiment, str(error))
+            return False  # else once what runs has ended: its result belongs to the experiment, and nothing is begun beside it
         committed = [i for i in intents if self._session.allocation.claim(i.instrument, i.attempt)]
         if not committed:
             return False

@@ -82,7 +82,8 @@ class Writer:
         future.set_running_or_notify_cancel()  # what is handed over is a fact: nobody takes it back
         with self._changed:
             if self._ended:
-                raise StoreError(f"store {self._name} is written no longer: the thread that writes it has ended; restart the program")
+                why = "the thread that writes it has ended; restart the program"
+                raise StoreError(f"store {self._name} can no longer be written: {why}")
             if self._closing:
                 raise StoreError(f"store {self._name} is closed")
             self._waiting.append((job, future))

@@ -11,12 +11,15 @@ import pytest
 from controller.domain.campaign import CampaignStatus
 from controller.domain.event import (
     AttemptCommitted,
+    AttemptStatusChanged,
     CampaignCreated,
     CampaignStatusChanged,
     ExperimentProposed,
     ExperimentStatusChanged,
+    Measurement,
 )
 from controller.domain.experiment import AttemptStatus, ExperimentStatus
+from controller.domain.lab import StepSpec
 from controller.domain.proposal import Proposal
 from controller.domain.state import CampaignState, fold
 from controller.engine.dispatching import Dispatching
@@ -310,6 +313,35 @@ async def test_missing_value_fails_the_experiment_with_a_reason(room: Room) -> N
     experiment = room.state.experiments["e"]
     assert experiment.status is ExperimentStatus.FAILED
     assert "should give y from 'y', but it returned z" in experiment.reason
+
+
+async def test_step_that_cannot_be_bound_fails_its_experiment_once_its_other_steps_have_ended(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room.session, "accepts", lambda instrument: True)
+    steps = (
+        *room.ledger.definition.lab.protocol,
+        StepSpec(step="weigh", instrument="bench", action="weigh"),
+        StepSpec(step="report", instrument="bench", action="report", arguments={"mass": "$weigh.mass"}),
+        StepSpec(step="wash", instrument="bench", action="wash"),
+    )
+    lab = room.ledger.definition.lab.model_copy(update={"protocol": steps})
+    room.ledger.definition = room.ledger.definition.model_copy(update={"lab": lab})
+    stamp = {"campaign": "c", "at": 1000.0, "experiment": "e", "attempt": "b"}
+    weighed = (Measurement(name="weight", value=3.0),)
+    await room.ledger.record(
+        AttemptCommitted(**stamp, step="weigh", ordinal=1, instrument="bench", action="weigh", arguments={}),
+        AttemptStatusChanged(**stamp, status=AttemptStatus.SUCCEEDED, measurements=weighed),
+    )
+    await room.dispatching.dispatch(begin_new=False)
+    assert room.state.experiments["e"].status is ExperimentStatus.RUNNING
+    assert [a.id for a in room.state.open_attempts()] == ["a"], "nothing more is begun of what is bound to fail"
+    await room.dispatching.handle(AttemptFinished("bench", "a", SUCCESS))
+    assert room.state.attempts["a"].status is AttemptStatus.SUCCEEDED
+    await room.dispatching.dispatch(begin_new=False)
+    experiment = room.state.experiments["e"]
+    assert (experiment.status, experiment.fault and experiment.fault.code) == (ExperimentStatus.FAILED, "unbound_argument")
+    assert room.state.open_attempts() == []
 
 
 async def test_given_up_attempt_is_unknown_never_forgotten(room: Room) -> None:
