@@ -187,7 +187,7 @@ class Campaign:
             undo: Take an earlier retraction back instead.
 
         Returns:
-            Numbers of the experiments that the model proposed after it knew the result.
+            Numbers of the experiments that the model proposed when it knew the result.
 
         Raises:
             ConflictError: If the experiment has no result, or is (or is not) retracted already, or no reason is given.
@@ -198,7 +198,7 @@ class Campaign:
         if found is None or found.ended_at is None:  # neither has a result
             return []
         later = (e for e in self.state.experiments.values() if e.proposal.source == "model")
-        return [e.number for e in later if e.proposed_at >= found.ended_at]
+        return [e.number for e in later if found.counted_at(e.proposed_at)]
 
     def best(self) -> list[dict[str, Any]]:
         """Return the best experiment so far, or the Pareto front: `experiment`, `parameters`, `objectives`."""

@@ -5,6 +5,7 @@ The engine decides on this state, recovery rebuilds it, and `campaign audit` com
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -85,6 +86,15 @@ class Experiment:
     ended_at: float | None = None
     retracted_at: float | None = None
     retracted_reason: str | None = None
+    unheeded: list[tuple[float, float]] = field(default_factory=list)
+    """From when until when its result was retracted, for each retraction that was taken back [lab time]."""
+
+    def counted_at(self, moment: float) -> bool:
+        """Say whether models learned from its result at `moment` [lab time]."""
+        if self.ended_at is None or moment < self.ended_at:
+            return False
+        since = math.inf if self.retracted_at is None else self.retracted_at
+        return not any(begin <= moment < end for begin, end in (*self.unheeded, (since, math.inf)))
 
     @property
     def point(self) -> Point:
@@ -206,6 +216,8 @@ class CampaignState:
         else:
             self.history.reinstate(event.number)
         if experiment is not None:
+            if experiment.retracted_at is not None:
+                experiment.unheeded.append((experiment.retracted_at, event.at))
             experiment.retracted_at = event.at if retracted else None
             experiment.retracted_reason = event.reason if retracted else None
 

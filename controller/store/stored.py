@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -77,17 +78,31 @@ class StoredRows(SnapshotReader):
     def rested_on(self, campaign_id: str, number: int) -> list[Row]:
         """Return number and status of the experiments that the model proposed when it knew the result of another.
 
-        Those are the ones it proposed after that one ended and, where its result is retracted, before that. One or the other
-        may have been computed just before the result came in.
+        Those are the ones it proposed after that one ended, but not while its result was retracted. One or the other may have
+        been computed just before the result came in.
         """
-        return self._dicts(
-            "experiment", "number status",
+        rows = self._dicts(
+            "experiment", "number status proposed_at",
             "WHERE campaign = ? AND source = 'model'"
-            " AND proposed_at >= (SELECT ended_at FROM experiment WHERE campaign = ? AND number = ?)"
-            " AND NOT proposed_at >= COALESCE((SELECT retracted_at FROM experiment WHERE campaign = ? AND number = ?), 1e300)"
-            " ORDER BY number",
-            campaign_id, campaign_id, number, campaign_id, number,
+            " AND proposed_at >= (SELECT ended_at FROM experiment WHERE campaign = ? AND number = ?) ORDER BY number",
+            campaign_id, campaign_id, number,
         )  # fmt: skip
+        changes = self._retractions(campaign_id, number)
+        rested = []
+        for row in rows:
+            before = [kind for at, kind in changes if at <= row["proposed_at"]]
+            if not before or before[-1] == "experiment.reinstated":
+                rested.append({"number": row["number"], "status": row["status"]})
+        return rested
+
+    def _retractions(self, campaign_id: str, number: int) -> list[tuple[float, str]]:
+        """Return when a result was retracted and reinstated, and which, in order; the row tells of the last time alone."""
+        rows = self._dicts(
+            "event", "kind at body",
+            "WHERE campaign = ? AND kind IN ('experiment.retracted', 'experiment.reinstated') ORDER BY campaign_sequence",
+            campaign_id,
+        )  # fmt: skip
+        return [(row["at"], row["kind"]) for row in rows if json.loads(row["body"])["number"] == number]
 
     def observation_rows(self, campaign_id: str) -> list[Row]:
         """Return all observations of a campaign as they are stored."""

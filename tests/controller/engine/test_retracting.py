@@ -154,7 +154,12 @@ def test_campaign_in_python_retracts_and_takes_back(tmp_path: Path) -> None:
             campaign.retract(7, "no such")
     with Campaign.load(tmp_path / "campaign.yaml", store=file, device="cpu") as campaign:
         assert list(campaign.state.history.retracted) == [2]
-        campaign.retract(2, "it was right", undo=True)
+        (suggestion,) = campaign.ask()
+        campaign.tell(suggestion, {"y": 3.0})
+        assert campaign.retract(2, "it was right", undo=True) == [3], "4 was proposed without it"
         assert campaign.best()[0]["experiment"] == 2
+        campaign.ask()
+        assert campaign.retract(2, "it was wrong after all") == [3, 5]
     with Store.open(file) as store:
         assert audit(store, "test", verify=True).differences == []
+        assert [e["number"] for e in store.reader.rested_on(store.campaigns()[0].id, 2)] == [3, 5]

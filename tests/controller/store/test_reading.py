@@ -266,7 +266,11 @@ def test_proposals_made_before_a_result_or_after_its_retraction_did_not_rest_on_
     store.commit_now(script.proposed()[1])
     assert store.reader.rested_on(script.campaign, 2) == [{"number": 3, "status": "queued"}]
     store.commit_now([script.reinstated(completed, 2)])
-    assert [row["number"] for row in store.reader.rested_on(script.campaign, 2)] == [3, 4]
+    store.commit_now(script.proposed()[1])
+    assert [row["number"] for row in store.reader.rested_on(script.campaign, 2)] == [3, 5], "4 was proposed without it"
+    store.commit_now([script.retracted(completed, 2)])
+    store.commit_now(script.proposed()[1])
+    assert [row["number"] for row in store.reader.rested_on(script.campaign, 2)] == [3, 5]
     assert store.reader.experiment_id(script.campaign, 1) == before
     assert store.reader.experiment_id(script.campaign, 9) is None
 
