@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.controller.files.bombs"])
+_CONTEXT.set_forkserver_preload(["tests.controller.files.bombs", "tests.instruments.bombs"])
 
 
 class Cost(NamedTuple):

@@ -13,15 +13,18 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from instruments.bounded import read_small
 from instruments.drivers.command import read_scalar
 from instruments.drivers.declared import Declared, DeclaredAction, DeclaredReturn, check_template, fill
 from instruments.errors import DeviceFaultError, DriverOptionsError, MeasurementInvalidError
-from instruments.protocol.values import Scalar
+from instruments.protocol.values import Scalar, shorten
 from instruments.sdk.action import Action
 from instruments.sdk.context import ActionContext
 from instruments.sdk.driver import Driver
 from instruments.sdk.quantity import Returned
 
+_DEEPEST = 20
+"""Levels of a file of commands; its own form has five."""
 _POLL_S = 0.1
 _STOP_WAIT_S = 0.3
 log = logging.getLogger(__name__)
@@ -282,9 +285,11 @@ def read_commands(commands: Path | Mapping[str, Any]) -> ScpiCommands:
 
         place = str(commands)
         try:
-            content = YAML(typ="safe").load(commands.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, YAMLError) as error:
-            raise DriverOptionsError(f"{place} cannot be read: {error}") from error
+            yaml = YAML(typ="safe", pure=True)
+            yaml.max_depth = _DEEPEST
+            content = yaml.load(read_small(commands))
+        except (OSError, ValueError, YAMLError) as error:
+            raise DriverOptionsError(f"{place} cannot be read: {shorten(' '.join(str(error).split()), 300)}") from error
     try:
         return TypeAdapter(ScpiCommands).validate_python(content)
     except ValidationError as error:

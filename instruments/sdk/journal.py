@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
+from instruments.bounded import from_json
 from instruments.errors import JournalCorruptError, JournalError, JournalLockedError
 from instruments.protocol.records import AttemptRecord
 from instruments.protocol.values import READING, Outcome
@@ -258,14 +259,14 @@ class JournalReader:
 
 def _record(path: Path | None, row: tuple[Any, ...]) -> AttemptRecord:
     try:
-        code, message = json.loads(row[13]) if row[13] is not None else (None, "")
+        code, message = from_json(row[13]) if row[13] is not None else (None, "")
         return AttemptRecord(
             attempt=row[0],
             action=row[1],
-            arguments=json.loads(row[2]),
-            received=json.loads(row[3]),
-            units=json.loads(row[4]),
-            conversions=json.loads(row[5]),
+            arguments=from_json(row[2]),
+            received=from_json(row[3]),
+            units=from_json(row[4]),
+            conversions=from_json(row[5]),
             duration_s=(row[6], row[7]),
             deadline_s=row[8],
             accepted_at=row[9],

@@ -207,7 +207,7 @@ class DeviceMemory:
                 try:
                     self._take(from_json(line), at)
                 except (ValueError, KeyError, TypeError, ArithmeticError) as error:
-                    why = shorten(repr(error), 200)
+                    why = shorten(" ".join(repr(error).split()), 200)
                     raise DeviceLogError(f"{path}:{number}: not a line of a device log ({why}); {_REMEDY}") from error
                 at += len(line)
         if len(line) == _LONGEST_LINE:
