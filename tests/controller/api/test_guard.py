@@ -252,10 +252,16 @@ async def test_second_request_of_a_connection_must_be_whole_in_time_too(here: He
     writer.close()
 
 
-async def test_who_comes_when_all_connections_are_taken_is_served_in_the_place_of_who_says_nothing(here: Here) -> None:
+async def test_who_comes_when_all_connections_are_taken_is_served_in_the_place_of_who_says_nothing(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "REQUEST_S", 60.0)
     silent = [await asyncio.open_connection(*here[:2]) for _ in range(30)]
     async with httpx.AsyncClient() as client:
         assert (await client.get(f"http://127.0.0.1:{here[1]}/v1/health")).status_code == 200
+    # The oldest were cut off for those who came later, before their time was over.
+    cut = [reader.at_eof() or reader.exception() is not None for reader, _ in silent]
+    assert all(cut[:24])
     assert len(here[2].server_state.connections) <= 5
     for _, writer in silent:
         writer.close()
