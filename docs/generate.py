@@ -21,6 +21,9 @@ PAGES = {
         """A campaign says what is searched, what is wanted, how far it may go and where it is carried out. YAML 1.2 or JSON.
 `labwright validate FILE` names every fault at once; `labwright schema campaign` prints the JSON Schema for an editor.
 
+A file may hold 50 000 entries, 200 000 lines and 64 levels, in 4 MiB of UTF-8; aliases count each time they are used. The tables that it
+names may have 10 000 columns and two million cells, in 64 MiB. Of more than 200 faults only the number is told.
+
 `lab:` is the path of a [lab file](lab-file.md), or the shorthand of a simulator: `{simulator: NAME, speed: S, …}`, where `speed` is lab
 seconds per real second and the rest are options of that simulator. `labwright simulator list` names them;
 [your own table](../how-to/own-table.md) describes `table`.""",
