@@ -221,7 +221,7 @@ class Campaign:
 
     def _request(self, n: int) -> Request:
         best = [found["experiment"] for found in self.best()]
-        return request_for(self.definition, self.state, best, n, self._device)
+        return request_for(self.definition, self.state, best, n, self._device, most_others=math.inf)
 
     def close(self) -> None:
         """Give the store back."""

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
-from controller.domain.base import Value
+from controller.design.candidates import MOST_LISTED
+from controller.domain.base import Point, Value
 from controller.domain.campaign import Definition
 from controller.domain.experiment import ExperimentStatus
 from controller.domain.history import History
-from controller.domain.parameter import ContinuousParameter
+from controller.domain.parameter import CategoricalParameter, ContinuousParameter, DiscreteParameter, Parameter
 from controller.domain.request import Request
 from controller.domain.space import Problem
 from controller.domain.state import CampaignState
 from controller.learn.selection import selected
 
 _UNDER_WAY = (ExperimentStatus.PROPOSED, ExperimentStatus.QUEUED, ExperimentStatus.RUNNING, ExperimentStatus.UNKNOWN)
+MOST_OTHERS = 10_000
+"""So many settings beside those that the models learn from are told at most, where the space is too large to be listed."""
 
 
-def request_for(definition: Definition, state: CampaignState, best: Iterable[int], n: int, device: str) -> Request:
+def request_for(
+    definition: Definition, state: CampaignState, best: Iterable[int], n: int, device: str, *,
+    refused: Sequence[Point] = (), most_others: float = MOST_OTHERS,
+) -> Request:  # fmt: skip
     """Return the request for the next `n` proposals of a campaign; its length is bounded, however long the campaign is.
 
     Args:
@@ -26,6 +33,9 @@ def request_for(definition: Definition, state: CampaignState, best: Iterable[int
         best: Numbers of the best experiment, or of the Pareto front.
         n: How many proposals are wanted.
         device: `cpu`, `cuda` or `auto`.
+        refused: Settings that were proposed although they had been before: told in any case.
+        most_others: How many settings beside those learned from are told where the space cannot be listed; infinite where
+            nobody looks through the answer for settings that are known.
     """
     history, problem = state.history, definition.problem
     front = [at for number in best if (at := history.position(number)) is not None]
@@ -36,7 +46,7 @@ def request_for(definition: Definition, state: CampaignState, best: Iterable[int
         policy=definition.proposals,
         observed=history.observations(kept),
         left_out=left_out,
-        others=_others(history, kept) if left_out and _could_be_repeated(problem) else {},
+        others=_others(history, kept, problem, refused, most_others) if left_out and _could_be_repeated(problem) else {},
         pending=tuple(e.point for e in state.with_status(*_UNDER_WAY)),
         n=n,
         number=state.n_experiments + 1,
@@ -45,9 +55,33 @@ def request_for(definition: Definition, state: CampaignState, best: Iterable[int
     )
 
 
-def _others(history: History, kept: Sequence[int]) -> dict[str, list[Value]]:
+def _others(
+    history: History, kept: Sequence[int], problem: Problem, refused: Sequence[Point], most: float
+) -> dict[str, list[Value]]:
+    """Return the settings that are not among those learned from, in columns.
+
+    All of them where the space is listed, which bounds them: it ends only when each is known to be done. Of a larger space the
+    newest, for they are where the search is; an older one that comes up again is refused once, and told from then on.
+    """
     known = set(kept)
-    return history.settings(i for i in range(len(history)) if i not in known)
+    others = [i for i in range(len(history)) if i not in known]
+    listed = problem.pool is not None or math.prod(map(_n_settings, problem.parameters.values())) <= MOST_LISTED
+    if listed or len(others) <= most:
+        return history.settings(others)
+    columns = history.settings(others[-int(most) :])
+    return {name: [*column, *(point[name] for point in refused)] for name, column in columns.items()}
+
+
+def _n_settings(parameter: Parameter) -> float:
+    match parameter:
+        case ContinuousParameter():
+            return math.inf
+        case DiscreteParameter():
+            return len(parameter.values)
+        case CategoricalParameter():
+            return len(parameter.choices)
+        case _:
+            return parameter.bounds[1] - parameter.bounds[0] + 1
 
 
 def _could_be_repeated(problem: Problem) -> bool:

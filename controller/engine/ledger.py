@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from controller.domain.base import Point
 from controller.domain.campaign import CampaignStatus, Definition
 from controller.domain.event import (
     AlarmRaised,
@@ -137,9 +138,9 @@ class Ledger:
         """The best experiment so far, or the Pareto front: see `BestSoFar.experiments`."""
         return self._best.experiments()
 
-    def request(self, n: int, device: str) -> Request:
-        """Return what the proposer is asked for the next `n` proposals, on `device`."""
-        return request_for(self.definition, self.state, self._best.numbers(), n, device)
+    def request(self, n: int, device: str, refused: Sequence[Point] = ()) -> Request:
+        """Return what the proposer is asked for the next `n` proposals, on `device`; `refused` as for `request_for`."""
+        return request_for(self.definition, self.state, self._best.numbers(), n, device, refused=refused)
 
     def instrument_of_ended(self, attempt: str) -> str | None:
         """Return the instrument of an attempt of this campaign whose end is in the store; None if there is none, or no telling."""

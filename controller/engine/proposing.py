@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -18,6 +19,9 @@ from controller.engine.ledger import Ledger
 from controller.engine.thinker import Thinker
 from controller.errors import ProposalError, SpaceExhaustedError
 from controller.learn.stopping import experiments_left, reason_to_stop
+
+MOST_REFUSED = 1000
+"""So many settings that were proposed again the proposer is told of."""
 
 _S = ExperimentStatus
 
@@ -51,6 +55,8 @@ class Proposing:
         self._wanted_since: float | None = None
         self._outdated = False
         self._known = self._keys()
+        self._refused: deque[Point] = deque(maxlen=MOST_REFUSED)
+        """Settings that were proposed again, newest last: the proposer is told of them, or it would propose them for ever."""
 
     def _keys(self) -> set[int]:
         state = self._ledger.state
@@ -94,7 +100,7 @@ class Proposing:
             return
         if self._thinking is None:
             self._wanted_since = self._wanted_since or time.monotonic()
-            self._thinking = asyncio.create_task(self._ask(self._ledger.request(wanted, self._device)))
+            self._thinking = asyncio.create_task(self._ask(self._request(wanted)))
         patience = self._ledger.definition.proposals.patience
         if self.lacking and self._wanted_since is not None and time.monotonic() - self._wanted_since > patience:
             self._wanted_since = time.monotonic()
@@ -129,6 +135,7 @@ class Proposing:
         The point of a retracted result may be proposed again.
         """
         self._known = self._keys()
+        self._refused.clear()
         self.exhausted = ""
         self._outdated = self.thinking
 
@@ -144,11 +151,14 @@ class Proposing:
             answer = Proposed(error=error)
         self._deliver(answer)
 
+    def _request(self, n: int) -> Request:
+        return self._ledger.request(n, self._device, tuple(self._refused))
+
     async def _stand_in(self, n: int, why: str) -> None:
         if n == 0:
             return
         try:
-            await self._enter(stand_in(self._ledger.request(n, self._device), why))
+            await self._enter(stand_in(self._request(n), why))
         except SpaceExhaustedError as error:
             self.exhausted = str(error)
 
@@ -160,7 +170,8 @@ class Proposing:
         for proposal in proposals[: self.wanted()]:
             key = self._key(proposal.point)
             if not problem.allow_replicates and key in self._known:
-                continue  # a stand-in took it while the model was thinking
+                self._refused.append(proposal.point)
+                continue  # a stand-in took it while the model was thinking, or nobody had told of it
             self._known.add(key)
             number += 1
             experiment, stamp = new_id(), self._ledger.stamp()
