@@ -193,13 +193,14 @@ class Dispatching:
         attempt = self._ledger.state.attempts.get(report.attempt)
         if attempt is None or attempt.status not in OPEN_ATTEMPTS:
             return
-        if self._ledger.state.aborted and report.status in ("never_heard", "accepted", "running"):
+        # What was taken on and is forgotten may have begun: its driver's word that it never did would be wrong.
+        forgotten = report.status == "never_heard" and attempt.status is not _A.COMMITTED
+        if self._ledger.state.aborted and not forgotten and report.status in ("never_heard", "accepted", "running"):
             self._session.cancel(attempt)  # its driver was away when it was to be told; what it never heard of it refuses then
         match report.status:
-            case "never_heard" if self._ledger.state.aborted:
-                pass
             case "never_heard" if attempt.status is _A.COMMITTED:
-                self._send(attempt)
+                if not self._ledger.state.aborted:
+                    self._send(attempt)
             case "never_heard":
                 # From the very process that took it on this is an old answer, late; from another its journal has lost it.
                 if self._taken_on_by.get(attempt.id) != self._boot_of(attempt.instrument):

@@ -14,15 +14,16 @@ BEGIN: Final = "<!-- Written by python -m tests.controller.drill.crash.matrix; c
 END: Final = "<!-- End of what is written. -->"
 """Between these lines the page shows what `table` returns."""
 
-Promise = Literal["once", "asked", "class"]
+Promise = Literal["once", "asked", "class", "cancelled"]
 
 PROMISES: Final[Mapping[Promise, str]] = {
     "once": "its action is begun once, its result is in the books",
     "asked": (
-        "interrupted: a `recover` hook finds out; without one a repeatable action is begun once more, one that consumes or is "
-        "irreversible is `unknown`, with an alarm"
+        "interrupted: a `recover` hook finds out; without one a repeatable action is begun once more (after an abort it is "
+        "cancelled), one that consumes or is irreversible is `unknown`, with an alarm"
     ),
     "class": "as *asked*, but no hook can help: the consequence alone decides",
+    "cancelled": "its action is ended early, as a person asked, and the experiment is cancelled",
 }
 """What each word of the table means for the experiment at the point."""
 
@@ -62,6 +63,7 @@ POINTS: Final[Mapping[str, str]] = {
     "refitted": "the proposer has been given the result for its next answer",
     "campaign finished": "the end of the campaign is in the store",
     "campaign stopped": "a person's wish to stop the campaign is in the store, while the device acts",
+    "campaign aborted": "a person's wish to abort the campaign is in the store, while the device acts; no driver has heard it",
     "instrument stopped": "a person's stop of the instrument is on its way, while the device acts",
 }
 """Each named point of the walk, and what has happened when it is reached; the next thing has not."""
@@ -110,7 +112,10 @@ IN_EARNEST: Final[Mapping[str, tuple[str, ...]]] = {
     "journal full": (_STORM,),
     "clock forward": (f"{_ROWS}clocks_that_jump_by_hours_change_nothing_but_times",),
     "clock back": (f"{_ROWS}clocks_that_jump_by_hours_change_nothing_but_times",),
-    "second controller": (f"{_ROWS}second_controller_is_refused_while_the_first_is_frozen",),
+    "second controller": (
+        f"{_ROWS}second_controller_is_refused_while_the_first_is_frozen",
+        f"{_ROWS}controllers_on_two_copies_keep_each_to_its_own_drivers",
+    ),
     "older journal": (f"{_ROWS}older_copy_of_a_journal_repeats_nothing",),
     "older driver": (),
     "older claims": (),
@@ -122,7 +127,7 @@ CONTROLLER_DIED: Final = ("welcomed back", "asked after", "answered")
 DRIVER_DIED: Final = ("come back", "recovered")
 """The same, after its driver has died."""
 _RUNNING = ("begun at once", "started", "start sent", "acting", "start committed", *CONTROLLER_DIED)
-_WHILE_ACTING = ("campaign stopped", "instrument stopped")
+_WHILE_ACTING = ("campaign stopped", "campaign aborted", "instrument stopped")
 
 
 def _everywhere(promise: Promise, *exceptions: Mapping[str, Promise]) -> dict[str, Promise]:
@@ -137,32 +142,34 @@ def _at(points: tuple[str, ...], promise: Promise) -> dict[str, Promise]:
     return dict.fromkeys(points, promise)
 
 
-_STOPPED = _at(("instrument stopped",), "class")
+_ENDED_EARLY = _at(("instrument stopped",), "class") | _at(("campaign aborted",), "cancelled")
+_UNHEARD = _at(("campaign aborted",), "once")  # nobody tells the driver before what it does has ended
+_ABORTED = _at(("campaign aborted",), "asked")
 _DRIVER_DIES = _everywhere("once", _at((*_RUNNING, *_WHILE_ACTING), "asked"))
 
 CELLS: Final[Mapping[str, Mapping[str, Promise]]] = {
-    "controller killed": _everywhere("once", _STOPPED),
-    "driver killed": _DRIVER_DIES | _STOPPED,
+    "controller killed": _everywhere("once", _ENDED_EARLY, _UNHEARD),
+    "driver killed": _DRIVER_DIES | _ENDED_EARLY | _ABORTED,
     "both killed": _DRIVER_DIES,
-    "lost": _everywhere("once", _STOPPED),
-    "doubled": _everywhere("once", _STOPPED),
-    "reordered": _everywhere("once", _STOPPED),
-    "late": _everywhere("once", _STOPPED),
+    "lost": _everywhere("once", _ENDED_EARLY),
+    "doubled": _everywhere("once", _ENDED_EARLY),
+    "reordered": _everywhere("once", _ENDED_EARLY),
+    "late": _everywhere("once", _ENDED_EARLY),
     "cut": _everywhere("once"),  # the stop never gets through in time: what ran has finished
-    "store full": _everywhere("once", _STOPPED),
-    "store locked": _everywhere("once", _STOPPED),
-    "store gone": _everywhere("once", _STOPPED),
-    "journal full": _everywhere("once", _STOPPED),
-    "clock forward": _everywhere("once", _STOPPED),
-    "clock back": _everywhere("once", _STOPPED),
-    "second controller": _everywhere("once", _STOPPED),
+    "store full": _everywhere("once", _ENDED_EARLY),
+    "store locked": _everywhere("once", _ENDED_EARLY),
+    "store gone": _everywhere("once", _ENDED_EARLY),
+    "journal full": _everywhere("once", _ENDED_EARLY),
+    "clock forward": _everywhere("once", _ENDED_EARLY),
+    "clock back": _everywhere("once", _ENDED_EARLY),
+    "second controller": _everywhere("once", _ENDED_EARLY),
     "older journal": _everywhere(
         "once",
         _at(("acceptance sent", "acceptance committed", *_RUNNING, "finished", *_WHILE_ACTING, *DRIVER_DIED), "class"),
         _at(("begun at once",), "once"),  # nobody has heard of it, and the device has not begun: it is sent again
     ),
-    "older driver": _DRIVER_DIES | _STOPPED,
-    "older claims": _DRIVER_DIES | _STOPPED,
+    "older driver": _DRIVER_DIES | _ENDED_EARLY | _ABORTED,
+    "older claims": _DRIVER_DIES | _ENDED_EARLY | _ABORTED,
 }
 """What is promised: fault -> point -> promise."""
 

@@ -111,17 +111,20 @@ def check_books(cell: Cell, told: Told) -> None:
     assert told.broken == []  # the audit, the journals and everything else that a rehearsal looks at
     log, tables = told.counts
     assert log == tables
-    assert told.state.status is CampaignStatus.COMPLETED
+    assert told.state.status is (CampaignStatus.FAILED if cell.point == "campaign aborted" else CampaignStatus.COMPLETED)
     assert sorted(told.experiments()) == list(range(1, EXPERIMENTS + 1))
     cancelled = [e for e in told.experiments().values() if e.status is _S.CANCELLED]
-    assert bool(cancelled) == (cell.point == "campaign stopped")
-    assert [e.number for e in cancelled if told.begun(e)] == [], "something was begun after the stop"
+    assert bool(cancelled) == (cell.point in ("campaign stopped", "campaign aborted"))
+    waited = [e for e in cancelled if cell.point == "campaign stopped" or e.number == EXPERIMENTS]
+    assert [e.number for e in waited if told.begun(e)] == [], "something was begun after the stop"
 
 
 def check_promise(cell: Cell, told: Told, promise: Promise) -> None:
     target = told.experiments()[target_of(cell.point)]
     if promise == "once" or (promise == "asked" and cell.hook):
         assert (target.status, told.begun(target)) == (_S.COMPLETED, 1)
+    elif promise == "cancelled":
+        assert (target.status, told.begun(target)) == (_S.CANCELLED, told.begun_before)
     else:
         check_class(cell, told, target, told.begun_before)
 
@@ -132,7 +135,9 @@ def check_promise(cell: Cell, told: Told, promise: Promise) -> None:
 
 def check_class(cell: Cell, told: Told, experiment: Experiment, begun_before: int) -> None:
     """What was cut short is begun once more where that may be, and unknown where it may not."""
-    if cell.consequence == "repeatable":
+    if cell.consequence == "repeatable" and cell.point == "campaign aborted":
+        assert (experiment.status, told.begun(experiment)) == (_S.CANCELLED, begun_before)
+    elif cell.consequence == "repeatable":
         assert (experiment.status, told.begun(experiment)) == (_S.COMPLETED, begun_before + 1)
     else:
         assert (experiment.status, told.begun(experiment)) == (_S.UNKNOWN, begun_before)

@@ -72,8 +72,8 @@ _SMALL_TALK = frozenset({"ping", "heartbeat", "state_changed", "progress"})
 
 def play(cell: Cell) -> Told:
     """Let a cell happen, and return what came of it."""
-    # Where the campaign is stopped, something must be waiting that is not to begin any more.
-    definition = campaign(cell.consequence, ahead=2 if cell.point == "campaign stopped" else 0)
+    # Where the campaign is ended early, something must be waiting that is not to begin any more.
+    definition = campaign(cell.consequence, ahead=2 if cell.point in ("campaign stopped", "campaign aborted") else 0)
     folder = fresh_folder(workplace() / "cell", empty_store())
     worlds: list[CellWorld] = []
 
@@ -177,6 +177,7 @@ class CellWorld(World):
                     self._reach("campaign finished")
                 case CampaignStatusChanged(status=CampaignStatus.STOPPING):
                     self._reach("campaign stopped")
+                    self._reach("campaign aborted")
 
     def journalled(self, instrument: str, record: AttemptRecord) -> None:
         """See `Director.journalled`."""
@@ -211,18 +212,18 @@ class CellWorld(World):
 
     def _ask(self) -> None:
         """Let a person stop the campaign, or the instrument, where the cell is about that."""
-        if self._asked or self._cell.point not in ("campaign stopped", "instrument stopped"):
+        if self._asked or self._cell.point not in ("campaign stopped", "campaign aborted", "instrument stopped"):
             return
         self._asked = True
 
         async def ask() -> None:
-            if self._cell.point == "campaign stopped":
-                assert self._supervisor is not None
-                (loop,) = self._supervisor.loops.values()
-                await loop.ask("stop", {})
-            else:
+            if self._cell.point == "instrument stopped":
                 assert self._session is not None
                 self._session._hub.stop(INSTRUMENT)
+            else:
+                assert self._supervisor is not None
+                (loop,) = self._supervisor.loops.values()
+                await loop.ask("stop" if self._cell.point == "campaign stopped" else "abort", {})
 
         self._live("a person", ask())
 
