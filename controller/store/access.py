@@ -15,6 +15,7 @@ from controller.domain.access import AccessKey, KeyKind, Role
 from controller.errors import ConflictError
 from controller.store.projection import compact
 from controller.store.records import plain
+from controller.store.sql import take_turn
 from controller.store.tables import AccessKeyRow
 
 
@@ -39,6 +40,7 @@ class KeyChange:
             later = sa.or_(col(AccessKeyRow.revoked_at).is_(None), col(AccessKeyRow.revoked_at) > at)
             connection.execute(sa.update(AccessKeyRow).where(col(AccessKeyRow.id) == key, later).values(revoked_at=at))
         if self.enter is not None:
+            take_turn(connection, "the list of keys")
             self._refuse_a_second(connection, self.enter)
             values = {
                 "id": self.enter.id, "kind": self.enter.kind.value, "name": self.enter.name,

@@ -10,9 +10,11 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from controller.errors import ConflictError
+from controller.store.schema import advisory_key
 from controller.store.tables import Row
 
 Values = Mapping[str, Any]
@@ -54,6 +56,16 @@ def delete(connection: Connection, table: type[Row], column: str, keys: Collecti
     if keys:
         statement = f"DELETE FROM {table.__tablename__} WHERE {column} = {mark(connection.dialect.name, 'key')}"
         connection.exec_driver_sql(statement, [{"key": key} for key in keys])
+
+
+def take_turn(connection: Connection, what: str) -> None:
+    """Wait until no other transaction is about `what`, and keep others from it until this one ends.
+
+    For rules that no constraint of the database can tell, such as one valid key of a name at any moment. SQLite lets one
+    transaction write at a time anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(advisory_key(what))))
 
 
 def mark(dialect: str, name: str) -> str:

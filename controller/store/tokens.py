@@ -14,6 +14,7 @@ from controller.domain.access import Role
 from controller.domain.token import AccessToken
 from controller.errors import ConflictError
 from controller.store.records import plain
+from controller.store.sql import take_turn
 from controller.store.tables import AccessTokenRow
 
 
@@ -41,6 +42,7 @@ class TokenChange:
                 .values(revoked_at=self.now)
             )
         if self.enter is not None:
+            take_turn(connection, "the list of tokens")
             self._refuse_a_second(connection, self.enter)
             values = {**vars(self.enter), "role": self.enter.role.value, "created_by": plain(self.enter.created_by)}
             connection.execute(sa.insert(AccessTokenRow).values(**values))

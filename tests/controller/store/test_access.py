@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -9,7 +11,9 @@ import pytest
 from controller.domain.access import AccessKey, KeyKind, Role
 from controller.errors import ConflictError
 from controller.store.access import KeyChange
+from controller.store.jobs import Job
 from controller.store.opening import Store
+from controller.store.schema import make_engine
 from instruments.transport.keys import new_pair
 
 
@@ -49,6 +53,34 @@ def test_second_valid_key_of_a_name_is_refused_and_ends_nothing(store: Store) ->
     store.change_keys(KeyChange(1002.0, enter=key("hplc", KeyKind.PERSON)))  # a person may have the name of an instrument
     store.change_keys(KeyChange(1003.0, revoke={first.id: 1003.0}))
     store.change_keys(KeyChange(1004.0, enter=key()))
+
+
+def test_two_processes_cannot_enter_valid_keys_of_one_name_in_the_same_moment(store: Store) -> None:
+    with pytest.raises(ConflictError, match="labwright keys rotate hplc"):
+        enter_beside(store, KeyChange(1000.0, enter=key()), lambda: store.change_keys(KeyChange(1000.0, enter=key())))
+    assert len(store.access_keys()) == 1
+
+
+def enter_beside(store: Store, first: Job, second: Callable[[], None]) -> None:
+    """Do `second` while another process has written `first` and not yet committed it; raises what that raises."""
+    engine, failed = make_engine(store.url), []
+
+    def carry_out() -> None:
+        try:
+            second()
+        except ConflictError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=carry_out)
+    with engine.connect() as connection, connection.begin():
+        first.apply(connection, {})
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive(), "it waits for what becomes of the other"
+    thread.join(30)
+    engine.dispose()
+    if failed:
+        raise failed[0]
 
 
 def test_public_key_is_entered_once_for_ever(store: Store) -> None:

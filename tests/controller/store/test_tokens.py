@@ -11,6 +11,7 @@ from controller.domain.token import AccessToken, digest_of, new_token
 from controller.errors import ConflictError
 from controller.store.opening import Store
 from controller.store.tokens import TokenChange, access_token
+from tests.controller.store.test_access import enter_beside
 
 
 def token(name: str = "ada", role: Role = Role.OPERATE) -> AccessToken:
@@ -35,6 +36,12 @@ def test_revoked_token_stays_on_the_list_and_keeps_its_moment(store: Store) -> N
     store.change_tokens(TokenChange(1100.0, revoke=(made.id,)))
     store.change_tokens(TokenChange(1200.0, revoke=(made.id,)))
     assert listed(store) == [replace(made, revoked_at=1100.0)]
+
+
+def test_two_processes_cannot_enter_valid_tokens_of_one_name_in_the_same_moment(store: Store) -> None:
+    with pytest.raises(ConflictError, match="there is a valid token 'ada'"):
+        enter_beside(store, TokenChange(1000.0, enter=token()), lambda: store.change_tokens(TokenChange(1000.0, enter=token())))
+    assert len(listed(store)) == 1
 
 
 def test_second_valid_token_of_a_name_is_refused_until_the_first_has_ended(store: Store) -> None:
