@@ -23,7 +23,8 @@ from simulators.devices.memory import DeviceMemory
 from simulators.errors import DeviceLogError
 
 check_unit("furlong")  # imports what knows units, so that no input is slow for it
-_PLACE = Path(tempfile.mkdtemp(prefix="labwright-fuzz-"))
+_FOLDER = tempfile.TemporaryDirectory(prefix="labwright-fuzz-")  # gone with the process
+_PLACE = Path(_FOLDER.name)
 
 
 def codec(data: bytes) -> bool:
