@@ -21,7 +21,7 @@ _RAW = 256
 _NEIGHBOURS = 64
 _STARTS = 4
 _ROUNDS = 3
-_STEPS = 25
+_STEPS = 12
 # Levels tried of one coordinate at a time: all where there are few, the nearest and some others where there are many.
 _MOST_TRIED = 24
 # Starts closer than this lead to the same place.

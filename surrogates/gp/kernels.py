@@ -14,10 +14,12 @@ _TINY = 1e-15
 
 def squared_distances(A: Tensor, B: Tensor) -> Tensor:
     """Squared Euclidean distances between the rows of ... x n x d and ... x m x d; ... x n x m, never negative."""
-    cross = A @ B.transpose(-1, -2)
     a2 = A.square().sum(-1, keepdim=True)
-    b2 = B.square().sum(-1, keepdim=True).transpose(-1, -2)
-    return (a2 + b2 - 2.0 * cross).clamp_min(0.0)
+    b2 = B.square().sum(-1, keepdim=True)
+    # One product of extended rows instead of three sums of large matrices.
+    left = torch.cat([-2.0 * A, a2, torch.ones_like(a2)], -1)
+    right = torch.cat([B, torch.ones_like(b2), b2], -1)
+    return (left @ right.transpose(-1, -2)).clamp_min(0.0)
 
 
 class Kernels:
@@ -30,8 +32,8 @@ class Kernels:
 
     def __init__(self, rbf: Tensor) -> None:
         self.rbf = rbf
-        self._all_rbf = bool(rbf.all())
-        self._any_rbf = bool(rbf.any())
+        self._rbf_rows = rbf.nonzero().squeeze(-1)
+        self._matern_rows = (~rbf).nonzero().squeeze(-1)
 
     def take(self, index: Tensor) -> Kernels:
         """The rows that an index or a mask picks."""
@@ -46,13 +48,13 @@ class Kernels:
         return self._choose(r2, with_slope=True)
 
     def _choose(self, r2: Tensor, *, with_slope: bool) -> tuple[Tensor, Tensor]:
-        if self._all_rbf:
+        if not len(self._matern_rows):
             return _rbf(r2, with_slope)
-        value, slope = _matern52(r2, with_slope)
-        if self._any_rbf:
-            mask = self.rbf.view(-1, *(1,) * (r2.ndim - 1))
-            other, other_slope = _rbf(r2, with_slope)
-            value, slope = torch.where(mask, other, value), torch.where(mask, other_slope, slope)
+        if not len(self._rbf_rows):
+            return _matern52(r2, with_slope)
+        rbf, matern = _rbf(r2[self._rbf_rows], with_slope), _matern52(r2[self._matern_rows], with_slope)
+        order = torch.cat([self._rbf_rows, self._matern_rows]).argsort()
+        value, slope = (torch.cat(parts)[order] for parts in zip(rbf, matern, strict=True))
         return value, slope
 
 
@@ -65,5 +67,5 @@ def _matern52(r2: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:
     s = _SQRT5 * r2.clamp_min(_TINY).sqrt()
     decay = torch.exp(-s)
     linear = (1.0 + s) * decay
-    value = linear + (5.0 / 3.0) * r2 * decay
+    value = torch.addcmul(linear, r2, decay, value=5.0 / 3.0)
     return value, (-5.0 / 6.0) * linear if with_slope else value

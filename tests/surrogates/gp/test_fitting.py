@@ -8,6 +8,7 @@ import torch
 from scipy.optimize import minimize
 
 from surrogates.data import TrainingData
+from surrogates.gp import fitting
 from surrogates.gp.ensemble import _problem
 from surrogates.gp.fitting import fit
 from surrogates.gp.likelihood import Problem
@@ -49,6 +50,14 @@ def test_fit_in_a_batch_equals_fit_alone() -> None:
     for row, member in enumerate(FUNCTION):
         alone, _ = fit(_of((member,), data))
         torch.testing.assert_close(alone[0], together[row], rtol=0, atol=1e-2)
+
+
+def test_fit_of_many_observations_ends_where_a_fit_to_all_of_them_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = _of((*TABLE, *FUNCTION), smooth_data(100, 4))
+    _, value = fit(problem)
+    monkeypatch.setattr(fitting, "_MANY", 1000)
+    _, whole = fit(problem)
+    assert bool((value <= whole + 0.05).all()), value - whole
 
 
 def test_hyperparameters_stay_within_bounds() -> None:

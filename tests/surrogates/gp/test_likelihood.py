@@ -55,6 +55,16 @@ def test_gradient_equals_finite_differences() -> None:
         torch.testing.assert_close(gradient[:, column], slope, rtol=1e-5, atol=1e-6)
 
 
+def test_value_alone_is_that_of_the_whole_evaluation() -> None:
+    problem = _problem()
+    t = _hyperparameters(problem)
+    torch.testing.assert_close(problem.value(t), problem.evaluate(t)[0])
+    some = torch.tensor([0, 3, 4, 9])
+    fewer = problem.observed(some)
+    assert fewer.X.shape == (4, 5)
+    torch.testing.assert_close(fewer.value(t), fewer.evaluate(t)[0])
+
+
 def _exact_gp(
     kernel: KernelName, problem: Problem, t: Tensor, mean: Tensor
 ) -> tuple[gpytorch.models.ExactGP, gpytorch.likelihoods.FixedNoiseGaussianLikelihood]:
