@@ -68,6 +68,7 @@ class CampaignAbortRequested(_Event):
     """A person asked for the campaign to end now: what runs is cancelled, nothing begins, and it ends as failed."""
 
     kind: Literal["campaign.abort_requested"] = "campaign.abort_requested"
+    reason: str = "aborted by request"
 
 
 class CampaignWorked(_Event):

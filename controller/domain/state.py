@@ -118,8 +118,8 @@ class CampaignState:
     status: CampaignStatus = CampaignStatus.DRAFT
     reason: str = ""
     created_at: float = 0.0
-    aborted: bool = False
-    """Whether it is to end now, as failed, or has."""
+    aborted: str = ""
+    """Why it is to end now, as failed, or has; empty where nobody asked for that."""
     worked_s: float = 0.0
     """Lab time that it has been at work, as far as it was noted [s]; only where its hours are limited."""
     experiments: dict[str, Experiment] = field(default_factory=dict)
@@ -158,7 +158,7 @@ class CampaignState:
             check_transition(f"campaign {self.name}", self.status, event.status)
             self.status, self.reason = event.status, event.reason
         elif isinstance(event, CampaignAbortRequested):
-            self.aborted = True
+            self.aborted = event.reason
         elif isinstance(event, CampaignWorked):
             self.worked_s = event.seconds
         elif isinstance(event, ExperimentProposed):

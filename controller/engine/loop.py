@@ -260,7 +260,7 @@ class CampaignLoop:
         if self.state.open_attempts() and time.monotonic() - self._aborting_since < ABORT_S:
             return
         await self._dispatching.give_up(f"aborted; its driver did not confirm within {ABORT_S:g} s")
-        await self._ledger.move_campaign(_C.FAILED, "aborted by request")
+        await self._ledger.move_campaign(_C.FAILED, self.state.aborted)
 
     # --- people -----------------------------------------------------------------------------------------------------
 
@@ -271,7 +271,7 @@ class CampaignLoop:
                 return "paused: nothing new begins, what runs goes on"
             case "resume":
                 self._dispatching.failures_in_a_row = 0
-                await self._ledger.move_campaign(_C.RUNNING, "resumed by request")
+                await self._ledger.move_campaign(_C.RUNNING, argument.get("reason") or "resumed by request")
                 return "running"
             case "stop":
                 await self._ledger.move_campaign(_C.STOPPING, argument.get("reason") or "stopped by request")
@@ -280,10 +280,11 @@ class CampaignLoop:
             case "abort":
                 if self.state.status not in _LIVE:
                     raise ConflictError(f"campaign {self.state.name} is {self.state.status.value}; nothing runs")
+                reason = argument.get("reason") or "aborted by request"
                 if not self.state.aborted:  # whoever comes after a death of this controller carries it through
-                    self._ledger.note(CampaignAbortRequested(**self._ledger.stamp()))
+                    self._ledger.note(CampaignAbortRequested(**self._ledger.stamp(), reason=reason))
                 if self.state.status is not _C.STOPPING:
-                    await self._ledger.move_campaign(_C.STOPPING, "aborted by request")
+                    await self._ledger.move_campaign(_C.STOPPING, reason)
                 await self._ledger.cancel_waiting("the campaign was aborted")
                 self._aborting_since = None  # asked again, the drivers are told again, once this is in the books
                 return "aborting: drivers are told to end what runs"
@@ -292,7 +293,7 @@ class CampaignLoop:
             case "retract":
                 return await self._retract(argument)
             case "retry" | "abandon":
-                return await self._retry_or_abandon(verb, int(argument["experiment"]))
+                return await self._retry_or_abandon(verb, argument)
         raise ConflictError(
             f"a campaign cannot {verb!r}; it can pause, resume, stop, abort, resolve, retract, retry and abandon"
         )
@@ -314,9 +315,10 @@ class CampaignLoop:
         undo = isinstance(event, ExperimentReinstated)
         return retraction_text(number, undo, self._ledger.rested_on(number))
 
-    async def _retry_or_abandon(self, verb: str, number: int) -> str:
+    async def _retry_or_abandon(self, verb: str, argument: dict[str, Any]) -> str:
+        number, reason = int(argument["experiment"]), argument.get("reason") or f"{verb} by request"
         status = _S.QUEUED if verb == "retry" else _S.ABANDONED
-        await self._ledger.move_experiment(find_experiment(self.state, number), status, f"{verb} by request")
+        await self._ledger.move_experiment(find_experiment(self.state, number), status, reason)
         return f"experiment {number} is {status.value}"
 
     # --- displays ---------------------------------------------------------------------------------------------------

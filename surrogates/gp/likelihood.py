@@ -77,7 +77,7 @@ class Problem:
         mean = solved[..., 0].sum(-1) / solved[..., 1].sum(-1)
         a = solved[..., 0] - mean.unsqueeze(-1) * solved[..., 1]
         half_log_det = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        value = 0.5 * (a * self.U).sum(-1) + half_log_det + 0.5 * self.X.shape[0] * _LOG_2PI - self.priors.log_density(t)[0]
+        value: Tensor = 0.5 * (a * self.U).sum(-1) + half_log_det + 0.5 * self.X.shape[0] * _LOG_2PI - self.priors.log_density(t)[0]
         return value.masked_fill((info != 0) | ~torch.isfinite(value), torch.inf)
 
     def evaluate(self, t: Tensor) -> tuple[Tensor, Tensor]:

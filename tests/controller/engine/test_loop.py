@@ -87,7 +87,7 @@ async def test_abort_is_carried_through_by_the_next_controller(
     )
     await loop._ledger.record(running, committed)
     for verb in verbs:
-        await loop._carry_out(verb, {})
+        await loop._carry_out(verb, {"reason": f"{verb} by alice"})
     await loop._ledger.settle()
     after = _next_controller(loop, tmp_path)
     told: list[str] = []
@@ -104,7 +104,7 @@ async def test_abort_is_carried_through_by_the_next_controller(
     await after._handle(AttemptFinished("bench", "a", cancelled))
     await after._go_on()
     stored = _stored(loop)
-    assert (stored.status, stored.reason) == (CampaignStatus.FAILED, "aborted by request")
+    assert (stored.status, stored.reason) == (CampaignStatus.FAILED, "abort by alice")
     assert stored.experiments["e"].status is ExperimentStatus.CANCELLED
 
 
