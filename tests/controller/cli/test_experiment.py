@@ -141,7 +141,8 @@ def test_retry_of_a_failed_one_is_noted(call: Call, store_file: Path) -> None:
     assert call("experiment", "retry", "sample", 3, "--store", store_file, "--json").json["answered"] is False
     with Store.open(str(store_file)) as store:
         (request,) = store.pending_requests()
-    assert (request.verb, request.argument) == ("retry", {"experiment": 3})
+    assert request.verb == "retry"
+    assert request.argument == {"experiment": 3, "reason": f"tried again by {request.by}"}
 
 
 def _journal_of_the_unknown(call: Call, store_file: Path, *, outcome: str) -> None:
