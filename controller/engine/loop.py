@@ -204,9 +204,9 @@ class CampaignLoop:
             told = error
         try:
             await self._ledger.settle()
-        except Exception as error:
+        except Exception as error:  # told to who asked, and not swallowed: what is believed here is not in the books
             _tell(reply, error)
-            raise  # as everywhere: what is believed here is not in the books
+            raise
         _tell(reply, told)
 
     @property
