@@ -1,9 +1,10 @@
 """A hub under attack: junk frames, connections by the thousand, raw bytes; what it costs the daemon and its honest driver.
 
-The hub runs here, as in the daemon. One honest driver with a real journal is a process of its own; the attackers are others, of the
-lowest priority, because a real attacker has a processor of its own and does not starve us of ours. What is compared is how many
-attempts per second make their full round (command, accepted, started, finished, acknowledged) before the attack and during it,
-and how far this process's memory grows.
+The hub runs here, as in the daemon. One honest driver with a real journal is a process of its own; the attackers are others,
+which the system runs only when nobody else wants a core (`SCHED_IDLE`, sched(7)): a real attacker has a processor of its own
+and does not starve us of ours. Mere niceness is not enough: Linux lets even the nicest finish its slice of some milliseconds,
+several round trips. What is compared is how many attempts per second make their full round (command, accepted, started,
+finished, acknowledged) before the attack and during it, and how far this process's memory grows.
 """
 
 from __future__ import annotations
@@ -65,7 +66,14 @@ def wire_frame(content: bytes, *, more: bool = False) -> bytes:
     return bytes([2 | more]) + struct.pack(">Q", len(content)) + content
 
 
-def send_junk(port: int, n: int, seed: int, sent: Any, niceness: int = 19) -> None:
+def stand_back() -> None:
+    """Have this process run only on a core that nobody else wants; elsewhere than on Linux, give way as far as can be."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    os.nice(19)
+
+
+def send_junk(port: int, n: int, seed: int, sent: Any, *, standing_back: bool = True) -> None:
     """Send `n` junk frames as strangers and under instruments' names, over connection after connection as they are cut.
 
     Args:
@@ -73,9 +81,10 @@ def send_junk(port: int, n: int, seed: int, sent: Any, niceness: int = 19) -> No
         n: How many frames the system must have taken from us.
         seed: Of what is sent.
         sent: Shared counter.
-        niceness: Added to that of this process.
+        standing_back: Whether to leave the cores to whoever else wants them.
     """
-    os.nice(niceness)
+    if standing_back:
+        stand_back()
     rng = random.Random(seed)
     bursts = [b"".join(wire_frame(rng.choice(_JUNK)) for _ in range(100)) for _ in range(20)]
     left = n
@@ -94,7 +103,7 @@ def send_junk(port: int, n: int, seed: int, sent: Any, niceness: int = 19) -> No
 
 def hold_connections(port: int, n: int, opened: Any, stop: Any) -> None:
     """Open `n` connections and keep as many open as the hub lets us: silent, half-open, and complete but never reading."""
-    os.nice(19)
+    stand_back()
     held: list[socket.socket] = []
     for i in range(n):
         if stop.is_set():

@@ -297,7 +297,7 @@ async def test_honest_driver_is_served_during_a_flood() -> None:
     async with _attacked() as place:
         before = psutil.Process().memory_info().rss
         sent = Sent()
-        flood = asyncio.create_task(asyncio.to_thread(send_junk, place.port, 20_000, 3, sent, niceness=0))
+        flood = asyncio.create_task(asyncio.to_thread(send_junk, place.port, 20_000, 3, sent, standing_back=False))
         n, begun = 0, time.monotonic()
         while not flood.done() or n == 0:
             await place.works()
