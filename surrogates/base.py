@@ -135,6 +135,49 @@ class Surrogate(Model):
     def leave_one_out(self) -> LooResult:
         """Predict each observation from the others; pending points play no part."""
 
+    def similarity(self, A: Tensor, B: Tensor) -> Tensor:
+        """How much the model holds two settings to be alike before it has seen any data: the metric that it measures with.
+
+        Here the squared exponential of the distance of the columns; models with a covariance function of their own give its
+        correlation.
+
+        Args:
+            A: n x d.
+            B: m x d.
+
+        Returns:
+            n x m, from 1 where the model cannot tell two settings apart to 0 where one says nothing of the other.
+
+        Raises:
+            ShapeError: A or B has another number of columns.
+        """
+        return torch.exp(-0.5 * torch.cdist(self._checked(A), self._checked(B)).square())
+
+    def novelty(self, X: Tensor) -> Tensor:
+        """How far points lie from the data: the predicted spread as a share of the spread without any data.
+
+        Here the spread of a new observation over that of the observed values, whose variance is that of the left-out
+        predictions and what these leave open; models that know the spread of the function before any data give its share.
+
+        Args:
+            X: n x d.
+
+        Returns:
+            n, near 0 beside the data and about 1 where the data say nothing.
+
+        Raises:
+            ShapeError: X is not n x d.
+        """
+        return self.predict(X, observation_noise=True)[1] / self._observed_spread()
+
+    def left_out_novelty(self) -> Tensor:
+        """The same for each observation (n), as seen from the others: what `novelty` is to be compared with."""
+        return self.leave_one_out().sd / self._observed_spread()
+
+    def _observed_spread(self) -> Tensor:
+        left_out = self.leave_one_out()
+        return (left_out.sd.square().mean() + left_out.mean.var(correction=0)).sqrt()
+
     @abstractmethod
     def _joint(self, X: Tensor, observation_noise: bool) -> tuple[Tensor, Tensor]:
         """Mean (... x q) and covariance (... x q x q) at X (... x q x d), in units of Y."""

@@ -198,6 +198,20 @@ class SurrogateContract:
         later = surrogate.condition_on_pending(self.points(1)).leave_one_out()
         _expect(torch.equal(later.mean, loo.mean), "left-out predictions that ignore pending points")
 
+    def check_metric(self) -> None:
+        """Points are alike to themselves, less so to others; far ones are newer than measured ones."""
+        data = self.data()
+        surrogate, X = self.make(data), self.points(5)
+        alike = surrogate.similarity(X, X)
+        torch.testing.assert_close(alike.diagonal(), torch.ones_like(alike.diagonal()), rtol=0, atol=1e-6)
+        others = ~torch.eye(5, dtype=torch.bool)
+        _expect(bool(((alike >= 0) & (alike <= 1 + 1e-9)).all() and (alike[others] < 1).all()), "correlations below one")
+        _expect(surrogate.similarity(X[:2], X).shape == (2, 5), "n x m correlations")
+        far = torch.full((1, 3), 30.0, dtype=torch.float64)
+        new, old = surrogate.novelty(torch.cat([far, data.X[:2]])), surrogate.left_out_novelty()
+        _expect(new.shape == (3,) and old.shape == (data.n,), "one number for each point and each observation")
+        _expect(bool((new >= 0).all() and (old >= 0).all() and (new[0] > new[1:]).all()), "a far point to be the newest")
+
     def check_expected_improvement(self) -> None:
         """BoTorch's expected improvement is finite and differentiable for single points and batches."""
         surrogate = self.make(self.data())

@@ -186,6 +186,8 @@ def _values(texts: list[str]) -> dict[str, float]:
 
 
 def _print_experiment(found: Found, experiment: dict[str, Any], definition: dict[str, Any]) -> None:
+    from controller.cli.results import flags_text
+
     proposal = experiment.get("proposal") or {}
     units = {n: p.get("unit") for n, p in definition["problem"]["parameters"].items()}
     out = console()
@@ -214,7 +216,8 @@ def _print_experiment(found: Found, experiment: dict[str, Any], definition: dict
     out.print(table(results, result_columns, title="Result and what the model expected"))
     why = {
         "source": proposal.get("source"), proposal.get("acquisition_name") or "acquisition": proposal.get("acquisition"),
-        "note": proposal.get("note"), "seed": proposal.get("seed"), "rested on data": (proposal.get("data_fingerprint") or "")[:16],
+        "note": proposal.get("note"), "out of distribution": flags_text(proposal.get("novelty") or {}),
+        "seed": proposal.get("seed"), "rested on data": (proposal.get("data_fingerprint") or "")[:16],
         "took": f"{proposal['seconds']:.2f} s" if proposal.get("seconds") else None,
     }  # fmt: skip
     print_facts(why, title="Why it was proposed")

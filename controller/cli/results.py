@@ -101,6 +101,16 @@ def retracted_text(experiments: Sequence[Mapping[str, Any]]) -> str:
     return f"{count}, of experiment {', '.join(numbers)}; `labwright experiment show` says why"
 
 
+def flags_text(novelty: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return for which objectives the model extrapolates at a point; empty for none.
+
+    Args:
+        novelty: By objective, as the proposal keeps it.
+    """
+    flagged = [f"{name}: {100 * found['spread']:.0f} %" for name, found in novelty.items() if found["flagged"]]
+    return f"far from all data (spread left of what there is without any: {', '.join(flagged)})" if flagged else ""
+
+
 def _columns(prefix: str, described: Mapping[str, Mapping[str, Any]]) -> list[Column]:
     return [
         Column(f"{prefix}:{name}", f"{name} [{d['unit']}]" if d.get("unit") else name) for name, d in described.items()

@@ -27,6 +27,7 @@ from controller.learn.calibration import CalibrationReport, calibration
 from controller.learn.dataset import sign, training_data
 from controller.learn.feasibility import Feasibility, fit_feasibility
 from controller.learn.fit import fit
+from controller.learn.novelty import novelty
 from surrogates.base import Surrogate
 from surrogates.data import TrainingData
 
@@ -215,15 +216,16 @@ def _with_model(
                 break
             raise
         best = choices[0]
+        x = encoder.encode([best.point])
         proposals.append(
             Proposal(
                 point=best.point,
                 source="model",
                 acquisition=best.score,
                 acquisition_name=score.name,
-                predictions=_predictions(
-                    problem, _Knowledge(models, knowledge.data, None), encoder.encode([best.point])
-                )[0],
+                predictions=_predictions(problem, _Knowledge(models, knowledge.data, None), x)[0],
+                # Against what was measured: points under way are believed, not known.
+                novelty={name: novelty(surrogate, x)[0] for name, surrogate in knowledge.surrogates.items()},
                 surrogate={name: model.report.model_dump(mode="json") for name, model in models.items()},
                 runners_up=tuple(Alternative(point=c.point, acquisition=c.score) for c in choices[1:]),
                 data_fingerprint=data_fingerprint(request, pending[len(request.pending) :]),

@@ -124,6 +124,24 @@ class GPEnsemble(Surrogate):
         density = torch.logsumexp(self._loo_density + self._reporting_weights.log()[:, None], 0)
         return LooResult(mean, sd, density)
 
+    def similarity(self, A: Tensor, B: Tensor) -> Tensor:
+        """Correlation of the function at the rows of A (n x d) and B (m x d) before any data, averaged over the members."""
+        with torch.no_grad():
+            return torch.einsum("m,mij->ij", self._reporting_weights, self._state.correlation(self._checked(A), self._checked(B)))
+
+    def novelty(self, X: Tensor) -> Tensor:
+        """Share of the function's spread (n) that the data have left at X (n x d), averaged over the members."""
+        with torch.no_grad():
+            return self._left(self.member_posteriors(X).sd.square())
+
+    def left_out_novelty(self) -> Tensor:
+        """The same at each observation (n), given the others."""
+        return self._left((self._loo_moments[1] - self._state.observation_noise[:, None]).clamp_min(0.0))
+
+    def _left(self, variance: Tensor) -> Tensor:
+        """Square root of the share that variances of the function (M x n) are of those before any data: n, at most one."""
+        return (self._reporting_weights @ (variance / self._state.output_scale[:, None])).clamp_max(1.0).sqrt()
+
     def _reported(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
         """Mix members (M x n, on their own scales) by the reporting weights, in units of Y."""
         moments = [

@@ -87,6 +87,10 @@ class GPState:
         k = self.kernels.value(squared_distances(A, B))
         return self.output_scale.view(-1, *(1,) * (k.ndim - 1)) * k
 
+    def correlation(self, A: Tensor, B: Tensor) -> Tensor:
+        """Prior correlation of the function at N x d points with K x d points: M x N x K."""
+        return self._kernel(self._scaled(A), self._scaled(B)) / self.output_scale.view(-1, 1, 1)
+
     def marginal(self, X: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of the function (M x N each) at X (N x d)."""
         cross = self._cross(X)

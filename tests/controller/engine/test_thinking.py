@@ -100,6 +100,19 @@ def test_proposals_do_not_depend_on_the_number_of_threads() -> None:
     assert points[0] == points[1]
 
 
+def test_every_point_of_the_model_tells_how_far_it_lies_from_the_data() -> None:
+    rows = [(round(0.05 * i, 2), round(0.1 * (i % 3), 2)) for i in range(9)] + [(1.0, 1.0), (0.22, 0.11)]
+    which = problem(continuous("a", "b"), pool=Pool(columns={"a": tuple(r[0] for r in rows), "b": tuple(r[1] for r in rows)}))
+    observed = [Observed(point={"a": a, "b": b}, values={"y": a * b}) for a, b in rows[:9]]
+    (first,) = ask(which, observed)
+    (second,) = ask(which, observed, [first.point])
+    near, far = sorted((first, second), key=lambda p: float(p.point["a"]))
+    assert far.out_of_distribution
+    assert not near.out_of_distribution
+    assert near.novelty["y"].spread < far.novelty["y"].spread
+    assert ask(which)[0].novelty == {}
+
+
 def test_other_seeds_begin_elsewhere() -> None:
     assert len({json.dumps(ask(BRANIN, seed=s)[0].point) for s in range(5)}) == 5
 
