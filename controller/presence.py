@@ -70,8 +70,8 @@ class Presence:
         self.withdraw()
 
 
-def present(path: Path) -> str | None:
-    """Return what the note at `path` says while the process that left it lives, else None."""
+def present(path: Path, most: int = MAX_SMALL) -> str | None:
+    """Return what the note at `path` says, `most` bytes of it at most, while the process that left it lives, else None."""
     try:
         while True:
             with path.open("rb") as stream:
@@ -79,7 +79,7 @@ def present(path: Path) -> str | None:
                     # Shared: those who look on do not see each other. Its owner has locked it before it was there to be found.
                     fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    return stream.read(MAX_SMALL).decode()
+                    return stream.read(most).decode()
                 if os.path.samestat(os.fstat(stream.fileno()), path.stat()):
                     return None
             # Another was put in its place since it was opened: look again.

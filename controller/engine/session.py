@@ -29,6 +29,7 @@ from controller.engine.stopping import STANDING, resume_instruments, stop_instru
 from controller.errors import CampaignLockedError, ConflictError
 from controller.measure.allocation import Allocation
 from controller.measure.holds import Hold, Holds
+from controller.presence import Presence
 from controller.settings import flight_bytes
 from instruments.bounded import read_small
 from instruments.client import AttemptRejected, Expected, HubEvent, InstrumentHub, InstrumentStateChanged, Link, LinkUp
@@ -138,6 +139,7 @@ class LabSession:
         self._interlocks = Interlocks(spec.interlocks, self._hub, spec.speed, self._put_holds, self._latch)
         self._tasks: list[asyncio.Task[None]] = []
         self._lock: IO[str] | None = None
+        self._status = Presence(self.folder / "status.json")
 
     async def start(self) -> None:
         """Listen, publish where, and bring up the drivers.
@@ -191,7 +193,7 @@ class LabSession:
         await self._hub.close()
         if self.recorder is not None:
             self.recorder.close()
-        (self.folder / "status.json").unlink(missing_ok=True)
+        self._status.withdraw()
         if self._lock is not None:
             self._lock.close()
 
@@ -368,19 +370,15 @@ class LabSession:
         return [owner for owner in self._owners if owner.concerns(attempt)] or self._owners if attempt else self._owners
 
     async def _publish(self) -> None:
-        path = self.folder / "status.json"
         while True:
-            draft = path.with_suffix(".draft")
             content = {
-                "pid": os.getpid(),
                 "lab": self.spec.lab,
                 "at": self.clock.time(),
                 "instruments": self.instruments(),
                 "interlocks": self._interlocks.report(),
             }
             with contextlib.suppress(OSError):  # a full disk must not end the session; the file is only for looking
-                draft.write_text(json.dumps(content), encoding="utf-8")
-                draft.replace(path)
+                self._status.show(json.dumps(content))
             self._news.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STATUS_S):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sqlite3
 from collections.abc import Callable
@@ -77,6 +78,13 @@ def write(path: Path, make: Callable[[], bytes]) -> None:
             file.truncate(SPARSE)
 
 
+def _held(path: Path, read: Callable[[], object]) -> object:
+    """Read while the process that left the note lives."""
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return read()
+
+
 def read_everything(folder: Path, name: str) -> list[str]:
     """Read one content as every sort of note; return what was told, one line each, beginning with who told it."""
     told: list[str] = []
@@ -95,9 +103,9 @@ def read_everything(folder: Path, name: str) -> list[str]:
     attempt("rendezvous", folder / "rendezvous.json", read_rendezvous)
     attempt("key pair", folder / "a.key", read_pair)
     attempt("public key", folder / "a.pub", lambda path: read_public_key(str(path)))
-    attempt("status", files / "labs" / "l" / "status.json", lambda path: status_of(url, "l"))
+    attempt("status", files / "labs" / "l" / "status.json", lambda path: _held(path, lambda: status_of(url, "l")))
     attempt("watch", files / "daemon.watch.json", lambda path: watch_state(files))
-    attempt("daemon", files / "daemon.pid", lambda path: daemon_state(url))
+    attempt("daemon", files / "daemon.pid", lambda path: _held(path, lambda: daemon_state(url)))
     attempt("lock", files / "a.lock", FileLocks._read_holder)
     attempt("clock", folder / "clocked" / "clock", lambda path: lab_clock(path.parent, 2.0))
     attempt("device log", folder / "device.jsonl", DeviceMemory)
