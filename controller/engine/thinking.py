@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from controller.design.acquisition import Acquisition, WithSuccess, acquisition
 from controller.design.candidates import Listing, listing
+from controller.design.certain import Certain
 from controller.design.initial import data_fingerprint, first_points, seen_points, stand_in, without_model
 from controller.design.search import Choice, best_anywhere, best_listed
 from controller.domain.base import Point
@@ -31,7 +33,7 @@ from controller.learn.novelty import novelty
 from surrogates.base import Surrogate
 from surrogates.data import TrainingData
 
-__all__ = ["Observed", "Request", "calibrations", "predict", "propose", "stand_in"]
+__all__ = ["Observed", "Reconsidered", "Request", "calibrations", "predict", "propose", "reconsider", "stand_in"]
 
 # Measured settings around which the search looks closely.
 _INCUMBENTS = 4
@@ -155,6 +157,54 @@ def calibrations(
     return {name: report for name, report in reports.items() if report is not None}
 
 
+@dataclass(frozen=True)
+class Reconsidered:
+    """What a proposal rested on, thought through again: models, and what was searched with them."""
+
+    encoder: Encoder
+    listed: bool
+    """Whether points are chosen from a list."""
+    surrogates: dict[str, Surrogate]
+    """Of what was measured alone."""
+    models: dict[str, Surrogate]
+    """The same once points under way are believed."""
+    data: dict[str, TrainingData]
+    feasibility: Feasibility | None
+    score: Acquisition | None
+    """What was searched; None while no result is complete."""
+    certain: Acquisition | None
+    """The same as if every prediction were certain: what the means alone promise."""
+
+
+def reconsider(request: Request, widened: bool = False) -> Reconsidered:
+    """Return what the proposal asked for by `request` (its `n` is one) rests on.
+
+    Args:
+        request: As it was asked.
+        widened: Whether the search was repeated with the widened acquisition function, as the proposal's name for it tells.
+
+    Raises:
+        MissingExtraError: If the problem has structures and RDKit is not installed.
+    """
+    ground, observed, problem = _ground(request.problem), request.observed.rows(), request.problem
+    seed = int(np.random.default_rng([request.seed, request.number]).integers(2**31))
+    knowledge = _learn(problem, request.policy, ground, observed, seed, request.device)
+    believed = ground.encoder.encode(request.pending)
+    models = _condition(knowledge.surrogates, believed)
+    complete = [o for o in observed if _is_complete(o, problem)]
+    score = certain = None
+    if complete and knowledge.surrogates.keys() == problem.objectives.keys():
+        score = _score(problem, ground, knowledge, models, complete, believed, seed)
+        if widened:
+            score = score.widened(-math.inf) or score
+        sure = {name: Certain(model) for name, model in models.items()}
+        certain = _score(problem, ground, knowledge, sure, complete, believed, seed)
+    return Reconsidered(
+        ground.encoder, ground.listing is not None, knowledge.surrogates, models, knowledge.data, knowledge.feasibility,
+        score, certain,
+    )  # fmt: skip
+
+
 def _is_complete(observed: Observed, problem: Problem) -> bool:
     return observed.values is not None and problem.objectives.keys() <= observed.values.keys()
 
@@ -191,21 +241,12 @@ def _with_model(
     notes = [f"learned from {len(observed)} of {ended} experiments"] if request.left_out else []
     seed = int(np.random.default_rng([request.seed, request.number + len(earlier)]).integers(2**31))
     knowledge = _learn(problem, request.policy, ground, observed, seed, request.device)
-    measured = {
-        name: sign(o) * torch.tensor([[c.values[name]] for c in complete if c.values is not None], dtype=torch.float64)
-        for name, o in problem.objectives.items()
-    }
-    done = encoder.encode([c.point for c in complete])
     pending = list(request.pending) + [p.point for p in earlier]
     proposals: list[Proposal] = []
     for k in range(request.n - len(earlier)):
         believed = encoder.encode(pending)
         models = _condition(knowledge.surrogates, believed)
-        score: Acquisition = acquisition(
-            problem.objectives, models, measured, done, believed, best_observed=ground.listing is not None, seed=seed
-        )
-        if knowledge.feasibility is not None:
-            score = WithSuccess(score, knowledge.feasibility.log_probability)
+        score = _score(problem, ground, knowledge, models, complete, believed, seed)
         try:
             choices = _search(request, ground, score, complete, pending, seed + k)
             if (wider := score.widened(choices[0].score)) is not None:
@@ -237,6 +278,22 @@ def _with_model(
         begin = time.perf_counter()
         pending.append(best.point)
     return proposals
+
+
+def _score(
+    problem: Problem, ground: _Ground, knowledge: _Knowledge, models: Mapping[str, Surrogate],
+    complete: Sequence[Observed], believed: Tensor, seed: int,
+) -> Acquisition:  # fmt: skip
+    """Return what is searched: the acquisition function over `models`, with all that counts beside the objectives."""
+    measured = {
+        name: sign(o) * torch.tensor([[c.values[name]] for c in complete if c.values is not None], dtype=torch.float64)
+        for name, o in problem.objectives.items()
+    }
+    done = ground.encoder.encode([c.point for c in complete])
+    score: Acquisition = acquisition(
+        problem.objectives, models, measured, done, believed, best_observed=ground.listing is not None, seed=seed
+    )
+    return score if knowledge.feasibility is None else WithSuccess(score, knowledge.feasibility.log_probability)
 
 
 def _condition(surrogates: dict[str, Surrogate], believed: Tensor) -> dict[str, Surrogate]:
