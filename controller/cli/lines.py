@@ -66,6 +66,6 @@ def best_text(snapshot: Snapshot) -> str:
     if not snapshot.best:
         return ""
     first = snapshot.best[0]
-    if len(first["objectives"]) > 1:
+    if snapshot.front:
         return f"{len(snapshot.best)} on the Pareto front"
     return f"best {text_of(first['objectives'])} (experiment {first['experiment']})"

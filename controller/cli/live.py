@@ -90,7 +90,7 @@ class LiveDisplay:
         return Group(grid, line)
 
     def _best(self, snapshot: Snapshot) -> RenderableType:
-        several = len(self._definition.problem.objectives) > 1
+        several = self._definition.problem.several
         title = f"On the Pareto front: {len(snapshot.best)}" if several else "Best so far"
         rows = snapshot.best if len(snapshot.best) <= BEST_ROWS else _spread(snapshot.best, BEST_ROWS)
         return best_table(rows, self._plain, title=title, width=self._live.console.width - FRAME, compact=True)

@@ -14,6 +14,8 @@ PADDING = 3
 """Characters between two columns of a table."""
 NARROW = 45
 """Characters that the columns beside the settings take, as a rule."""
+_BOUNDS = {"at_least": ">=", "at_most": "<="}
+_YES_NO = {True: "yes", False: "no"}
 
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,15 +62,23 @@ def best_table(
     settings = setting_columns(definition, width=width - NARROW)
     if compact and len(settings) != len(definition["problem"]["parameters"]):
         settings = []
-    columns = [Column("experiment"), *objective_columns(definition), *settings]
-    return table([flat(row) for row in best], columns, title=title)
+    columns = [Column("experiment"), *objective_columns(definition), Column("acceptable"), *settings]
+    rows = [{**flat(row), "acceptable": _YES_NO.get(row.get("feasible"))} for row in best]
+    return table(rows, columns, title=title)
 
 
 def best_title(definition: Mapping[str, Any], n: int) -> str:
     """Return what the table of the best is called."""
-    if len(definition["problem"]["objectives"]) == 1:
+    if not traded(definition):
         return "Best so far"
     return f"Pareto front: {n} experiment{'s' if n != 1 else ''} that no other surpasses in every objective"
+
+
+def traded(definition: Mapping[str, Any]) -> bool:
+    """Say whether several objectives are traded against each other, so that the best are a Pareto front."""
+    problem = definition["problem"]
+    goals = [o for o in problem["objectives"].values() if o["goal"] != "constrain"]
+    return len(goals) > 1 and not problem.get("desirability")
 
 
 def goals_text(definition: Mapping[str, Any]) -> str:
@@ -77,7 +87,11 @@ def goals_text(definition: Mapping[str, Any]) -> str:
     for name, objective in definition["problem"]["objectives"].items():
         target = f" {objective['target']:g}" if objective.get("target") is not None else ""
         unit = f" [{objective['unit']}]" if objective.get("unit") else ""
-        parts.append(f"{objective['goal']} {name}{target}{unit}")
+        bounds = [f"{sign} {objective[key]:g}" for key, sign in _BOUNDS.items() if objective.get(key) is not None]
+        goal = "" if objective["goal"] == "constrain" else f"{objective['goal']} "
+        parts.append(" ".join([f"{goal}{name}{target}{unit}", *([" and ".join(bounds)] if bounds else [])]))
+    if definition["problem"].get("desirability"):
+        return f"the overall desirability of {', '.join(parts)}"
     return ", ".join(parts)
 
 

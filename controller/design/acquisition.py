@@ -280,15 +280,16 @@ class _Rescaled(MCMultiOutputObjective):
 
 @dataclass(frozen=True)
 class WithSuccess:
-    """An acquisition function times the probability that the experiment succeeds."""
+    """An acquisition function times the probability of something without which it is worth nothing."""
 
     inner: Acquisition
     log_probability: Callable[[Tensor], Tensor]
+    what: str = "success"
 
     @property
     def name(self) -> str:
         """What is computed."""
-        return f"{self.inner.name}, times the probability of success"
+        return f"{self.inner.name}, times the probability of {self.what}"
 
     def __call__(self, X: Tensor) -> Tensor:
         """Return n scores."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,3 +23,12 @@ class Model(BaseModel):
     """Frozen; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _unused(value: object) -> bool:
+    return value is None or (isinstance(value, (tuple, dict)) and not value)
+
+
+LATER: Final[Any] = Field(exclude_if=_unused)
+"""For an optional key of what is searched that came after the first release: left out of what is written while it is not used
+(None or empty), so that the fingerprints of campaigns that began without it stay theirs."""

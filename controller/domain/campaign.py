@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from controller.domain.base import Label, Model, Name
+from controller.domain.base import LATER, Label, Model, Name
+from controller.domain.desirability import Desirability
 from controller.domain.lab import LabSpec
 from controller.domain.objective import Objective
 from controller.domain.parameter import Parameter
@@ -65,13 +66,16 @@ class CampaignFile(Model):
     candidates: str | None = None
     """A CSV file whose rows are the only settings possible (a `table` lab implies its own)."""
     objectives: Annotated[dict[Name, Objective], Field(min_length=1, max_length=100)]
-    """What is measured, and what is wanted of it; with several the whole front between them is looked for."""
+    """What is measured, and what is wanted of it; with several the whole front between them is looked for. With bounds it is an
+    outcome constraint."""
+    desirability: Annotated[dict[Name, Desirability], LATER] = {}
+    """Combines several objectives into one score instead: how desirable the values of each are."""
     budget: Budget
     """How far the campaign may go."""
     batch: Annotated[int, Field(ge=1, le=1000)] = 1
     """Experiments in flight."""
-    allow_replicates: bool = False
-    """Whether a setting may be proposed again."""
+    allow_replicates: bool | Literal["auto"] = False
+    """Whether a setting may be proposed again; `auto` measures the best ones again when that tells more than a new setting."""
     proposals: ProposalPolicy = ProposalPolicy()
     """How points are proposed."""
     failures: FailurePolicy = FailurePolicy()

@@ -10,12 +10,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Annotated, Literal
 
 from pydantic import model_validator
 
-from controller.domain.base import Model, Point, Value
+from controller.domain.base import LATER, Model, Point, Value
 from controller.domain.constraint import LinearConstraint, parse_constraint
-from controller.domain.objective import Objective
+from controller.domain.desirability import Desirability
+from controller.domain.objective import Objective, Standing, check_goals, standing, wanted
 from controller.domain.parameter import CategoricalParameter, DiscreteParameter, Parameter
 
 
@@ -55,7 +57,24 @@ class Problem(Model):
     constraints: tuple[str, ...] = ()
     descriptors: dict[str, DescriptorTable] = {}
     pool: Pool | None = None
-    allow_replicates: bool = False
+    allow_replicates: bool | Literal["auto"] = False
+    desirability: Annotated[dict[str, Desirability], LATER] = {}
+    """How desirable values of the objectives are, where they are combined into one score."""
+
+    @model_validator(mode="after")
+    def _check_goals(self) -> Problem:
+        for place, message in check_goals(self.objectives, self.desirability, replicates=self.allow_replicates):
+            raise ValueError(f"{'.'.join(place)}: {message}")
+        return self
+
+    @property
+    def several(self) -> bool:
+        """Whether several objectives are to be traded against each other: the best results are a Pareto front."""
+        return len(wanted(self.objectives)) > 1 and not self.desirability
+
+    def standing(self, values: Mapping[str, float]) -> Standing:
+        """Return how good a result is; `values` holds one for each objective."""
+        return standing(self.objectives, values, self.desirability)
 
     @cached_property
     def linear_constraints(self) -> tuple[LinearConstraint, ...]:

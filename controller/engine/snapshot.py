@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from controller.domain.campaign import Definition
 from controller.domain.history import Ended
-from controller.domain.objective import Objective, dominates
+from controller.domain.objective import Front, bounded
+from controller.domain.space import Problem
 from controller.domain.state import CampaignState
 
 
@@ -24,6 +24,8 @@ class Snapshot:
     spent: int
     best: list[dict[str, Any]]
     """`{"experiment": number, "parameters": {...}, "objectives": {...}}`: the best one, or the Pareto front."""
+    front: bool = False
+    """Whether that is a Pareto front."""
     running: list[dict[str, Any]] = field(default_factory=list)
     """`{"experiment", "step", "instrument", "status", "since", "expected_s", "fraction"}`, times in lab seconds."""
     instruments: list[dict[str, Any]] = field(default_factory=list)
@@ -41,35 +43,33 @@ class BestSoFar:
     """The best experiment, or the Pareto front; each further result is compared with that alone.
 
     Args:
-        objectives: Of the campaign.
+        problem: Of the campaign.
     """
 
-    def __init__(self, objectives: Mapping[str, Objective]) -> None:
-        self._objectives = objectives
-        self._front: list[tuple[list[float], Ended]] = []
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._front: Front[Ended] = Front()
 
     def add(self, ended: Ended) -> None:
         """Take one experiment in; one without values changes nothing."""
-        if ended.values is None:
-            return
-        scores = [o.score(ended.values[name]) for name, o in self._objectives.items()]
-        if len(scores) == 1:
-            if not self._front or scores > self._front[0][0]:
-                self._front = [(scores, ended)]
-        elif not any(dominates(held, scores) for held, _ in self._front):
-            self._front = [(held, e) for held, e in self._front if not dominates(scores, held)] + [(scores, ended)]
+        if ended.values is not None:
+            self._front.add(self._problem.standing(ended.values), ended)
 
     def numbers(self) -> list[int]:
         """Return their numbers."""
-        return [ended.number for _, ended in self._front]
+        return [ended.number for ended in self._front]
 
     def experiments(self) -> list[dict[str, Any]]:
-        """Return `{"experiment": number, "parameters": {...}, "objectives": {...}}` ordered by the first objective."""
-        first = next(iter(self._objectives))
+        """Return `{"experiment": number, "parameters": {...}, "objectives": {...}}` ordered by the first objective.
+
+        Where outcomes are constrained, with `feasible`: whether the constraints are met.
+        """
+        first = next(iter(self._problem.objectives))
+        said = {"feasible": self._front.feasible} if bounded(self._problem.objectives) else {}
         return sorted(
             (
-                {"experiment": e.number, "parameters": dict(e.point), "objectives": dict(e.values or {})}
-                for _, e in self._front
+                {"experiment": e.number, "parameters": dict(e.point), "objectives": dict(e.values or {}), **said}
+                for e in self._front
             ),
             key=lambda found: found["objectives"][first],
         )
@@ -77,7 +77,7 @@ class BestSoFar:
 
 def best_so_far(definition: Definition, state: CampaignState) -> BestSoFar:
     """Return the best of all results that stand."""
-    best = BestSoFar(definition.problem.objectives)
+    best = BestSoFar(definition.problem)
     for ended in state.history:
         best.add(ended)
     return best
@@ -98,6 +98,7 @@ def snapshot_of(definition: Definition, state: CampaignState, best: list[dict[st
         budget=definition.budget.experiments,
         spent=state.spent,
         best=best_experiments(definition, state) if best is None else best,
+        front=definition.problem.several,
         simulated=state.simulated,
         started_at=state.created_at,
         now=state.last_at,

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from controller.design.acquisition import Acquisition, WithSuccess, acquisition
+from controller.design.acquisition import Acquisition, WithSuccess
 from controller.design.candidates import Listing, listing
 from controller.design.certain import Certain
+from controller.design.goals import score_for
 from controller.design.initial import data_fingerprint, first_points, seen_points, stand_in, without_model
 from controller.design.search import Choice, best_anywhere, best_listed
 from controller.domain.base import Point
@@ -26,7 +27,7 @@ from controller.domain.space import Problem
 from controller.encoding.columns import Encoder
 from controller.errors import MissingExtraError, SpaceExhaustedError
 from controller.learn.calibration import CalibrationReport, calibration
-from controller.learn.dataset import sign, training_data
+from controller.learn.dataset import training_data
 from controller.learn.feasibility import Feasibility, fit_feasibility
 from controller.learn.fit import fit
 from controller.learn.novelty import novelty
@@ -286,13 +287,11 @@ def _score(
 ) -> Acquisition:  # fmt: skip
     """Return what is searched: the acquisition function over `models`, with all that counts beside the objectives."""
     measured = {
-        name: sign(o) * torch.tensor([[c.values[name]] for c in complete if c.values is not None], dtype=torch.float64)
+        name: o.sign * torch.tensor([[c.values[name]] for c in complete if c.values is not None], dtype=torch.float64)
         for name, o in problem.objectives.items()
     }
     done = ground.encoder.encode([c.point for c in complete])
-    score: Acquisition = acquisition(
-        problem.objectives, models, measured, done, believed, best_observed=ground.listing is not None, seed=seed
-    )
+    score = score_for(problem, models, measured, done, believed, best_observed=ground.listing is not None, seed=seed)
     return score if knowledge.feasibility is None else WithSuccess(score, knowledge.feasibility.log_probability)
 
 
@@ -314,22 +313,22 @@ def _search(
     seen = [*request.observed.settings(), *settings_of(request.others), *pending]
     if ground.listing is not None:
         return best_listed(ground.listing, ground.X, score, space.coordinates(seen), problem.allow_replicates)
-    ranked = sorted(complete, key=lambda c: -_rank(c, problem))[:_INCUMBENTS]
+    ranked = sorted(complete, key=lambda c: _rank(c, problem), reverse=True)[:_INCUMBENTS]
     incumbents = space.coordinates([c.point for c in ranked])
     return best_anywhere(ground.encoder, score, seen, incumbents, problem.allow_replicates, seed)
 
 
-def _rank(observed: Observed, problem: Problem) -> float:
-    """A number by which measured settings can be sorted; for several objectives any fixed mixture will do."""
-    values = observed.values or {}
-    return sum(objective.score(values[name]) for name, objective in problem.objectives.items())
+def _rank(observed: Observed, problem: Problem) -> tuple[bool, float]:
+    """By what measured settings can be sorted, best last; for several objectives any fixed mixture will do."""
+    found = problem.standing(observed.values or {})
+    return found.feasible, sum(found.scores)
 
 
 def _predictions(problem: Problem, knowledge: _Knowledge, X: Tensor) -> list[dict[str, Prediction]]:
     rows: list[dict[str, Prediction]] = [{} for _ in range(len(X))]
     for name, surrogate in knowledge.surrogates.items():
         mean, sd = (t.detach().cpu() for t in surrogate.predict(X.to(surrogate.device)))
-        factor = sign(problem.objectives[name])
+        factor = problem.objectives[name].sign
         for row, m, s in zip(rows, mean.tolist(), sd.tolist(), strict=True):
             row[name] = Prediction(mean=factor * m, sd=s)
     return rows

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from controller.domain.campaign import CampaignFile, Definition
 from controller.domain.constraint import LinearConstraint
 from controller.domain.lab import LabSpec
+from controller.domain.objective import check_goals
 from controller.domain.parameter import CategoricalParameter, Parameter
 from controller.domain.space import DescriptorTable, Pool, Problem
 from controller.files.descriptors import read_descriptors
@@ -64,9 +65,12 @@ def load_campaign(
         laboratory = lab_of_campaign(document, campaign, wishes, faults)
     if laboratory is not None and units_known:
         check_wiring(document, campaign, laboratory, faults)
+    for place, message in check_goals(campaign.objectives, campaign.desirability, replicates=campaign.allow_replicates):
+        document.fault(faults, place, message, value=place == ("allow_replicates",))
+    faults.raise_if_any()
     problem = Problem(
         parameters=campaign.parameters, objectives=campaign.objectives, constraints=campaign.constraints,
-        descriptors=descriptors, allow_replicates=campaign.allow_replicates,
+        descriptors=descriptors, allow_replicates=campaign.allow_replicates, desirability=campaign.desirability,
     )  # fmt: skip
     pool = _pool(document, problem, candidates, laboratory, constraints, faults) if feasible else None
     if len(faults) == 0:

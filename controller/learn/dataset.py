@@ -12,15 +12,6 @@ from controller.encoding.columns import Encoder
 from surrogates.data import TrainingData
 
 
-def sign(objective: Objective) -> float:
-    """Return the factor between the objective's own scale and the model's, on which larger is better.
-
-    An objective to match is modelled as it was measured: what counts is its distance from the target, which is no longer
-    Gaussian, and the acquisition function takes care of it.
-    """
-    return -1.0 if objective.goal == "minimize" else 1.0
-
-
 def training_data(
     encoder: Encoder, observed: Sequence[Observed], name: str, objective: Objective
 ) -> TrainingData | None:
@@ -39,7 +30,7 @@ def training_data(
     rows = [(o, o.values[name]) for o in observed if o.values is not None and name in o.values]
     if not rows:
         return None
-    Y = sign(objective) * torch.tensor([[value] for _, value in rows], dtype=torch.float64)
+    Y = objective.sign * torch.tensor([[value] for _, value in rows], dtype=torch.float64)
     errors = [o.sem.get(name, 0.0) for o, _ in rows]
     noise = torch.tensor(errors, dtype=torch.float64).square().unsqueeze(-1) if min(errors) > 0 else None
     return TrainingData(encoder.encode([o.point for o, _ in rows]), Y, encoder.layout, noise)

@@ -8,7 +8,7 @@ from surrogates.build import MANY_OBSERVATIONS, build
 from surrogates.data import TrainingData
 from surrogates.specs import AutoSpec, DeepEnsembleSpec, GPMember, GPSpec
 
-# The transform that bends bad values presumes that small is bad; for a value to be matched both ends are.
+# The transform that bends bad values presumes that small is bad; for a value to be matched or bounded either end may be.
 _UNBENT = GPSpec(members=(GPMember(kernel="matern52", prior="gamma"), GPMember(kernel="rbf", prior="gamma")))
 
 
@@ -33,7 +33,7 @@ def fit(
     """
     if device == "auto" and data.n < MANY_OBSERVATIONS:
         device = "cpu"
-    if objective.goal == "match" and not listed and _is_open(spec, data):
+    if objective.goal in ("match", "constrain") and not listed and _is_open(spec, data):
         spec = _UNBENT
     return build(spec, data, pool=listed, seed=seed, device=device)
 

@@ -14,16 +14,23 @@ def best_rows(definition: Mapping[str, Any], experiments: Sequence[Mapping[str, 
         experiments: As the reader gives them.
 
     Returns:
-        `{"experiment": number, "parameters": {...}, "objectives": {...}}` each.
+        `{"experiment": number, "parameters": {...}, "objectives": {...}}` each; where outcomes are constrained, with `feasible`:
+        whether the constraints are met.
     """
-    from controller.domain.objective import Objective, best_of
+    from controller.domain.desirability import Desirability
+    from controller.domain.objective import Objective, best_of, bounded, standing
 
     objectives = {name: Objective.model_validate(o) for name, o in definition["problem"]["objectives"].items()}
     completed = [e for e in experiments if has_result(e) and objectives.keys() <= e["objectives"].keys()]
-    chosen = [completed[i] for i in best_of(objectives, [e["objectives"] for e in completed])]
+    wishes = {n: Desirability.model_validate(w) for n, w in definition["problem"].get("desirability", {}).items()}
+    chosen = [completed[i] for i in best_of(objectives, [e["objectives"] for e in completed], wishes)]
     first = next(iter(objectives))
+    feasible = {e["number"]: standing(objectives, e["objectives"]).feasible for e in chosen} if bounded(objectives) else {}
     return [
-        {"experiment": e["number"], "parameters": dict(e["parameters"]), "objectives": dict(e["objectives"])}
+        {
+            "experiment": e["number"], "parameters": dict(e["parameters"]), "objectives": dict(e["objectives"]),
+            **({"feasible": feasible[e["number"]]} if feasible else {}),
+        }
         for e in sorted(chosen, key=lambda e: e["objectives"][first])
     ]
 
