@@ -15,7 +15,6 @@ PADDING = 3
 NARROW = 45
 """Characters that the columns beside the settings take, as a rule."""
 _BOUNDS = {"at_least": ">=", "at_most": "<="}
-_YES_NO = {True: "yes", False: "no"}
 
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,8 +62,12 @@ def best_table(
     if compact and len(settings) != len(definition["problem"]["parameters"]):
         settings = []
     columns = [Column("experiment"), *objective_columns(definition), Column("acceptable"), *settings]
-    rows = [{**flat(row), "acceptable": _YES_NO.get(row.get("feasible"))} for row in best]
+    rows = [{**flat(row), "acceptable": _yes_or_no(row.get("feasible"))} for row in best]
     return table(rows, columns, title=title)
+
+
+def _yes_or_no(value: bool | None) -> str | None:
+    return None if value is None else "yes" if value else "no"
 
 
 def best_title(definition: Mapping[str, Any], n: int) -> str:

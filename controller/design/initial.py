@@ -100,7 +100,7 @@ def _from_list(space: SearchSpace, candidates: Listing, points: Sequence[Point],
 
 def _from_space(space: SearchSpace, points: Sequence[Point], place: int, seed: int) -> Point:
     problem = space.problem
-    taken = set() if problem.allow_replicates else keys(problem, points)
+    taken = set() if problem.allow_replicates is True else keys(problem, points)
     if space.polytope.empty:
         # The next of one sequence: together the first points fill the space more evenly than separate draws.
         n = place

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from controller.domain.objective import Objective
 from surrogates.base import Surrogate
+from surrogates.transforms import OutputTransform
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class Limits:
         return torch.logsumexp(torch.stack(rows) + moments.log_weights.unsqueeze(1), 0)
 
 
-def _forward(transform: object, limit: float, like: Tensor) -> Tensor:
+def _forward(transform: OutputTransform, limit: float, like: Tensor) -> Tensor:
     bound = torch.tensor(limit, dtype=like.dtype, device=like.device)
-    return bound if math.isinf(limit) else transform.forward(bound)  # type: ignore[attr-defined, no-any-return]  # an OutputTransform
+    return bound if math.isinf(limit) else transform.forward(bound)
 
 
 def log_between(a: Tensor, b: Tensor) -> Tensor:
@@ -57,7 +58,8 @@ def log_between(a: Tensor, b: Tensor) -> Tensor:
     finite = torch.where(open_below, high - 1.0, low)
     top = torch.special.log_ndtr(high)
     share = torch.exp(torch.special.log_ndtr(finite) - top).clamp_max(1.0 - 1e-12)
-    return top + torch.where(open_below, torch.zeros_like(top), torch.log1p(-share))
+    found: Tensor = top + torch.where(open_below, torch.zeros_like(top), torch.log1p(-share))
+    return found
 
 
 @dataclass(frozen=True)

@@ -312,10 +312,10 @@ def _search(
     problem, space = request.problem, ground.encoder.space
     seen = [*request.observed.settings(), *settings_of(request.others), *pending]
     if ground.listing is not None:
-        return best_listed(ground.listing, ground.X, score, space.coordinates(seen), problem.allow_replicates)
+        return best_listed(ground.listing, ground.X, score, space.coordinates(seen), problem.allow_replicates is True)
     ranked = sorted(complete, key=lambda c: _rank(c, problem), reverse=True)[:_INCUMBENTS]
     incumbents = space.coordinates([c.point for c in ranked])
-    return best_anywhere(ground.encoder, score, seen, incumbents, problem.allow_replicates, seed)
+    return best_anywhere(ground.encoder, score, seen, incumbents, problem.allow_replicates is True, seed)
 
 
 def _rank(observed: Observed, problem: Problem) -> tuple[bool, float]:
