@@ -8,6 +8,7 @@ LabwrightError
 ├── ConflictError           the store holds something else than the command assumes
 ├── CampaignLockedError     another controller works on this campaign
 ├── StoreError              the store is unreachable, damaged or of another version
+├── PoolError               a list of candidates that a campaign refers to is missing or damaged
 ├── SettingError            an environment variable has a value that cannot be used (ValueError)
 ├── ProposalError           no point could be proposed
 │   └── SpaceExhaustedError every allowed setting has been proposed
@@ -61,6 +62,12 @@ class CampaignLockedError(LabwrightError):
 
 class StoreError(LabwrightError):
     """The store cannot be reached, read or written."""
+
+    exit_code = 5
+
+
+class PoolError(LabwrightError):
+    """The list of candidates that a campaign refers to is missing or damaged."""
 
     exit_code = 5
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from controller.domain.space import Problem
 from controller.encoding.space import SAME, Array, SearchSpace
 
 MOST_LISTED = 100_000
+_GOLDEN = 0.6180339887498949
+"""Multiples of the golden ratio, less their whole parts, are spread evenly over 0 to 1."""
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,31 @@ class Listing:
     def __len__(self) -> int:
         return len(self.z)
 
+    @property
+    def large(self) -> bool:
+        """Whether it is screened in chunks, and never looked through row by row in Python."""
+        return len(self) > MOST_LISTED
+
+    @cached_property
+    def _sorted(self) -> tuple[Array, NDArray[np.int64]]:
+        """A number for each setting, ascending, and where the setting stands; nearly equal settings have nearly equal numbers."""
+        numbers = _mixed(self.z)
+        order = np.argsort(numbers, kind="stable")
+        return numbers[order], order
+
+    def fresh(self, seen: Array) -> NDArray[np.bool_]:
+        """Say which settings are none of those seen (m x p)."""
+        fresh = np.ones(len(self), bool)
+        if not len(self) or not len(seen):
+            return fresh
+        numbers, order = self._sorted
+        middle, room = _mixed(seen), SAME * self.space.p + _ROUNDING * (1.0 + float(np.abs(numbers[[0, -1]]).max()))
+        first, last = np.searchsorted(numbers, middle - room), np.searchsorted(numbers, middle + room, "right")
+        for row, begin, end in zip(seen, first.tolist(), last.tolist(), strict=True):
+            near = order[begin:end]
+            fresh[near[(np.abs(self.z[near] - row) < SAME).all(1)]] = False
+        return fresh
+
     def point(self, index: int) -> Point:
         """Return the setting at `index`, as the pool has it."""
         if self.rows is not None and self.space.problem.pool is not None:
@@ -50,16 +79,12 @@ def listing(space: SearchSpace) -> Listing | None:
     return Listing(space, grid[space.polytope.allows(grid)], None)
 
 
-def unseen(candidates: Array, seen: Array) -> NDArray[np.bool_]:
-    """Say which candidates (n x p) are none of the settings seen (m x p)."""
-    fresh = np.ones(len(candidates), bool)
-    for row in seen:
-        # One coordinate after the other: most candidates are told apart by the first few.
-        same = np.flatnonzero(fresh & (np.abs(candidates[:, 0] - row[0]) < SAME))
-        for j in range(1, candidates.shape[1]):
-            same = same[np.abs(candidates[same, j] - row[j]) < SAME]
-        fresh[same] = False
-    return fresh
+def _mixed(z: Array) -> Array:
+    """Return one number for each row of z (n x p): a sum in which each coordinate has a weight of its own, at most one."""
+    total = np.zeros(len(z))
+    for j in range(z.shape[1]):
+        total += (_GOLDEN * (j + 1) % 1.0) * z[:, j]
+    return total
 
 
 def keys(problem: Problem, points: Iterable[Mapping[str, Value]]) -> set[tuple[Value, ...]]:

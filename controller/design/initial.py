@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from controller.design.candidates import MOST_LISTED, Listing, distances, keys, listing, unseen
+from controller.design.candidates import MOST_LISTED, Listing, distances, keys, listing
 from controller.design.sampling import draw, sobol, to_axes
 from controller.domain.base import Point
 from controller.domain.campaign import ProposalPolicy
@@ -85,7 +85,7 @@ def space_filling(
 
 def _from_list(space: SearchSpace, candidates: Listing, points: Sequence[Point], first: int, seed: int) -> Point:
     done = space.coordinates(points)
-    fresh = np.flatnonzero(unseen(candidates.z, done))
+    fresh = np.flatnonzero(candidates.fresh(done))
     if not len(fresh):
         if not space.problem.allow_replicates or not len(candidates):
             raise SpaceExhaustedError(f"all {len(candidates)} allowed settings have been proposed")

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.optimize import LinearConstraint, minimize
 
 from controller.design.acquisition import Acquisition
-from controller.design.candidates import Listing, distances, keys, unseen
+from controller.design.candidates import Listing, distances, keys
 from controller.design.sampling import draw
+from controller.design.screening import Screen
 from controller.domain.base import Point
 from controller.encoding.columns import Encoder
 from controller.encoding.space import Array, SearchSpace
@@ -29,6 +31,7 @@ _APART = 0.05
 # Closer in every coordinate, two settings are one.
 _SAME_PEAK = 0.005
 _RUNNERS_UP = 5
+_NOT_FINITE = "the acquisition function has no finite value anywhere"
 
 
 @dataclass(frozen=True)
@@ -54,14 +57,39 @@ def best_listed(
     Raises:
         SpaceExhaustedError: If all have been proposed.
     """
-    allowed = np.arange(len(listing)) if replicates else np.flatnonzero(unseen(listing.z, seen))
-    if not len(allowed):
-        raise SpaceExhaustedError(f"all {len(listing)} allowed settings have been proposed")
+    allowed = np.flatnonzero(_choosable(listing, seen, replicates))
     with torch.no_grad():
         scores = _checked(acquisition(X[torch.from_numpy(allowed)]).cpu().numpy())
     # A stable order, so that equal scores do not depend on the sorting algorithm.
     order = np.argsort(-scores, kind="stable")[: 1 + _RUNNERS_UP]
     return [Choice(listing.point(int(allowed[i])), float(scores[i])) for i in order if np.isfinite(scores[i])]
+
+
+def best_screened(listing: Listing, screen: Screen, acquisition: Acquisition, seen: Array, replicates: bool) -> list[Choice]:
+    """Return the best settings of a large list, as `best_listed` does of a small one.
+
+    Args:
+        listing: The list.
+        screen: Searches it; what its last search found, the next of the same batch builds on.
+        acquisition: The score.
+        seen: Coordinates of the settings already proposed (m x p).
+        replicates: Whether those may be proposed again.
+
+    Raises:
+        SpaceExhaustedError: If all have been proposed.
+    """
+    rows, scores = screen.best(acquisition, _choosable(listing, seen, replicates), 1 + _RUNNERS_UP)
+    if not len(rows):
+        raise FloatingPointError(_NOT_FINITE)
+    return [Choice(listing.point(int(i)), float(score)) for i, score in zip(rows, scores, strict=True)]
+
+
+def _choosable(listing: Listing, seen: Array, replicates: bool) -> NDArray[np.bool_]:
+    """Say which settings of a list may be proposed; `SpaceExhaustedError` where there is none."""
+    fresh = np.ones(len(listing), bool) if replicates else listing.fresh(seen)
+    if not fresh.any():
+        raise SpaceExhaustedError(f"all {len(listing)} allowed settings have been proposed")
+    return fresh
 
 
 def best_anywhere(
@@ -120,7 +148,7 @@ def _checked(scores: Array) -> Array:
     """
     finite = np.isfinite(scores)
     if not finite.any():
-        raise FloatingPointError("the acquisition function has no finite value anywhere")
+        raise FloatingPointError(_NOT_FINITE)
     return np.where(finite, scores, -np.inf)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -12,8 +14,12 @@ from controller.domain.desirability import Desirability
 from controller.domain.lab import LabSpec
 from controller.domain.objective import Objective
 from controller.domain.parameter import Parameter
+from controller.domain.pool import Pool
 from controller.domain.space import Problem, fingerprint
 from surrogates.specs import AutoSpec, SurrogateSpec
+
+MOST_LISTED_OUT = 2_000_000
+"""Cells of the largest pool whose values count one by one in the fingerprint of a campaign."""
 
 
 class Budget(Model):
@@ -64,7 +70,7 @@ class CampaignFile(Model):
     constraints: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
     """Linear equalities and inequalities that every experiment meets, such as `a + 2 * b <= 10`."""
     candidates: str | None = None
-    """A CSV file whose rows are the only settings possible (a `table` lab implies its own)."""
+    """A CSV or Parquet file whose rows are the only settings possible (a `table` lab implies its own); up to millions of rows."""
     objectives: Annotated[dict[Name, Objective], Field(min_length=1, max_length=100)]
     """What is measured, and what is wanted of it; with several the whole front between them is looked for. With bounds it is an
     outcome constraint."""
@@ -114,8 +120,23 @@ class Definition(Model):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over everything that decides which experiments are proposed; it never changes during a campaign."""
-        return fingerprint(self.model_dump(mode="json", include={"problem", "proposals", "seed"}))
+        """SHA-256 over everything that decides which experiments are proposed; it never changes during a campaign.
+
+        A pool of up to `MOST_LISTED_OUT` cells counts with its values, as it always did; a larger one by its own hash.
+        """
+        content = self.model_dump(mode="json", include={"problem", "proposals", "seed"})
+        pool = self.problem.pool
+        if pool is None or pool.inline or pool.cells > MOST_LISTED_OUT:
+            return fingerprint(content)
+        content["problem"]["pool"] = None
+        return _with_values(json.dumps(content), pool)
+
+
+@lru_cache(maxsize=2)
+def _with_values(content: str, pool: Pool) -> str:
+    whole = json.loads(content)
+    whole["problem"]["pool"] = {"columns": {name: list(column) for name, column in pool.columns.items()}}
+    return fingerprint(whole)
 
 
 class CampaignStatus(StrEnum):

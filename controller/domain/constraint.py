@@ -10,9 +10,13 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from controller.domain.base import Value
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Sense = Literal["<=", ">=", "=="]
 _SENSES: dict[type[ast.cmpop], Sense] = {ast.LtE: "<=", ast.GtE: ">=", ast.Eq: "=="}
@@ -53,6 +57,27 @@ class LinearConstraint:
         if self.sense == "==":
             return abs(slack) <= tolerance
         return slack <= tolerance if self.sense == "<=" else slack >= -tolerance
+
+    def met(self, columns: Mapping[str, NDArray[np.float64]], tolerance: float = 1e-6) -> NDArray[np.bool_]:
+        """Say for each row of `columns` what `allows` says of it alone: n truth values.
+
+        Args:
+            columns: Parameter name -> n settings.
+            tolerance: As for `allows`, with the scale that each row has by itself.
+        """
+        import numpy as np
+
+        terms = [c * columns[name] for name, c in self.coefficients]
+        total, scale = 0.0 * terms[0], np.full(len(terms[0]), max(abs(self.bound), _TINY))
+        for term in terms:
+            total, scale = total + term, np.maximum(scale, np.abs(term))
+        slack = (total - self.bound) / scale
+        met: NDArray[np.bool_] = np.ones(len(slack), bool)
+        if self.sense != ">=":
+            met &= slack <= tolerance
+        if self.sense != "<=":
+            met &= slack >= -tolerance
+        return met
 
 
 def parse_constraint(text: str) -> LinearConstraint:

@@ -14,11 +14,14 @@ from typing import Annotated, Literal
 
 from pydantic import model_validator
 
-from controller.domain.base import LATER, Model, Point, Value
+from controller.domain.base import LATER, Model, Value
 from controller.domain.constraint import LinearConstraint, parse_constraint
 from controller.domain.desirability import Desirability
 from controller.domain.objective import Objective, Standing, check_goals, standing, wanted
 from controller.domain.parameter import CategoricalParameter, DiscreteParameter, Parameter
+from controller.domain.pool import Pool
+
+__all__ = ["DescriptorTable", "Pool", "Problem", "fingerprint"]
 
 
 class DescriptorTable(Model):
@@ -28,25 +31,6 @@ class DescriptorTable(Model):
     """Descriptor name -> one number per choice, in the order of `choices`."""
     smiles: tuple[str, ...] | None = None
     """SMILES per choice (empty text: no structure, for example `none`)."""
-
-
-class Pool(Model):
-    """The only settings possible, as columns of equal length."""
-
-    columns: dict[str, tuple[Value, ...]]
-
-    @model_validator(mode="after")
-    def _equal_lengths(self) -> Pool:
-        if len({len(c) for c in self.columns.values()}) != 1:
-            raise ValueError("the columns of a pool must have equal lengths")
-        return self
-
-    def __len__(self) -> int:
-        return len(next(iter(self.columns.values())))
-
-    def row(self, index: int) -> Point:
-        """Return the setting at `index`."""
-        return {name: column[index] for name, column in self.columns.items()}
 
 
 class Problem(Model):

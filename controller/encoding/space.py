@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from controller.domain.base import Point, Value
 from controller.domain.parameter import CategoricalParameter, ContinuousParameter, IntegerParameter, Parameter
+from controller.domain.pool import Column, Pool
 from controller.domain.space import Problem
 
 Array: TypeAlias = NDArray[np.float64]
@@ -142,28 +143,26 @@ class SearchSpace:
     def pool_rows(self) -> NDArray[np.int64]:
         """Which rows of the pool the constraints allow; empty without a pool."""
         pool = self.problem.pool
-        rows = range(len(pool)) if pool is not None else range(0)
-        constraints = self.problem.linear_constraints
-        return np.array([i for i in rows if not constraints or self._allowed(i)], np.int64)
+        if pool is None:
+            return np.zeros(0, np.int64)
+        allowed = np.ones(len(pool), bool)
+        for constraint in self.problem.linear_constraints:
+            allowed &= constraint.met({name: pool.columns[name].data for name, _ in constraint.coefficients})
+        return np.flatnonzero(allowed)
 
     @cached_property
     def pool(self) -> Array | None:
         """The coordinates of those rows (n x p); None without a pool."""
-        if self.problem.pool is None:
-            return None
-        columns = [self._column(axis, self.problem.pool.columns[axis.name]) for axis in self.axes]
-        return np.array(columns).T[self.pool_rows]
+        return None if self.problem.pool is None else self.coordinates_of(self.problem.pool, self.pool_rows)
 
-    def _allowed(self, row: int) -> bool:
-        pool = self.problem.pool
-        return pool is not None and all(c.allows(pool.row(row)) for c in self.problem.linear_constraints)
-
-    @staticmethod
-    def _column(axis: Axis, values: Sequence[Value]) -> Array:
-        if isinstance(axis.parameter, CategoricalParameter):
-            position = {choice: float(i) for i, choice in enumerate(axis.parameter.choices)}
-            return np.array([position[str(v)] for v in values])
-        return np.array([axis.coordinate(v) for v in values])
+    def coordinates_of(self, pool: Pool, rows: NDArray[np.int64]) -> Array:
+        """Return the coordinates of some rows of a pool (n x p)."""
+        z = np.empty((len(rows), self.p))
+        every = len(rows) == len(pool)
+        for j, axis in enumerate(self.axes):
+            column = pool.columns[axis.name]
+            z[:, j] = _coordinates(axis, column if every else column.take(rows))
+        return z
 
     def coordinates(self, points: Sequence[Mapping[str, Value]]) -> Array:
         """Return the coordinates of `points` (n x p)."""
@@ -200,6 +199,19 @@ class SearchSpace:
         return math.prod(math.inf if a.levels is None else float(len(a.levels)) for a in self.axes)
 
 
+def _coordinates(axis: Axis, column: Column) -> Array:
+    """Return the coordinates of a column's values (n)."""
+    if isinstance(axis.parameter, CategoricalParameter):
+        position = {choice: float(i) for i, choice in enumerate(axis.parameter.choices)}
+        if column.kind == "text":
+            return np.array([position[choice] for choice in column.choices])[column.data]
+        return np.array([position[str(v)] for v in column])
+    if axis.logarithmic:  # the logarithm of the standard library: that of numpy may differ in the last digit
+        return np.fromiter(map(axis.coordinate, column), np.float64, len(column))
+    numbers: Array = (column.data.astype(np.float64, copy=False) - axis.lower) / (axis.upper - axis.lower)
+    return numbers
+
+
 def _axis(name: str, parameter: Parameter, problem: Problem, *, constrained: bool) -> Axis:
     if isinstance(parameter, CategoricalParameter):
         return Axis(name, parameter, 0.0, 1.0, False, np.arange(len(parameter.choices), dtype=np.float64))
@@ -209,9 +221,9 @@ def _axis(name: str, parameter: Parameter, problem: Problem, *, constrained: boo
         lower, upper = parameter.values[0], parameter.values[-1]
     if problem.pool is not None:
         # What cannot be chosen must not stretch the scale.
-        values = [float(v) for v in problem.pool.columns[name]]
-        if min(values) < max(values):
-            lower, upper = min(values), max(values)
+        column = problem.pool.columns[name].data
+        if (low := float(column.min())) < (high := float(column.max())):
+            lower, upper = low, high
     log = isinstance(parameter, ContinuousParameter) and parameter.scale == "log" and not constrained
     axis = Axis(name, parameter, lower, upper, log, None)
     if isinstance(parameter, ContinuousParameter):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ from controller.design.candidates import Listing, listing
 from controller.design.certain import Certain
 from controller.design.goals import score_for
 from controller.design.initial import data_fingerprint, first_points, seen_points, stand_in, without_model
-from controller.design.search import Choice, best_anywhere, best_listed
+from controller.design.screening import Screen
+from controller.design.search import Choice, best_anywhere, best_listed, best_screened
 from controller.domain.base import Point
 from controller.domain.campaign import ProposalPolicy
 from controller.domain.proposal import Alternative, Prediction, Proposal
@@ -39,6 +40,8 @@ __all__ = ["Observed", "Reconsidered", "Request", "calibrations", "predict", "pr
 # Measured settings around which the search looks closely.
 _INCUMBENTS = 4
 _ENCODERS_KEPT = 8
+# Of all lists that are kept together, eight bytes each; the newest is kept in any case.
+_MOST_CELLS = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -48,19 +51,32 @@ class _Ground:
     encoder: Encoder
     listing: Listing | None
     X: Tensor
-    """Columns of the listed settings (n x d)."""
+    """Columns of the listed settings (n x d); none of a large list, of which chunks are encoded as they are needed."""
+
+    @classmethod
+    def of(cls, problem: Problem) -> _Ground:
+        """Return the ground of `problem`."""
+        encoder = Encoder.of(problem)
+        found = listing(encoder.space)
+        z = np.zeros((0, encoder.space.p)) if found is None or found.large else found.z
+        return cls(encoder, found, encoder.columns(torch.from_numpy(z)))
 
 
-@lru_cache(maxsize=_ENCODERS_KEPT)
-def _ground_of(text: str) -> _Ground:
-    encoder = Encoder.of(Problem.model_validate_json(text))
-    found = listing(encoder.space)
-    z = np.zeros((0, encoder.space.p)) if found is None else found.z
-    return _Ground(encoder, found, encoder.columns(torch.from_numpy(z)))
+_grounds: OrderedDict[str, _Ground] = OrderedDict()
+"""By the JSON text of the problem, the newest last; a large pool stands in it as its hash."""
 
 
 def _ground(problem: Problem) -> _Ground:
-    return _ground_of(problem.model_dump_json())
+    text = problem.model_dump_json()
+    ground = _grounds.pop(text, None) or _Ground.of(problem)
+    _grounds[text] = ground
+    while len(_grounds) > _ENCODERS_KEPT or (len(_grounds) > 1 and _cells_kept() > _MOST_CELLS):
+        _grounds.popitem(last=False)
+    return ground
+
+
+def _cells_kept() -> int:
+    return sum(g.listing.z.size for g in _grounds.values() if g.listing is not None)
 
 
 @dataclass(frozen=True)
@@ -243,16 +259,17 @@ def _with_model(
     seed = int(np.random.default_rng([request.seed, request.number + len(earlier)]).integers(2**31))
     knowledge = _learn(problem, request.policy, ground, observed, seed, request.device)
     pending = list(request.pending) + [p.point for p in earlier]
+    screen = Screen(encoder, ground.listing) if ground.listing is not None and ground.listing.large else None
     proposals: list[Proposal] = []
     for k in range(request.n - len(earlier)):
         believed = encoder.encode(pending)
         models = _condition(knowledge.surrogates, believed)
         score = _score(problem, ground, knowledge, models, complete, believed, seed)
         try:
-            choices = _search(request, ground, score, complete, pending, seed + k)
+            choices = _search(request, ground, score, complete, pending, seed + k, screen)
             if (wider := score.widened(choices[0].score)) is not None:
                 score = wider
-                choices = _search(request, ground, score, complete, pending, seed + k)
+                choices = _search(request, ground, score, complete, pending, seed + k, screen)
         except SpaceExhaustedError:
             if proposals:
                 break
@@ -308,9 +325,12 @@ def _search(
     complete: Sequence[Observed],
     pending: Sequence[Point],
     seed: int,
+    screen: Screen | None,
 ) -> list[Choice]:
     problem, space = request.problem, ground.encoder.space
     seen = [*request.observed.settings(), *settings_of(request.others), *pending]
+    if ground.listing is not None and screen is not None:
+        return best_screened(ground.listing, screen, score, space.coordinates(seen), problem.allow_replicates)
     if ground.listing is not None:
         return best_listed(ground.listing, ground.X, score, space.coordinates(seen), problem.allow_replicates is True)
     ranked = sorted(complete, key=lambda c: _rank(c, problem), reverse=True)[:_INCUMBENTS]

@@ -9,10 +9,10 @@ import torch
 from scipy.optimize import linprog
 from torch import Tensor
 
-from controller.design.candidates import distances, listing, unseen
+from controller.design.candidates import Listing, distances, listing
 from controller.design.search import best_anywhere, best_listed
 from controller.encoding.columns import Encoder
-from controller.encoding.space import SearchSpace
+from controller.encoding.space import SAME, SearchSpace
 from controller.errors import SpaceExhaustedError
 from tests.controller.spaces import continuous, pool_problem, problem
 
@@ -124,9 +124,20 @@ def test_listing_of_a_discrete_space_holds_what_the_constraints_allow() -> None:
     assert listing(SearchSpace.of(problem(counts | continuous("x")))) is None
 
 
-def test_unseen_tells_settings_apart_to_nine_digits() -> None:
+def test_settings_are_told_apart_to_nine_digits() -> None:
     candidates = np.array([[0.5, 0.1], [0.5, 0.1 + 1e-8], [0.4, 0.1]])
-    assert unseen(candidates, np.array([[0.5, 0.1 + 1e-12]])).tolist() == [False, True, True]
+    found = Listing(SearchSpace.of(problem(continuous("a", "b"))), candidates, None)
+    assert found.fresh(np.array([[0.5, 0.1 + 1e-12]])).tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize("step", [0.25, 1e-9, 1e-10])
+def test_what_was_seen_is_found_among_many_neighbours(step: float) -> None:
+    rng = np.random.default_rng(1)
+    candidates = 0.5 + step * rng.integers(0, 5, (2000, 3))
+    seen = np.vstack([candidates[:40], 0.5 + step * rng.integers(0, 5, (40, 3)), rng.random((40, 3))])
+    found = Listing(SearchSpace.of(problem(continuous("a", "b", "c"))), candidates, None)
+    same = (np.abs(candidates[:, None] - seen[None]) < SAME).all(-1).any(1)
+    assert (found.fresh(seen) == ~same).all()
 
 
 def test_distances_count_choices_by_whether_they_differ() -> None:

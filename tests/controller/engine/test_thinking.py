@@ -72,7 +72,7 @@ def test_proposals_are_the_same_bit_for_bit_and_leave_the_global_random_state_al
     first = propose(asked)
     assert torch.equal(torch.get_rng_state(), before)
     assert np.array_equal(np.random.get_state()[1], state)  # type: ignore[index]
-    thinking._ground_of.cache_clear()
+    thinking._grounds.clear()
     torch.manual_seed(6)
     second = propose(Request.model_validate_json(asked.model_dump_json()))
     assert all(p.source == "model" for p in first)
