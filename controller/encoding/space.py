@@ -204,7 +204,7 @@ def _coordinates(axis: Axis, column: Column) -> Array:
     if isinstance(axis.parameter, CategoricalParameter):
         position = {choice: float(i) for i, choice in enumerate(axis.parameter.choices)}
         if column.kind == "text":
-            return np.array([position[choice] for choice in column.choices])[column.data]
+            return np.array([position[choice] for choice in column.choices]).take(column.data)
         return np.array([position[str(v)] for v in column])
     if axis.logarithmic:  # the logarithm of the standard library: that of numpy may differ in the last digit
         return np.fromiter(map(axis.coordinate, column), np.float64, len(column))
