@@ -330,7 +330,7 @@ def _search(
     problem, space = request.problem, ground.encoder.space
     seen = [*request.observed.settings(), *settings_of(request.others), *pending]
     if ground.listing is not None and screen is not None:
-        return best_screened(ground.listing, screen, score, space.coordinates(seen), problem.allow_replicates)
+        return best_screened(ground.listing, screen, score, space.coordinates(seen), problem.allow_replicates is True)
     if ground.listing is not None:
         return best_listed(ground.listing, ground.X, score, space.coordinates(seen), problem.allow_replicates is True)
     ranked = sorted(complete, key=lambda c: _rank(c, problem), reverse=True)[:_INCUMBENTS]
