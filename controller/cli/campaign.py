@@ -89,6 +89,7 @@ def show(campaign: CampaignName, store: Store = None, json: Json = False) -> Non
         setting_columns,
         stand_ins_text,
     )
+    from controller.cli.trust import trust_text
     from controller.verbs.campaigns import look_at
 
     with find(store_urls(store), campaign) as found:
@@ -103,7 +104,7 @@ def show(campaign: CampaignName, store: Store = None, json: Json = False) -> Non
         {
             "status": row["status"], "reason": row["reason"], "data": "SIMULATED" if found.simulated else "real",
             "wanted": goals_text(definition), "experiments": {k: v for k, v in counts.items() if v} or "none yet",
-            "stood in": stand_ins_text(experiments), "retracted": retracted_text(experiments), "budget": row["budget_experiments"],
+            "intervals": trust_text(view.calibration), "stood in": stand_ins_text(experiments), "retracted": retracted_text(experiments), "budget": row["budget_experiments"],
             "lab": definition["lab"]["lab"], "seed": row["seed"],
             "created": row["created_at"], "last event": row["updated_at"], "id": found.id, "store": show_url(found.url),
         },
@@ -214,6 +215,20 @@ def audit(
         print("\n".join(lines))
     if not outcome.balanced:
         raise typer.Exit(1)
+
+
+@app.command()
+def calibration(campaign: CampaignName, store: Store = None, json: Json = False) -> None:
+    """Compare what was predicted of experiments before they were made with what they showed."""
+    from controller.cli.trust import print_calibration
+    from controller.verbs.trust import calibration_told
+
+    with find(store_urls(store), campaign) as found:
+        told = calibration_told(found)
+    if json:
+        print_json(told)
+    else:
+        print_calibration(told)
 
 
 @app.command()

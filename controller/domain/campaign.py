@@ -43,6 +43,9 @@ class FailurePolicy(Model):
     """An action that takes so many times its declared longest duration raises an alarm while it goes on."""
     deadline_factor: Annotated[float, Field(ge=1)] = 3.0
     """An action that takes so many times its declared longest duration is ended by its driver."""
+    distrust: Literal["alarm", "pause", "ignore"] = "alarm"
+    """What follows when results lie outside what the model had predicted of them far too often (`labwright campaign calibration`):
+    an alarm, an alarm and a pause until a person resumes the campaign, or nothing."""
 
 
 class ProposalPolicy(Model):

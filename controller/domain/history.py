@@ -122,6 +122,10 @@ class History:
             raise IllegalTransitionError(f"experiment {number} is not retracted")
         self.put(number, *self._retracted.pop(number))
 
+    def is_retracted(self, number: int) -> bool:
+        """Say whether the result of an experiment is retracted."""
+        return number in self._retracted
+
     @property
     def values(self) -> Mapping[str, Sequence[float]]:
         """Objective name -> values [the objective's unit]; not a number where an experiment failed."""

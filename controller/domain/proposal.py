@@ -12,6 +12,29 @@ class Prediction(Model):
 
     mean: float
     sd: float
+    """Standard deviation of what holds there, without the noise of measuring it; what the search works with."""
+    scale: float | None = None
+    """Of the Student-t distribution around `mean` of what would be measured: noise included, calibrated, and pending experiments
+    counted as unknown. Intervals come from it; None where an earlier version kept none."""
+    freedom: float | None = None
+    """Its degrees of freedom."""
+
+
+class Basis(Model):
+    """When a proposal was asked for: enough to ask again."""
+
+    events: int
+    """How many events of the campaign's log were known."""
+    number: int
+    """Of the experiment that the first proposal of the same answer was to become."""
+    position: int = 0
+    """How many proposals came before it in that answer."""
+    refused: tuple[Point, ...] = ()
+    """Settings that the proposer had been told of because they had come up again."""
+    device: str = "auto"
+    """On which the model was to be computed."""
+    software: dict[str, str] = {}
+    """What computed it: versions, threads, the instructions of the processor."""
 
 
 class Novelty(Model):
@@ -47,6 +70,8 @@ class Proposal(Model):
     surrogate: dict[str, object] = {}
     """Per objective: model specification, member weights, fitted state's fingerprint, warnings."""
     runners_up: tuple[Alternative, ...] = ()
+    basis: Basis | None = None
+    """When it was asked for, and what computed it; None for points without a question, and for those of earlier versions."""
     data_fingerprint: str = ""
     """SHA-256 of the observations and pending points that it rested on."""
     seed: int = 0
@@ -60,5 +85,5 @@ class Proposal(Model):
         return any(found.flagged for found in self.novelty.values())
 
     def without_reasons(self) -> Proposal:
-        """Return the point and its source alone."""
-        return Proposal(point=self.point, source=self.source)
+        """Return the point, its source and what is expected there alone."""
+        return Proposal(point=self.point, source=self.source, predictions=self.predictions)

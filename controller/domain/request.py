@@ -85,4 +85,8 @@ class Request(Model):
     number: int
     """Number of the first experiment to be proposed."""
     seed: int
+    events: int = 0
+    """How many events of the campaign's log are known; it decides nothing, and is kept with the proposals."""
+    refused: tuple[Point, ...] = ()
+    """Those of `others` that are told of because they had come up again; kept likewise."""
     device: str = "auto"

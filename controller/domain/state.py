@@ -6,7 +6,7 @@ The engine decides on this state, recovery rebuilds it, and `campaign audit` com
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -42,6 +42,7 @@ from controller.domain.experiment import (
     check_transition,
 )
 from controller.domain.history import History
+from controller.domain.judged import Judged, judge
 from controller.domain.proposal import Proposal
 from controller.errors import IllegalTransitionError
 
@@ -102,6 +103,12 @@ class Experiment:
         return self.proposal.point
 
 
+MOST_JUDGED = 50
+"""Of so many newest results is known what had been predicted of them."""
+DISTRUST = "distrust"
+"""Code of the alarm that a model deserves no trust any more."""
+
+
 @dataclass
 class CampaignState:
     """One campaign as its events tell it."""
@@ -130,6 +137,11 @@ class CampaignState:
     """What ended experiments taught."""
     n_experiments: int = 0
     """How many were proposed."""
+    judged: deque[tuple[int, dict[str, Judged]]] = field(default_factory=lambda: deque(maxlen=MOST_JUDGED))
+    """Number of each of the newest completed experiments that a model proposed, and by objective what it had predicted; of those
+    alone that were proposed since the last alarm over it, for a warning once given needs new evidence to be given again."""
+    judged_from: int = 0
+    """The number of the newest experiment when that alarm was raised."""
     last_at: float = 0.0
     """Lab time of the newest event."""
     n_events: int = 0
@@ -172,7 +184,10 @@ class CampaignState:
         elif isinstance(event, AttemptStatusChanged):
             self._move_attempt(event)
         else:
-            # Facts that change no state; the log and the tables keep them.
+            if isinstance(event, AlarmRaised) and event.code == DISTRUST:
+                self.judged.clear()
+                self.judged_from = self.n_experiments
+            # Other facts change no state; the log and the tables keep them.
             assert isinstance(event, (CampaignAmended, ControllerAttached, ControllerDetached, AlarmRaised))  # noqa: S101
         self.n_events += 1
         self.last_at = event.at
@@ -204,6 +219,9 @@ class CampaignState:
         if event.status in ENDED_EXPERIMENTS:
             completed = event.status is ExperimentStatus.COMPLETED
             self.history.put(experiment.number, experiment.point, experiment.observations if completed else None)
+            if completed and experiment.number > self.judged_from:
+                if found := judge(experiment.proposal, experiment.observations):
+                    self.judged.append((experiment.number, found))
         self._settle(experiment)
 
     def _retract(self, event: ExperimentRetracted | ExperimentReinstated) -> None:
@@ -273,6 +291,10 @@ class CampaignState:
             what = "was never proposed, or has ended for good" if self.lean else "was never proposed"
             raise IllegalTransitionError(f"experiment {key} {what}")
         return self.experiments[key]
+
+    def judged_results(self) -> list[dict[str, Judged]]:
+        """Return what was predicted of the newest results that nobody has retracted, oldest first; see `judged`."""
+        return [found for number, found in self.judged if not self.history.is_retracted(number)]
 
     def counts(self) -> dict[str, int]:
         """Return how many experiments stand in each status; their sum is the number of proposals."""

@@ -51,6 +51,8 @@ def request_for(
         n=n,
         number=state.n_experiments + 1,
         seed=state.seed,
+        events=state.n_events,
+        refused=tuple(refused),
         device=device,
     )
 

@@ -33,6 +33,7 @@ from controller.engine.resolving import find_experiment, resolve_events
 from controller.engine.retracting import retraction_event, retraction_text
 from controller.engine.snapshot import Snapshot, snapshot_of
 from controller.engine.thinker import Thinker
+from controller.engine.trusting import Trusting
 from controller.errors import ConflictError
 from controller.learn.stopping import is_over, reason_to_stop, seconds_left
 from instruments.client import HubEvent
@@ -93,6 +94,7 @@ class CampaignLoop:
         self._ledger = Ledger(definition, state, store, session.clock, session.recorder)
         self._proposing = Proposing(self._ledger, thinker, device, self._put)
         self._dispatching = Dispatching(self._ledger, session)
+        self._trusting = Trusting(self._ledger)
         self._inbox: deque[_Message] = deque()
         self._news = asyncio.Event()
         self._leaving = False
@@ -218,6 +220,7 @@ class CampaignLoop:
         self._ledger.count_work(self._searching)
         if self.state.status in _LIVE:
             await self._dispatching.close_ended()
+            await self._trusting.look()
             if self.state.aborted:
                 await self._abort()
             if self._searching:

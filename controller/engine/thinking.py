@@ -22,7 +22,7 @@ from controller.design.screening import Screen
 from controller.design.search import Choice, best_anywhere, best_listed, best_screened
 from controller.domain.base import Point
 from controller.domain.campaign import ProposalPolicy
-from controller.domain.proposal import Alternative, Prediction, Proposal
+from controller.domain.proposal import Alternative, Basis, Prediction, Proposal
 from controller.domain.request import Observed, Request, settings_of
 from controller.domain.space import Problem
 from controller.encoding.columns import Encoder
@@ -32,6 +32,8 @@ from controller.learn.dataset import training_data
 from controller.learn.feasibility import Feasibility, fit_feasibility
 from controller.learn.fit import fit
 from controller.learn.novelty import novelty
+from controller.learn.software import software
+from controller.learn.trust import FREEDOM, Trusted
 from surrogates.base import Surrogate
 from surrogates.data import TrainingData
 
@@ -107,7 +109,14 @@ def propose(request: Request) -> list[Proposal]:
         MissingExtraError: If the problem has structures and RDKit is not installed.
     """
     with _one_thread():
-        return _propose(request)
+        return [p.model_copy(update={"basis": _basis(request, k)}) for k, p in enumerate(_propose(request))]
+
+
+def _basis(request: Request, position: int) -> Basis:
+    return Basis(
+        events=request.events, number=request.number, position=position, refused=request.refused, device=request.device,
+        software=software(),
+    )  # fmt: skip
 
 
 def _propose(request: Request) -> list[Proposal]:
@@ -161,7 +170,8 @@ def predict(
     with _one_thread():
         ground = _ground(problem)
         knowledge = _learn(problem, policy, ground, observed, seed, device)
-        return _predictions(problem, knowledge, ground.encoder.encode(points))
+        trusted = Trusted.of(knowledge.surrogates, knowledge.data)
+        return _predictions(problem, knowledge.surrogates, trusted, ground.encoder.encode(points))
 
 
 def calibrations(
@@ -258,6 +268,7 @@ def _with_model(
     notes = [f"learned from {len(observed)} of {ended} experiments"] if request.left_out else []
     seed = int(np.random.default_rng([request.seed, request.number + len(earlier)]).integers(2**31))
     knowledge = _learn(problem, request.policy, ground, observed, seed, request.device)
+    trusted = Trusted.of(knowledge.surrogates, knowledge.data)
     pending = list(request.pending) + [p.point for p in earlier]
     screen = Screen(encoder, ground.listing) if ground.listing is not None and ground.listing.large else None
     proposals: list[Proposal] = []
@@ -282,7 +293,7 @@ def _with_model(
                 source="model",
                 acquisition=best.score,
                 acquisition_name=score.name,
-                predictions=_predictions(problem, _Knowledge(models, knowledge.data, None), x)[0],
+                predictions=_predictions(problem, models, trusted, x)[0],
                 # Against what was measured: points under way are believed, not known.
                 novelty={name: novelty(surrogate, x)[0] for name, surrogate in knowledge.surrogates.items()},
                 surrogate={name: model.report.model_dump(mode="json") for name, model in models.items()},
@@ -344,11 +355,14 @@ def _rank(observed: Observed, problem: Problem) -> tuple[bool, float]:
     return found.feasible, sum(found.scores)
 
 
-def _predictions(problem: Problem, knowledge: _Knowledge, X: Tensor) -> list[dict[str, Prediction]]:
+def _predictions(
+    problem: Problem, models: Mapping[str, Surrogate], trusted: Trusted, X: Tensor
+) -> list[dict[str, Prediction]]:
+    """Return what `models`, which believe in what is under way, expect at `X` (n x d), and what will be measured there."""
     rows: list[dict[str, Prediction]] = [{} for _ in range(len(X))]
-    for name, surrogate in knowledge.surrogates.items():
-        mean, sd = (t.detach().cpu() for t in surrogate.predict(X.to(surrogate.device)))
+    for name, model in models.items():
+        mean, sd = (t.detach().cpu() for t in model.predict(X.to(model.device)))
         factor = problem.objectives[name].sign
-        for row, m, s in zip(rows, mean.tolist(), sd.tolist(), strict=True):
-            row[name] = Prediction(mean=factor * m, sd=s)
+        for row, m, s, scale in zip(rows, mean.tolist(), sd.tolist(), trusted.scales(name, X), strict=True):
+            row[name] = Prediction(mean=factor * m, sd=s, scale=scale, freedom=FREEDOM)
     return rows

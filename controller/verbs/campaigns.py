@@ -34,11 +34,14 @@ class View:
     experiments: list[dict[str, Any]]
     alarms: list[dict[str, Any]]
     best: list[dict[str, Any]]
+    calibration: dict[str, Any]
+    """How well predictions covered what was measured; see `verbs.trust`."""
 
     def told(self) -> dict[str, Any]:
         """Return where the campaign stands and what it has reached."""
         return {
             **self.found.campaign, "campaign": self.found.name, "best": self.best, "alarms": self.alarms,
+            "calibration": self.calibration["objectives"],
             "definition": self.definition, "store": show_url(self.found.url),
         }  # fmt: skip
 
@@ -77,11 +80,13 @@ def mixed_data(url: str, name: str, *, simulated: bool) -> str | None:
 def look_at(found: Found) -> View:
     """Return what is known of a campaign, all of it of one moment."""
     from controller.verbs.results import best_rows
+    from controller.verbs.trust import calibration_told
 
     reader = found.reader
     with reader.snapshot():
         definition, experiments, alarms = reader.definition(found.id), reader.experiments(found.id), reader.alarms(found.id)
-    return View(found, definition, experiments, alarms, best_rows(definition, experiments))
+        calibration = calibration_told(found)
+    return View(found, definition, experiments, alarms, best_rows(definition, experiments), calibration)
 
 
 def steer_campaign(found: Found, verb: str, *, by: str, timeout_s: float) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from surrogates.calibration import coverage, half_width, interval_factor, miscalibration_area
+from surrogates.calibration import FREEDOM, coverage, half_width, miscalibration_area, student_factor
 from surrogates.errors import ShapeError
 
 Y = torch.randn(4000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -29,15 +29,23 @@ def test_narrow_and_wide_intervals_are_found_out() -> None:
     assert miscalibration_area(MEAN, 0.01 * SD, Y) == pytest.approx(0.5, abs=0.02)
 
 
-@pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])
-def test_interval_factor_repairs_the_width_when_values_are_many(factor: float) -> None:
-    assert interval_factor(MEAN, SD / factor, Y, 0.9) == pytest.approx(factor, rel=0.05)
+@pytest.mark.parametrize("factor", [1.0, 1.5, 3.0])
+def test_student_factor_finds_the_scale_of_many_residuals(factor: float) -> None:
+    generator = torch.Generator().manual_seed(1)
+    chi = torch.randn(4000, int(FREEDOM), dtype=torch.float64, generator=generator).square().sum(-1)
+    assert student_factor(factor * Y / (chi / FREEDOM).sqrt()) == pytest.approx(factor, rel=0.05)
 
 
-def test_interval_factor_trusts_few_values_little() -> None:
-    few = torch.full((2,), 8.0, dtype=torch.float64)
-    factor = interval_factor(torch.zeros_like(few), torch.ones_like(few), few, 0.9)
-    assert 1.0 < factor < 1.2
+def test_student_factor_trusts_few_residuals_little_and_a_wild_one_less() -> None:
+    assert student_factor(Y[:0]) == pytest.approx(1.2)
+    assert 1.2 < student_factor(torch.full((2,), 8.0, dtype=torch.float64)) < 2.0
+    ordinary = torch.tensor([-1.0, -0.3, 0.2, 0.7, 1.1] * 4, dtype=torch.float64)
+    with_one_wild = torch.cat([ordinary, torch.tensor([1e6], dtype=torch.float64)])
+    assert student_factor(with_one_wild) < 1.15 * student_factor(ordinary)
+
+
+def test_student_factor_does_not_believe_that_everything_is_known() -> None:
+    assert student_factor(torch.zeros(500, dtype=torch.float64)) == 0.9
 
 
 def test_bad_arguments_are_refused() -> None:
@@ -46,4 +54,4 @@ def test_bad_arguments_are_refused() -> None:
     with pytest.raises(ShapeError, match="one length"):
         coverage(MEAN, SD, Y[:5], 0.9)
     with pytest.raises(ShapeError, match="at least 1"):
-        interval_factor(Y[:0], Y[:0], Y[:0], 0.9)
+        coverage(Y[:0], Y[:0], Y[:0], 0.9)

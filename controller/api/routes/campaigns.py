@@ -29,7 +29,7 @@ from controller.api.routes.route import (
 )
 from controller.domain.access import Role
 from controller.errors import FileFaultsError
-from controller.verbs import campaigns
+from controller.verbs import campaigns, trust
 from controller.verbs.requests import ask
 from controller.verbs.stores import Found, find, show_url
 
@@ -109,6 +109,12 @@ async def alarms(request: Request, campaign: Campaign) -> Response:
     """`{"alarms": […]}`, oldest first."""
     rows = await desk_of(request).look_at(campaign, lambda found: found.reader.alarms(found.id))
     return told(request, {"alarms": rows})
+
+
+@routes.get("/campaigns/{campaign}/calibration", summary="Compare predictions with results", **needs(Role.LOOK))
+async def calibration(request: Request, campaign: Campaign) -> Response:
+    """What was predicted of experiments before they were made, what they showed, and whether the model deserves trust."""
+    return told(request, await desk_of(request).look_at(campaign, trust.calibration_told))
 
 
 @routes.get("/campaigns/{campaign}/events", summary="Read the log of a campaign", **needs(Role.LOOK))

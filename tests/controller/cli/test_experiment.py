@@ -52,7 +52,7 @@ def test_list_of_an_empty_campaign_says_so(call: Call, tmp_path: Path, script: S
 
 def test_show_gives_reasons_and_measurements(call: Call, store_file: Path) -> None:
     shown = call("experiment", "show", "sample", 1, "--store", store_file, "--json").json
-    assert shown["proposal"]["predictions"]["yield"] == {"mean": 55.5, "sd": 3.25}
+    assert shown["proposal"]["predictions"]["yield"] == {"mean": 55.5, "sd": 3.25, "scale": None, "freedom": None}
     assert shown["attempts_list"][1]["measurements"][0]["name"] == "area"
     text = call("experiment", "show", "sample", 1, "--store", store_file).out
     for expected in ("log expected improvement", "55.5", "61.25", "That came close", "assay", "SIMULATED"):

@@ -73,7 +73,7 @@ def test_experiment_shows_reasons_attempts_and_measurements(filled: Store, scrip
     shown = filled.reader.experiment("sample", 1)
     assert shown == filled.reader.experiment("sample", shown["id"])
     assert shown["observations"]["yield"] == {"value": 61.25, "unit": "percent", "sem": 0.5}
-    assert shown["proposal"]["predictions"] == {"yield": {"mean": 55.5, "sd": 3.25}}
+    assert shown["proposal"]["predictions"] == {"yield": {"mean": 55.5, "sd": 3.25, "scale": None, "freedom": None}}
     assert shown["proposal"]["seed"] == 2**62
     react, assay = shown["attempts_list"]
     assert react["arguments"] == {"temperature": 21.5, "stir": True, "label": "A1", "cycles": 3}

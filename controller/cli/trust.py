@@ -1,0 +1,64 @@
+"""Shows whether a campaign's models can be believed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from controller.cli.render import Column, console, mark, print_facts, table, text_of
+
+_MEANING = {
+    "too narrow": "results lie outside the intervals more often than chance allows: the model is too sure of itself",
+    "too wide": "results lie inside the intervals more often than chance allows: the model is too cautious",
+    "fine": "as often inside the intervals as they promise, within what chance allows",
+    "too few": "not enough results yet to say anything",
+}
+_SHOWN = 20
+
+
+def print_calibration(told: dict[str, Any]) -> None:
+    """Print what `verbs.trust.calibration_told` returned."""
+    columns = [
+        Column("objective"), Column("results"), Column("80", "inside 80 %"), Column("90", "inside 90 %"),
+        Column("position"), Column("verdict"), Column("newest", "newest results"),
+    ]  # fmt: skip
+    rows = []
+    for name, found in told["objectives"].items():
+        newest = told["newest"][name]
+        rows.append({
+            "objective": name, "results": found["results"], "80": _share(found, "80"), "90": _share(found, "90"),
+            "position": None if found["position"] is None else f"{found['position']:.2f}", "verdict": found["verdict"],
+            "newest": "" if newest["results"] == found["results"] else f"{newest['verdict']} ({_share(newest, '90')} inside 90 %)",
+        })  # fmt: skip
+    out = console()
+    title = f"Predicted before, measured after: {told['campaign']} ({mark(told['simulated'])} data)"
+    out.print(table(rows, columns, title=title))
+    verdicts = dict.fromkeys(found["verdict"] for found in told["objectives"].values())
+    print_facts({verdict: _MEANING[verdict] for verdict in verdicts})
+    print_facts({"position": "mean place of the results within what was predicted: 0 below all of it, 1 above, 0.5 where neither"})
+    if told["distrusted_at"]:
+        print_facts({"distrusted": told["distrusted_at"], "then": f"failures.distrust: {told['policy']}"})
+    outside = [
+        {
+            "number": row["number"], "objective": name, "measured": one["measured"], "expected": one["expected"],
+            "interval": " to ".join(text_of(float(v)) for v in one["intervals"]["90"]),
+        }
+        for row in told["experiments"] for name, one in row["objectives"].items() if not one["inside"]["90"]
+    ]  # fmt: skip
+    if outside:
+        shown = [Column("number", "experiment"), Column("objective"), Column("measured"), Column("expected"),
+                 Column("interval", "90 % interval")]  # fmt: skip
+        more = f", the newest {_SHOWN}" if len(outside) > _SHOWN else ""
+        out.print(table(outside[-_SHOWN:], shown, title=f"\nOutside their 90 % interval{more}"))
+
+
+def trust_text(told: dict[str, Any]) -> str:
+    """Return on one line how each objective's predictions fared; empty while there is nothing to say."""
+    parts = [
+        f"{name} {found['verdict']} ({_share(found, '90')} inside their 90 % intervals)"
+        for name, found in told["objectives"].items() if found["verdict"] != "too few"
+    ]  # fmt: skip
+    return "; ".join(parts)
+
+
+def _share(found: dict[str, Any], level: str) -> str:
+    return f"{found[f'inside_{level}']} of {found['results']}" if found["results"] else ""

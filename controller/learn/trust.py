@@ -1,0 +1,45 @@
+"""What will be measured somewhere, with a spread that can be believed; the acquisition functions work without it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from surrogates.base import Surrogate
+from surrogates.calibration import FREEDOM, student_factor
+from surrogates.data import TrainingData
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """The models of all objectives, which must not be conditioned on pending points, and what their spreads are worth.
+
+    Attributes:
+        surrogates: By objective.
+        factors: By objective, on the standard deviation of a new measurement; see `surrogates.calibration.student_factor`.
+    """
+
+    surrogates: Mapping[str, Surrogate]
+    factors: Mapping[str, float]
+
+    @classmethod
+    def of(cls, surrogates: Mapping[str, Surrogate], data: Mapping[str, TrainingData]) -> Trusted:
+        """Return what left-out observations say of `surrogates`."""
+        return cls(surrogates, {name: factor_of(s, data[name]) for name, s in surrogates.items()})
+
+    def scales(self, name: str, X: Tensor) -> list[float]:
+        """Return the scales of what would be measured at `X` (n x d): Student-t, `FREEDOM` degrees of freedom."""
+        surrogate = self.surrogates[name]
+        _, sd = surrogate.predict(X.to(surrogate.device), observation_noise=True)
+        return [self.factors[name] * s for s in sd.detach().cpu().tolist()]
+
+
+def factor_of(surrogate: Surrogate, data: TrainingData) -> float:
+    """Return the factor between the standard deviation of a new measurement and its scale."""
+    left_out = surrogate.leave_one_out()
+    return student_factor((data.Y.squeeze(-1).to(left_out.mean) - left_out.mean) / left_out.sd)
+
+
+__all__ = ["FREEDOM", "Trusted", "factor_of"]

@@ -1,0 +1,62 @@
+"""Whether a campaign's models can be believed: what they predicted against what was measured."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from controller.verbs.results import has_result
+from controller.verbs.stores import Found
+
+
+def calibration_told(found: Found) -> dict[str, Any]:
+    """Return how well predictions made before the experiments covered what these showed, as JSON data.
+
+    Returns:
+        `campaign`; `policy` (what follows from distrust); `objectives`: name -> what `learn.coverage.Coverage` holds;
+        `newest`: the same of the newest results alone, which decide over trust; `distrusted_at`: when alarms were raised;
+        `experiments`: per result `number`, and by objective `measured`, `expected`, the 80 and 90 % intervals and whether it
+        lies inside.
+    """
+    from controller.domain.event import Observation
+    from controller.domain.judged import Judged, judge
+    from controller.domain.proposal import Proposal
+    from controller.domain.state import DISTRUST
+    from controller.learn.coverage import NEWEST, coverage, interval
+
+    reader = found.reader
+    with reader.snapshot():
+        definition, experiments = reader.definition(found.id), reader.experiments(found.id)
+        bodies = {row["experiment"]: row["body"] for row in reader.proposal_rows(found.id)}
+        alarms = reader.alarms(found.id)
+    rows: list[tuple[int, dict[str, Judged]]] = []
+    for experiment in experiments:
+        if not has_result(experiment) or experiment["source"] != "model":
+            continue
+        # Only what is needed: what else a proposal holds may be much, and of another version.
+        predictions = json.loads(bodies[experiment["id"]]).get("predictions", {})
+        proposal = Proposal(point=experiment["parameters"], source="model", predictions=predictions)
+        observed = {name: Observation(value=value) for name, value in experiment["objectives"].items()}
+        if judged := judge(proposal, observed):
+            rows.append((experiment["number"], judged))
+    names = list(definition["problem"]["objectives"])
+
+    def told(chosen: list[tuple[int, dict[str, Judged]]]) -> dict[str, Any]:
+        return {
+            name: coverage([row[name] for _, row in chosen if name in row]).model_dump(mode="json") for name in names
+        }
+
+    def one(judged: Judged) -> dict[str, Any]:
+        intervals = {str(level): interval(judged.mean, judged.scale, judged.freedom, level / 100) for level in (80, 90)}
+        inside = {level: low <= judged.value <= high for level, (low, high) in intervals.items()}
+        return {"measured": judged.value, "expected": judged.mean, "intervals": intervals, "inside": inside}
+
+    return {
+        "campaign": found.name, "simulated": found.simulated,
+        "policy": definition.get("failures", {}).get("distrust", "alarm"),
+        "objectives": told(rows), "newest": told(rows[-NEWEST:]),
+        "distrusted_at": [alarm["at"] for alarm in alarms if alarm["code"] == DISTRUST],
+        "experiments": [
+            {"number": number, "objectives": {name: one(judged) for name, judged in row.items()}} for number, row in rows
+        ],
+    }  # fmt: skip
