@@ -53,8 +53,8 @@ def student_factor(z: Tensor) -> float:
     Its mode, given left-out residuals as data and a prior worth `_PRIOR_WEIGHT` of them, by the EM algorithm for the scale of a
     t distribution (Lange, Little and Taylor, Robust statistical modeling using the t distribution, 1989): one wild residual
     widens by its rank, not by its square. A t distribution, because the scale, the lengthscales and the noise that a small data
-    set was fitted with are uncertain, and a Gaussian at the most probable of them leaves its tails too thin. The prior lies above one
-    because the left-out predictions know hyperparameters that were fitted to what they left out. Neither do clustered
+    set was fitted with are uncertain, and a Gaussian at the most probable of them leaves its tails too thin. The prior lies above
+    one because the left-out predictions know hyperparameters that were fitted to what they left out. Neither do clustered
     points, which predict each other well, make intervals elsewhere narrower than `_LEAST` of what the model says.
 
     Args:

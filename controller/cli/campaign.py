@@ -104,7 +104,8 @@ def show(campaign: CampaignName, store: Store = None, json: Json = False) -> Non
         {
             "status": row["status"], "reason": row["reason"], "data": "SIMULATED" if found.simulated else "real",
             "wanted": goals_text(definition), "experiments": {k: v for k, v in counts.items() if v} or "none yet",
-            "intervals": trust_text(view.calibration), "stood in": stand_ins_text(experiments), "retracted": retracted_text(experiments), "budget": row["budget_experiments"],
+            "intervals": trust_text(view.calibration),
+            "stood in": stand_ins_text(experiments), "retracted": retracted_text(experiments), "budget": row["budget_experiments"],
             "lab": definition["lab"]["lab"], "seed": row["seed"],
             "created": row["created_at"], "last event": row["updated_at"], "id": found.id, "store": show_url(found.url),
         },

@@ -11,7 +11,7 @@ from controller.domain.proposal import Proposal
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One objective of one experiment: a Student-t distribution, predicted beforehand, and the value measured [the objective's unit]."""
+    """One objective of one experiment: the Student-t predicted, and the value measured [the objective's unit]."""
 
     mean: float
     scale: float

@@ -219,9 +219,9 @@ class CampaignState:
         if event.status in ENDED_EXPERIMENTS:
             completed = event.status is ExperimentStatus.COMPLETED
             self.history.put(experiment.number, experiment.point, experiment.observations if completed else None)
-            if completed and experiment.number > self.judged_from:
-                if found := judge(experiment.proposal, experiment.observations):
-                    self.judged.append((experiment.number, found))
+            judged = judge(experiment.proposal, experiment.observations) if completed else {}
+            if judged and experiment.number > self.judged_from:
+                self.judged.append((experiment.number, judged))
         self._settle(experiment)
 
     def _retract(self, event: ExperimentRetracted | ExperimentReinstated) -> None:

@@ -8,7 +8,8 @@ from controller.engine.ledger import Ledger
 from controller.learn.coverage import distrust
 
 _WHAT_TO_DO = (
-    "look at labwright campaign calibration, at the instruments, and at the results it did not expect (retract those that are wrong)"
+    "look at labwright campaign calibration, at the instruments, and at the results that it did not expect;"
+    " retract those that are wrong"
 )
 
 

@@ -90,8 +90,8 @@ def distrust(judged: Iterable[dict[str, Judged]]) -> str | None:
         found = coverage([row[name] for row in rows if name in row])
         if found.results >= FEWEST and found.p_narrow is not None and found.p_narrow < DISTRUST:
             return (
-                f"the model of {name} no longer deserves trust: of the last {found.results} results it predicted, {found.inside_90} "
-                f"lie inside their 90 % intervals and {found.inside_80} inside their 80 % intervals, which happens less than once "
-                f"in {1.0 / DISTRUST:.0f} times to a model that is right"
+                f"the model of {name} no longer deserves trust: of the last {found.results} results that it predicted, "
+                f"{found.inside_90} lie inside their 90 % intervals and {found.inside_80} inside their 80 % intervals, which "
+                f"happens less than once in {1.0 / DISTRUST:.0f} times to a model that is right"
             )
     return None
