@@ -25,7 +25,7 @@ _CORNER = 1e-3
 
 
 @dataclass(frozen=True)
-class _Wish:
+class Wish:
     """One objective with its desirability; works on the scale of its model."""
 
     objective: Objective
@@ -44,6 +44,12 @@ class _Wish:
         tail = math.log(_TAIL) + share / _TAIL - 1.0
         log_share = torch.where(share > _TAIL, share.clamp(_TAIL, 1.0).log(), tail)
         return self.weight * wish.shape * log_share
+
+
+def wishes_of(objectives: Mapping[str, Objective], desirability: Mapping[str, Desirability]) -> list[Wish]:
+    """Return what is wished of each objective, in the order of `desirability`."""
+    total = sum(wish.weight for wish in desirability.values())
+    return [Wish(objectives[name], wish, wish.weight / total) for name, wish in desirability.items()]
 
 
 class LogDesirabilityImprovement:
@@ -68,8 +74,7 @@ class LogDesirabilityImprovement:
             baseline: n x m, values that hold already, in the order of `desirability`, on the scale of the models.
             seed: Of the quasi-random draws; the same for every point, so that scores can be compared.
         """
-        total = sum(wish.weight for wish in desirability.values())
-        self._wishes = [_Wish(objectives[name], wish, wish.weight / total) for name, wish in desirability.items()]
+        self._wishes = wishes_of(objectives, desirability)
         self._models: Sequence[Surrogate] = [surrogates[name] for name in desirability]
         self._best = float(self._overall(list(baseline.unbind(-1))).max())
         self._draws = draw_sobol_normal_samples(len(self._models), _DRAWS, dtype=torch.float64, seed=seed)

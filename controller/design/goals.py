@@ -60,6 +60,18 @@ def score_for(
     return WithSuccess(score, Acceptability(at_risk), "meeting the outcome constraints") if at_risk else score
 
 
+def acceptable(problem: Problem, surrogates: Mapping[str, Surrogate], X: Tensor) -> Tensor:
+    """Say of settings (n x d) whether their predicted outcomes meet every constraint (n)."""
+    rows = [Limits.of(surrogates[name], o).met(_means({name: surrogates[name]}, X)[:, 0]) for name, o in bounded(problem.objectives).items()]
+    return torch.stack(rows).all(0) if rows else torch.ones(len(X), dtype=torch.bool)
+
+
+def log_chance(problem: Problem, surrogates: Mapping[str, Surrogate], X: Tensor) -> Tensor:
+    """Return the logarithm of the probability that the outcomes at `X` (n x d) meet every constraint (n)."""
+    limits = [Limits.of(surrogates[name], o) for name, o in bounded(problem.objectives).items()]
+    return Acceptability(limits)(X) if limits else torch.zeros(len(X), dtype=torch.float64)
+
+
 def _held(
     limits: Mapping[str, Limits], measured: Mapping[str, Tensor], done: Tensor, pending: Tensor, *, best_observed: bool
 ) -> Tensor:

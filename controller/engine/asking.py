@@ -89,4 +89,4 @@ def _n_settings(parameter: Parameter) -> float:
 def _could_be_repeated(problem: Problem) -> bool:
     """Say whether a setting might be met again and must not be; between real numbers nothing is met twice by chance."""
     counted = problem.pool is not None or not any(isinstance(p, ContinuousParameter) for p in problem.parameters.values())
-    return counted and not problem.allow_replicates
+    return counted and problem.allow_replicates is not True

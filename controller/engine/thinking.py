@@ -16,7 +16,7 @@ from torch import Tensor
 from controller.design.acquisition import Acquisition, WithSuccess
 from controller.design.candidates import Listing, listing
 from controller.design.certain import Certain
-from controller.design.goals import score_for
+from controller.design.goals import log_chance, score_for
 from controller.design.initial import data_fingerprint, first_points, seen_points, stand_in, without_model
 from controller.design.screening import Screen
 from controller.design.search import Choice, best_anywhere, best_listed, best_screened
@@ -26,6 +26,7 @@ from controller.domain.proposal import Alternative, Basis, Prediction, Proposal
 from controller.domain.request import Observed, Request, settings_of
 from controller.domain.space import Problem
 from controller.encoding.columns import Encoder
+from controller.engine.thinking_repeats import Repeat, repeat_of
 from controller.errors import MissingExtraError, SpaceExhaustedError
 from controller.learn.calibration import CalibrationReport, calibration
 from controller.learn.dataset import training_data
@@ -276,32 +277,37 @@ def _with_model(
         believed = encoder.encode(pending)
         models = _condition(knowledge.surrogates, believed)
         score = _score(problem, ground, knowledge, models, complete, believed, seed)
+        choices: list[Choice] = []
         try:
             choices = _search(request, ground, score, complete, pending, seed + k, screen)
             if (wider := score.widened(choices[0].score)) is not None:
                 score = wider
                 choices = _search(request, ground, score, complete, pending, seed + k, screen)
         except SpaceExhaustedError:
-            if proposals:
-                break
-            raise
-        best = choices[0]
+            if problem.allow_replicates != "auto":
+                if proposals:
+                    break
+                raise
+        repeat = _repeat(problem, ground, knowledge, models, complete, choices, seed)
+        if not choices and repeat is None:
+            raise SpaceExhaustedError("all allowed settings have been measured, and measuring one again would tell nothing")
+        best = choices[0] if repeat is None else repeat.choice
         x = encoder.encode([best.point])
         proposals.append(
             Proposal(
                 point=best.point,
                 source="model",
                 acquisition=best.score,
-                acquisition_name=score.name,
+                acquisition_name=score.name if repeat is None else "knowledge gradient",
                 predictions=_predictions(problem, models, trusted, x)[0],
                 # Against what was measured: points under way are believed, not known.
                 novelty={name: novelty(surrogate, x)[0] for name, surrogate in knowledge.surrogates.items()},
                 surrogate={name: model.report.model_dump(mode="json") for name, model in models.items()},
-                runners_up=tuple(Alternative(point=c.point, acquisition=c.score) for c in choices[1:]),
+                runners_up=tuple(Alternative(point=c.point, acquisition=c.score) for c in (choices[1:] if repeat is None else ())),
                 data_fingerprint=data_fingerprint(request, pending[len(request.pending) :]),
                 seed=request.seed,
                 seconds=time.perf_counter() - begin,
-                note="; ".join([*notes, *(w for model in models.values() for w in model.report.warnings)]),
+                note="; ".join([*notes, *([repeat.note] if repeat is not None else []), *(w for model in models.values() for w in model.report.warnings)]),
             )
         )
         begin = time.perf_counter()
@@ -319,8 +325,24 @@ def _score(
         for name, o in problem.objectives.items()
     }
     done = ground.encoder.encode([c.point for c in complete])
-    score = score_for(problem, models, measured, done, believed, best_observed=ground.listing is not None, seed=seed)
+    # Where it is worth while to measure again, the best observed value is a lucky one.
+    best_observed = ground.listing is not None and problem.allow_replicates != "auto"
+    score = score_for(problem, models, measured, done, believed, best_observed=best_observed, seed=seed)
     return score if knowledge.feasibility is None else WithSuccess(score, knowledge.feasibility.log_probability)
+
+
+def _repeat(
+    problem: Problem, ground: _Ground, knowledge: _Knowledge, models: Mapping[str, Surrogate],
+    complete: Sequence[Observed], choices: Sequence[Choice], seed: int,
+) -> Repeat | None:  # fmt: skip
+    """Return the setting to be measured again instead of the best of `choices`, where that is to be decided and tells more."""
+    if problem.allow_replicates != "auto":
+        return None
+    X = ground.encoder.encode([c.point for c in choices])
+    chance = log_chance(problem, models, X)
+    if knowledge.feasibility is not None and len(X):
+        chance = chance + knowledge.feasibility.log_probability(X).detach().cpu()
+    return repeat_of(problem, ground.encoder, models, complete, choices, chance.detach().exp(), seed)
 
 
 def _condition(surrogates: dict[str, Surrogate], believed: Tensor) -> dict[str, Surrogate]:
