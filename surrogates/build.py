@@ -12,8 +12,9 @@ from surrogates.device import resolve
 from surrogates.ensembles.deep import DeepEnsemble
 from surrogates.errors import FitError
 from surrogates.gp.ensemble import GPEnsemble
+from surrogates.gp.noise import heteroscedastic, robust
 from surrogates.gp.recipes import members_of
-from surrogates.specs import AutoSpec, DeepEnsembleSpec, GPSpec
+from surrogates.specs import AutoSpec, DeepEnsembleSpec, GPMember, GPSpec, NoiseName
 
 # Below, Gaussian processes predict better and fit within a second or so; above, their cubic cost takes over.
 MANY_OBSERVATIONS = 400
@@ -27,7 +28,7 @@ class _Request:
 
 
 def _gp(spec: GPSpec, request: _Request) -> Surrogate:
-    return GPEnsemble(members_of(spec, pool=request.pool), request.data)
+    return _GP_NOISE[spec.noise](members_of(spec, pool=request.pool), request.data)
 
 
 def _deep_ensemble(spec: DeepEnsembleSpec, request: _Request) -> Surrogate:
@@ -39,6 +40,12 @@ def _auto(_: AutoSpec, request: _Request) -> Surrogate:
         return _gp(GPSpec(), request)
     return _deep_ensemble(DeepEnsembleSpec(), request)
 
+
+_GP_NOISE: dict[NoiseName, Callable[[tuple[GPMember, ...], TrainingData], GPEnsemble]] = {
+    "normal": GPEnsemble,
+    "robust": robust,
+    "heteroscedastic": heteroscedastic,
+}
 
 _BUILDERS: dict[type, Callable[[Any, _Request], Surrogate]] = {
     GPSpec: _gp,

@@ -36,6 +36,8 @@ class FitReport(_Report):
         pending: Number of believed rows added after the fit.
         members: One entry per member kept.
         warnings: Members dropped and fallbacks taken, in words.
+        outliers: Positions in the data of observations that count for less because the others contradict them; only where outliers
+            are looked for.
         seconds: Wall time of the fit. The only field that differs between two equal fits.
         fingerprint: SHA-256, in hexadecimal, of the fitted state and what is pending.
     """
@@ -45,5 +47,6 @@ class FitReport(_Report):
     pending: int
     members: tuple[MemberReport, ...]
     warnings: tuple[str, ...]
+    outliers: tuple[int, ...] = ()
     seconds: float
     fingerprint: str

@@ -10,6 +10,7 @@ KernelName = Literal["matern52", "rbf"]
 TransformName = Literal["standard", "log_tail"]
 PriorName = Literal["tight", "gamma"]
 Recipe = Literal["auto", "table", "function"]
+NoiseName = Literal["normal", "robust", "heteroscedastic"]
 
 
 class _Spec(BaseModel):
@@ -37,11 +38,15 @@ class GPSpec(_Spec):
     Attributes:
         members: The members; None takes those of `recipe`.
         recipe: `table` for measured tables and other finite pools, `function` for continuous spaces, `auto` chooses.
+        noise: `normal` is the same everywhere, but for observations with a standard error; `robust` finds outliers, names them and
+            lets them count for less; `heteroscedastic` learns where the noise is large.
     """
 
     kind: Literal["gp"] = "gp"
     members: Annotated[tuple[GPMember, ...], Field(min_length=1, max_length=32)] | None = None
     recipe: Recipe = "auto"
+    # Left out where it is the default: fingerprints of campaigns from before it stay theirs.
+    noise: Annotated[NoiseName, Field(exclude_if=lambda name: name == "normal")] = "normal"
 
 
 class DeepEnsembleSpec(_Spec):

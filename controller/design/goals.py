@@ -62,7 +62,10 @@ def score_for(
 
 def acceptable(problem: Problem, surrogates: Mapping[str, Surrogate], X: Tensor) -> Tensor:
     """Say of settings (n x d) whether their predicted outcomes meet every constraint (n)."""
-    rows = [Limits.of(surrogates[name], o).met(_means({name: surrogates[name]}, X)[:, 0]) for name, o in bounded(problem.objectives).items()]
+    rows = [
+        Limits.of(surrogates[name], o).met(_means({name: surrogates[name]}, X)[:, 0])
+        for name, o in bounded(problem.objectives).items()
+    ]
     return torch.stack(rows).all(0) if rows else torch.ones(len(X), dtype=torch.bool)
 
 

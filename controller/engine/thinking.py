@@ -33,6 +33,7 @@ from controller.learn.dataset import training_data
 from controller.learn.feasibility import Feasibility, fit_feasibility
 from controller.learn.fit import fit
 from controller.learn.novelty import novelty
+from controller.learn.outliers import outlier_notes
 from controller.learn.software import software
 from controller.learn.trust import FREEDOM, Trusted
 from surrogates.base import Surrogate
@@ -272,6 +273,7 @@ def _with_model(
     trusted = Trusted.of(knowledge.surrogates, knowledge.data)
     pending = list(request.pending) + [p.point for p in earlier]
     screen = Screen(encoder, ground.listing) if ground.listing is not None and ground.listing.large else None
+    notes += outlier_notes(observed, knowledge.surrogates)
     proposals: list[Proposal] = []
     for k in range(request.n - len(earlier)):
         believed = encoder.encode(pending)
@@ -292,6 +294,7 @@ def _with_model(
         if not choices and repeat is None:
             raise SpaceExhaustedError("all allowed settings have been measured, and measuring one again would tell nothing")
         best = choices[0] if repeat is None else repeat.choice
+        told = notes if repeat is None else [repeat.note, *notes]
         x = encoder.encode([best.point])
         proposals.append(
             Proposal(
@@ -307,7 +310,7 @@ def _with_model(
                 data_fingerprint=data_fingerprint(request, pending[len(request.pending) :]),
                 seed=request.seed,
                 seconds=time.perf_counter() - begin,
-                note="; ".join([*notes, *([repeat.note] if repeat is not None else []), *(w for model in models.values() for w in model.report.warnings)]),
+                note="; ".join([*told, *(w for model in models.values() for w in model.report.warnings)]),
             )
         )
         begin = time.perf_counter()
@@ -325,8 +328,9 @@ def _score(
         for name, o in problem.objectives.items()
     }
     done = ground.encoder.encode([c.point for c in complete])
-    # Where it is worth while to measure again, the best observed value is a lucky one.
-    best_observed = ground.listing is not None and problem.allow_replicates != "auto"
+    # Where it is worth while to measure again, or outliers are known, the best observed value may be a lucky one.
+    lucky = problem.allow_replicates == "auto" or any(model.report.outliers for model in models.values())
+    best_observed = ground.listing is not None and not lucky
     score = score_for(problem, models, measured, done, believed, best_observed=best_observed, seed=seed)
     return score if knowledge.feasibility is None else WithSuccess(score, knowledge.feasibility.log_probability)
 

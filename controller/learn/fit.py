@@ -34,7 +34,7 @@ def fit(
     if device == "auto" and data.n < MANY_OBSERVATIONS:
         device = "cpu"
     if objective.goal in ("match", "constrain") and not listed and _is_open(spec, data):
-        spec = _UNBENT
+        spec = _UNBENT.model_copy(update={"noise": getattr(spec, "noise", "normal")})
     return build(spec, data, pool=listed, seed=seed, device=device)
 
 

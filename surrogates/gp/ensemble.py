@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 import warnings
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -66,6 +67,8 @@ class GPEnsemble(Surrogate):
         self._transforms: tuple[OutputTransform, ...] = tuple(transforms[k] for k in kept)
         self._t, self._nlp, self._state = t[usable], nlp[usable], state
         self._pending = 0
+        self._outliers: tuple[int, ...] = ()
+        self._known_noise = problem.known_noise[usable]
         self._loo_moments = state.leave_one_out(problem.U[usable])
         self._loo_density = self._left_out_density(y, problem.U[usable])
         scores = self._loo_density.sum(-1)
@@ -97,6 +100,18 @@ class GPEnsemble(Surrogate):
         with torch.no_grad():
             other._state = self._state.with_pending(X)
         other._pending = self._pending + X.shape[0]
+        other.report = other._make_report(self.report.seconds)
+        return other
+
+    def with_outliers(self, outliers: tuple[int, ...]) -> GPEnsemble:
+        """Name observations whose known variance is not that of a typical one: none of what is predicted takes it for such."""
+        if not outliers:
+            return self
+        other = copy.copy(self)
+        typical = torch.ones(self._known_noise.shape[1], dtype=torch.bool, device=self.device)
+        typical[list(outliers)] = False
+        other._state = replace(self._state, known_noise=self._known_noise[:, typical].mean(-1))
+        other._outliers = outliers
         other.report = other._make_report(self.report.seconds)
         return other
 
@@ -172,6 +187,7 @@ class GPEnsemble(Surrogate):
             pending=self._pending,
             members=tuple(self._member_report(k) for k in range(len(self._members))),
             warnings=self._warnings,
+            outliers=self._outliers,
             seconds=seconds,
             fingerprint=fingerprint([*texts, *parts]),
         )
