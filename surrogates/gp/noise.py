@@ -32,8 +32,8 @@ def robust(members: tuple[GPMember, ...], data: TrainingData) -> GPEnsemble:
     With r the residual of an observation predicted from the others, and s² the variance of that prediction, the likelihood is
     greatest where the observation has the extra variance r² - s², and grows by (r²/s² - 1 - log(r²/s²)) / 2. It is given where
     that exceeds log n + 2, and a model with it is fitted anew before the next one is looked for: relevance pursuit (Ament,
-    Santorella, Eriksson, Letham, Balandat, Bakshy 2024, Robust Gaussian processes via relevance pursuit), with the price of an outlier as in
-    the Bayesian information criterion.
+    Santorella, Eriksson, Letham, Balandat, Bakshy 2024, Robust Gaussian processes via relevance pursuit), with the price of an
+    outlier as in the Bayesian information criterion.
 
     Args:
         members: As for `GPEnsemble`.
