@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from controller.cli.options import CampaignName, Json, Store
-from controller.cli.render import Column, console, mark, print_facts, print_json, print_rows, report, table
+from controller.cli.render import Column, console, followed, mark, print_facts, print_json, print_rows, report, table
 from controller.verbs.stores import find, readers, show_url, store_urls
 
 app = typer.Typer()
@@ -230,6 +230,33 @@ def calibration(campaign: CampaignName, store: Store = None, json: Json = False)
         print_json(told)
     else:
         print_calibration(told)
+
+
+@app.command()
+def replay(
+    campaign: CampaignName,
+    number: Annotated[
+        list[int] | None, typer.Option("--number", min=1, help="Only this experiment; may be repeated.", show_default=False)
+    ] = None,
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Derive every proposal again from the log, and show that it is the same bit for bit.
+
+    Exit code 1 when one comes out otherwise, with what differs first and why it may.
+    """
+    from controller.cli.trust import print_replay
+    from controller.verbs.replaying import replay_campaign, replay_told
+
+    with find(store_urls(store), campaign) as found:
+        total, replayed = replay_campaign(found, number or [])
+        told = replay_told(found, list(followed(replayed, total, "deriving", quiet=json)))
+    if json:
+        print_json(told)
+    else:
+        print_replay(told)
+    if not told["same"]:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from controller.verbs.requests import Answer
+
+T = TypeVar("T")
+_PATIENCE_S = 2.0
 
 PIPED_WIDTH = 250
 """Columns of a table that goes into a file or a pipe, where nothing tells the width."""
@@ -151,6 +154,32 @@ def report(campaign: str, url: str, answer: Answer, *, as_json: bool, more: Mapp
 def mark(simulated: object) -> str:
     """Return what every screen says of data that no real instrument gave."""
     return "simulated" if simulated else "real"
+
+
+def followed(items: Iterable[T], total: int, doing: str, *, quiet: bool) -> Iterator[T]:
+    """Yield `items`, with a bar on stderr that shows how far it is once it has taken two seconds.
+
+    Args:
+        items: What comes one after the other.
+        total: How many they are.
+        doing: What is being done, in a word.
+        quiet: Show nothing; nor is anything shown where nobody looks on.
+    """
+    import time
+
+    out = console(error=True)
+    if quiet or not out.is_terminal:
+        yield from items
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    began = time.monotonic()
+    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=out, transient=True) as progress:
+        task = progress.add_task("", total=total, visible=False)
+        for item in items:
+            progress.update(task, advance=1, visible=time.monotonic() - began > _PATIENCE_S)
+            yield item
 
 
 def complain(error: Exception, exit_code: int, *, as_json: bool) -> None:

@@ -62,3 +62,26 @@ def trust_text(told: dict[str, Any]) -> str:
 
 def _share(found: dict[str, Any], level: str) -> str:
     return f"{found[f'inside_{level}']} of {found['results']}" if found["results"] else ""
+
+
+def print_replay(told: dict[str, Any]) -> None:
+    """Print what `verbs.replaying.replay_told` returned."""
+    out = console()
+    different = [p for p in told["proposals"] if p["same"] is False]
+    if different:
+        columns = [Column("number", "experiment"), Column("source"), Column("difference", "what differs first")]
+        out.print(table(different, columns, title=f"Come out otherwise: {told['campaign']}"))
+    skipped = [p for p in told["proposals"] if p["same"] is None]
+    if skipped:
+        numbers = ", ".join(str(p["number"]) for p in skipped[:_SHOWN]) + (" …" if len(skipped) > _SHOWN else "")
+        print(f"Not derived: experiment {numbers}: {skipped[0]['difference']}")
+    if told["changed"]:
+        rows = [{"what": name, "then": then, "now": now} for name, (then, now) in told["changed"].items()]
+        title = "Computed by something else: numbers may differ in their last digits, and what follows from them"
+        out.print(table(rows, [Column("what"), Column("then"), Column("now")], title=title))
+    if not told["compared"]:
+        print(f"{told['campaign']} ({mark(told['simulated'])} data): no proposal could be derived again")
+    else:
+        same = told["compared"] - told["different"]
+        head = f"{told['campaign']} ({mark(told['simulated'])} data)"
+        print(f"{head}: {same} of {told['compared']} proposals come out the same, bit for bit")
