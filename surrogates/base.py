@@ -116,6 +116,18 @@ class Surrogate(Model):
             ShapeError: X is not n x d.
         """
 
+    def member_means(self, X: Tensor) -> Tensor:
+        """The means of `member_posteriors` (M x n) alone, without a gradient; cheaper where a variance costs much.
+
+        Args:
+            X: n x d.
+
+        Raises:
+            ShapeError: X is not n x d.
+        """
+        with torch.no_grad():
+            return self.member_posteriors(X).mean
+
     @abstractmethod
     def predict(self, X: Tensor, *, observation_noise: bool = False) -> tuple[Tensor, Tensor]:
         """What to report: members weighted more evenly than for the acquisition, hence better covering intervals.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
@@ -22,6 +23,7 @@ from botorch.utils.multi_objective.box_decompositions.non_dominated import (
 )
 from botorch.utils.multi_objective.pareto import is_non_dominated
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from controller.domain.objective import Objective
 from surrogates.base import MemberPosterior, Surrogate
@@ -62,18 +64,36 @@ class Acquisition(Protocol):
 def log_improvement(z: Tensor) -> Tensor:
     """Logarithm of the expected improvement of a standard normal over -z: `log(phi(z) + z Phi(z))`, accurate far below 0.
 
-    Ament and others, Unexpected improvements to expected improvement (2023).
+    Ament and others, Unexpected improvements to expected improvement (2023). Differentiable once.
     """
-    high = z.clamp_min(-1.0)
-    direct = torch.log(torch.exp(-0.5 * high.square()) / math.sqrt(2.0 * math.pi) + high * torch.special.ndtr(high))
-    low = z.clamp(-1e4, -1.0)
-    ratio = math.sqrt(math.pi / 2.0) * torch.special.erfcx(-low / math.sqrt(2.0))
-    tail = torch.log1p(low * ratio)
-    # Beyond, the difference is lost in rounding and the leading term of the asymptotic series, 1 / z², is exact enough.
-    far = -2.0 * torch.log(-z.clamp_max(-1e3))
-    bottom = z.clamp_max(-1.0)
-    below = -0.5 * bottom.square() - 0.5 * _LOG_2_PI + torch.where(z > -1e3, tail, far)
-    return torch.where(z > -1.0, direct, below)
+    result: Tensor = _LogImprovement.apply(z)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _LogImprovement(torch.autograd.Function):
+    """`log_improvement` with its derivative in closed form, `Phi(z) / (phi(z) + z Phi(z))`."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        high = z.clamp_min(-1.0)
+        direct = torch.log(torch.exp(-0.5 * high.square()) / math.sqrt(2.0 * math.pi) + high * torch.special.ndtr(high))
+        low = z.clamp(-1e4, -1.0)
+        ratio = math.sqrt(math.pi / 2.0) * torch.special.erfcx(-low / math.sqrt(2.0))
+        tail = torch.log1p(low * ratio)
+        # Beyond, the difference is lost in rounding and the leading term of the asymptotic series, 1 / z², is exact enough.
+        far = -2.0 * torch.log(-z.clamp_max(-1e3))
+        bottom = z.clamp_max(-1.0)
+        below = -0.5 * bottom.square() - 0.5 * _LOG_2_PI + torch.where(z > -1e3, tail, far)
+        value = torch.where(z > -1.0, direct, below)
+        ctx.save_for_backward(z, value)
+        return value
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, by_value: Tensor) -> Tensor:
+        z, value = ctx.saved_tensors
+        near = torch.exp(torch.special.log_ndtr(z) - value)
+        return by_value * torch.where(z > -1e3, near, -z)
 
 
 def _incumbents(surrogate: Surrogate, seen: Tensor | None, Y: Tensor) -> Tensor:
@@ -86,7 +106,7 @@ def _incumbents(surrogate: Surrogate, seen: Tensor | None, Y: Tensor) -> Tensor:
         Y: Observed values (n x 1).
     """
     if seen is not None:
-        return surrogate.member_posteriors(seen).mean.detach().max(1).values
+        return surrogate.member_means(seen).max(1).values
     moments = surrogate.member_posteriors(torch.zeros(1, surrogate.d, dtype=torch.float64))
     best = Y.max()
     return torch.stack([t.forward(best) for t in moments.transforms])
@@ -136,15 +156,21 @@ class LogExpectedImprovement:
     def __call__(self, X: Tensor) -> Tensor:
         """Return n scores."""
         moments: MemberPosterior = self.surrogate.member_posteriors(X)
+        best, shares = self._constants
+        sd = self.doubt * moments.sd
+        z = (moments.mean - best) / sd
+        return torch.logsumexp(sd.log() + log_improvement(z) + shares, 0)
+
+    @cached_property
+    def _constants(self) -> tuple[Tensor, Tensor]:
+        """Per member (M x 1 each) the best so far, and the logarithm of its weight in units of the objective."""
+        moments = self.surrogate.member_posteriors(torch.zeros(1, self.surrogate.d, dtype=torch.float64))
         best = self.best.to(moments.mean)
         slopes = torch.stack([t.slope(t.inverse(b)) for t, b in zip(moments.transforms, best, strict=True)])
-        sd = self.doubt * moments.sd
-        z = (moments.mean - best.unsqueeze(1)) / sd
         log_weights = moments.log_weights
         if self.even:
             log_weights = torch.log(0.5 * log_weights.exp() + 0.5 / len(log_weights))
-        values = sd.log() + log_improvement(z) - slopes.log().unsqueeze(1) + log_weights.unsqueeze(1)
-        return torch.logsumexp(values, 0)
+        return best.unsqueeze(1), (log_weights - slopes.log()).unsqueeze(1)
 
 
 @dataclass(frozen=True)

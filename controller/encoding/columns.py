@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -74,6 +75,8 @@ class Encoder:
         Returns:
             ... x d, double.
         """
+        if self._plain:
+            return z
         parts = []
         for j, (axis, table) in enumerate(zip(self.space.axes, self.tables, strict=True)):
             if table is not None:
@@ -81,6 +84,11 @@ class Encoder:
             else:
                 parts.append(_column(axis, z[..., j]).unsqueeze(-1))
         return torch.cat(parts, -1)
+
+    @cached_property
+    def _plain(self) -> bool:
+        """Whether the columns are the coordinates themselves."""
+        return all(table is None for table in self.tables) and not any(_is_bent(axis) for axis in self.space.axes)
 
     def encode(self, points: Sequence[Mapping[str, Value]]) -> Tensor:
         """Return the columns of `points` (n x d)."""

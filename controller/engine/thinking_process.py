@@ -15,7 +15,9 @@ def main() -> None:
     from controller.domain.request import Request
     from controller.engine.thinking import propose
     from controller.errors import SpaceExhaustedError
+    from surrogates.memory import keep_freed_memory
 
+    keep_freed_memory()
     try:
         answers.write(b"ready\n")
         answers.flush()

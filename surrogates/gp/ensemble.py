@@ -124,6 +124,11 @@ class GPEnsemble(Surrogate):
         sd = torch.cat([part[1] for part in parts], -1).sqrt()
         return MemberPosterior(mean, sd, self._log_weights, self._transforms)
 
+    def member_means(self, X: Tensor) -> Tensor:
+        """Means per member (M x n)."""
+        with torch.no_grad():
+            return self._state.means(self._checked(X))
+
     def predict(self, X: Tensor, *, observation_noise: bool = False) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation (n each) to report, in units of Y."""
         with torch.no_grad():

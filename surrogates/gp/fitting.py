@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from surrogates.gp.likelihood import Problem
 from surrogates.gp.priors import Priors
 
+Array: TypeAlias = NDArray[np.float64]
+
 _MAX_EVALUATIONS = 120
 _GRADIENT_TOLERANCE = 1e-4
 _DECREASE_TOLERANCE = 1e-9
 # What is still to be gained in log posterior, by the inverse Hessian (Boyd and Vandenberghe 2004, section 9.5).
-_NEWTON_TOLERANCE = 1e-3
-_ROUGH_TOLERANCE = 0.03
+_NEWTON_TOLERANCE = 0.01
+_ROUGH_TOLERANCE = 0.1
 _SUFFICIENT_DECREASE = 1e-4
+_SAME_PEAK = 0.5  # log units: starts that come this close to each other go on as one
 _LONGEST_STEP = 2.0  # log units, per hyperparameter
 _SHORTEST_STEP = 1e-8
 # Offsets of the starts from the prior: (lengthscales, noise variance), in log units.
@@ -35,20 +42,23 @@ def fit(problem: Problem) -> tuple[Tensor, Tensor]:
         Hyperparameters (M x p) and their negative log posterior (M).
     """
     members, n = problem.U.shape
-    rows = torch.arange(members, device=problem.X.device).repeat_interleave(len(_STARTS))
+    device = problem.X.device
+    # Members of one kernel stand together: their covariances are then slices of a batch, and nothing is copied.
+    order = torch.argsort(problem.kernels.rbf.int(), stable=True)
+    problem = problem.take(order)
+    rows = torch.arange(members, device=device).repeat_interleave(len(_STARTS))
     t, batch = _starts(problem.priors), problem.take(rows)
-    if n <= _MANY:
-        t, value, H = minimise(batch, t, _NEWTON_TOLERANCE)
-    else:
-        some = torch.randperm(n, generator=torch.Generator().manual_seed(n))[:_MANY].sort().values.to(problem.X.device)
-        t, _, H = minimise(batch.observed(some), t, _ROUGH_TOLERANCE)
-        value = batch.value(t)
-    best = value.view(members, -1).argmin(1) + len(_STARTS) * torch.arange(members, device=t.device)
-    t, value, H = t[best], value[best], H[best]
-    if n > _MANY:
-        # What the data say curves the posterior in proportion to their number.
-        t, value, _ = minimise(problem, t, _NEWTON_TOLERANCE, H * (_MANY / n))
-    return t, value
+    k = min(n, _MANY)
+    some = torch.randperm(n, generator=torch.Generator().manual_seed(n))[:k].sort().values.to(device)
+    t, value, H = minimise(batch.observed(some) if k < n else batch, t, _ROUGH_TOLERANCE, rows.cpu().numpy())
+    if k < n:
+        apart = torch.from_numpy(np.flatnonzero(np.isfinite(value.cpu().numpy()))).to(device)
+        value = torch.full_like(value, torch.inf).index_copy(0, apart, batch.take(apart).value(t[apart]))
+    best = value.view(members, -1).argmin(1) + len(_STARTS) * torch.arange(members, device=device)
+    # What the data say curves the posterior in proportion to their number.
+    t, value, _ = minimise(problem, t[best], _NEWTON_TOLERANCE, H=H[best.cpu().numpy()] * (k / n))
+    back = torch.argsort(order)
+    return t[back], value[back]
 
 
 def _starts(priors: Priors) -> Tensor:
@@ -62,79 +72,117 @@ def _starts(priors: Priors) -> Tensor:
 
 
 def minimise(
-    problem: Problem, t: Tensor, tolerance: float, H: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
+    problem: Problem, t: Tensor, tolerance: float, group: NDArray[np.int64] | None = None, H: Array | None = None
+) -> tuple[Tensor, Tensor, Array]:
     """Minimise every row within its bounds, by BFGS with backtracking (Nocedal and Wright 2006, chapter 6).
 
-    Every pass evaluates all unfinished rows once: a row whose step is refused tries a shorter one in the next pass.
+    Every pass evaluates all unfinished rows once: a row whose step is refused tries a shorter one in the next pass. What is small
+    is kept in numpy, on the processor, where it costs least; only the evaluations live where the problem does.
 
     Args:
         problem: B rows.
         t: B x p starts within the bounds.
         tolerance: A row ends where by its inverse Hessian no more than this is to be gained.
+        group: B, where given: a row that has come close to a better one of its group ends with an infinite value.
         H: B x p x p, what is known of the inverse Hessian there.
 
     Returns:
         Points (B x p), values (B) and inverse Hessians (B x p x p). A row that has no finite value at its start stays there.
     """
-    points, values = t.clone(), torch.empty_like(t[:, 0])
-    rows = torch.arange(t.shape[0], device=t.device)
-    p = t.shape[1]
-    identity = torch.eye(p, dtype=t.dtype, device=t.device)
+    device = t.device
 
-    f, g = problem.evaluate(t)
-    fresh = torch.full_like(f, H is None, dtype=torch.bool)
+    def evaluate(at: Array) -> tuple[Array, Array]:
+        value, gradient = problem.evaluate(torch.from_numpy(at).to(device))
+        return value.cpu().numpy(), gradient.cpu().numpy()
+
+    x = t.cpu().numpy()
+    lower, upper = problem.priors.lower.cpu().numpy(), problem.priors.upper.cpu().numpy()
+    points, values = x.copy(), np.empty(len(x))
+    rows = np.arange(len(x))
+    identity = np.eye(x.shape[1])
+
+    f, g = evaluate(x)
+    fresh = np.full(len(x), H is None)
     if H is None:
-        H = identity.expand(t.shape[0], p, p) / g.norm(dim=-1).clamp_min(1.0)[:, None, None]
-    inverse_hessians = H.clone()
-    step = torch.ones_like(f)
-    small = torch.zeros_like(f)
+        H = identity / np.maximum(_norm(g), 1.0)[:, None, None]
+    inverse_hessians = H.copy()
+    step, small = np.ones(len(x)), np.zeros(len(x))
     for _ in range(_MAX_EVALUATIONS):
-        free = ~((t <= problem.priors.lower) & (g > 0) | (t >= problem.priors.upper) & (g < 0))
+        free = ~((x <= lower) & (g > 0) | (x >= upper) & (g < 0))
         gf = g * free
-        gain = 0.5 * (gf * (H @ gf.unsqueeze(-1)).squeeze(-1)).sum(-1)
+        towards = _times(H, gf)
+        gain = 0.5 * _dot(gf, towards)
         near = ~fresh & (gain >= 0) & (gain < tolerance)
-        done = (gf.abs().amax(-1) < _GRADIENT_TOLERANCE) | (step < _SHORTEST_STEP) | (small >= 2) | ~torch.isfinite(f) | near
-        if bool(done.any()):
-            points[rows[done]], values[rows[done]], inverse_hessians[rows[done]] = t[done], f[done], H[done]
-            keep = (~done).nonzero().squeeze(-1)
-            rows, t, f, g, gf, free = rows[keep], t[keep], f[keep], g[keep], gf[keep], free[keep]
-            H, fresh, step, small, problem = H[keep], fresh[keep], step[keep], small[keep], problem.take(keep)
-            if rows.numel() == 0:
-                return points, values, inverse_hessians
-        direction = -(H @ gf.unsqueeze(-1)).squeeze(-1) * free
-        uphill = (direction * gf).sum(-1) >= 0
-        direction = torch.where(uphill.unsqueeze(-1), -gf, direction)
-        direction = direction * (_LONGEST_STEP / direction.abs().amax(-1, keepdim=True)).clamp_max(1.0)
-        trial = (t + step.unsqueeze(-1) * direction).clamp(problem.priors.lower, problem.priors.upper)
-        s = trial - t
-        trial_f, trial_g = problem.evaluate(trial)
-        accepted = trial_f <= f + _SUFFICIENT_DECREASE * (gf * s).sum(-1)
+        beaten = np.zeros(len(x), bool) if group is None else _beaten(x, f, group)
+        f[beaten] = np.inf
+        done = (np.abs(gf).max(-1) < _GRADIENT_TOLERANCE) | (step < _SHORTEST_STEP) | (small >= 2) | ~np.isfinite(f) | near
+        if done.any():
+            points[rows[done]], values[rows[done]], inverse_hessians[rows[done]] = x[done], f[done], H[done]
+            if done.all():
+                return torch.from_numpy(points).to(device), torch.from_numpy(values).to(device), inverse_hessians
+            keep = np.flatnonzero(~done)
+            rows, free, fresh = rows[keep], free[keep], fresh[keep]
+            x, f, g, gf, towards = (a[keep] for a in (x, f, g, gf, towards))
+            H, step, small, lower, upper = (a[keep] for a in (H, step, small, lower, upper))
+            group = None if group is None else group[keep]
+            problem = problem.take(torch.from_numpy(keep).to(device))
+        direction = -towards * free
+        uphill = _dot(direction, gf) >= 0
+        direction[uphill] = -gf[uphill]
+        direction *= np.minimum(_LONGEST_STEP / np.abs(direction).max(-1), 1.0)[:, None]
+        trial = np.clip(x + step[:, None] * direction, lower, upper)
+        s = trial - x
+        trial_f, trial_g = evaluate(trial)
+        accepted = trial_f <= f + _SUFFICIENT_DECREASE * _dot(gf, s)
 
         y = (trial_g - g) * (s != 0)
-        sy = (s * y).sum(-1)
-        update = accepted & (sy > 1e-10 * s.norm(dim=-1) * y.norm(dim=-1))
-        scaling = (sy / y.square().sum(-1).clamp_min(1e-300))[:, None, None] * identity
-        H = torch.where((update & fresh)[:, None, None], scaling, H)
-        H = torch.where(update[:, None, None], _bfgs_update(H, s, y, sy), H)
-        H = torch.where(uphill[:, None, None], identity, H)
-        fresh = fresh & ~update
+        sy = _dot(s, y)
+        update = accepted & (sy > 1e-10 * _norm(s) * _norm(y))
+        first = update & fresh
+        H[first] = (sy[first] / _dot(y[first], y[first]))[:, None, None] * identity
+        H[update] = _bfgs_update(H[update], s[update], y[update], sy[update])
+        H[uphill] = identity
+        fresh &= ~update
 
-        gained = f - trial_f
-        small = torch.where(accepted & (gained > _DECREASE_TOLERANCE * (1.0 + f.abs())), 0.0, small + accepted)
-        step = torch.where(accepted, 1.0, 0.3 * step)
-        t = torch.where(accepted.unsqueeze(-1), trial, t)
-        g = torch.where(accepted.unsqueeze(-1), trial_g, g)
-        f = torch.where(accepted, trial_f, f)
-    points[rows], values[rows], inverse_hessians[rows] = t, f, H
-    return points, values, inverse_hessians
+        with np.errstate(invalid="ignore"):
+            gained = f - trial_f > _DECREASE_TOLERANCE * (1.0 + np.abs(f))
+        small = np.where(accepted & gained, 0.0, small + accepted)
+        step = np.where(accepted, 1.0, 0.3 * step)
+        x, g, f = np.where(accepted[:, None], trial, x), np.where(accepted[:, None], trial_g, g), np.where(accepted, trial_f, f)
+    points[rows], values[rows], inverse_hessians[rows] = x, f, H
+    return torch.from_numpy(points).to(device), torch.from_numpy(values).to(device), inverse_hessians
 
 
-def _bfgs_update(H: Tensor, s: Tensor, y: Tensor, sy: Tensor) -> Tensor:
+def _beaten(x: Array, f: Array, group: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Say which rows (B) are close to a better one of the same group: both climb the same peak."""
+    close = (group[:, None] == group) & (np.abs(x[:, None, :] - x).max(-1) < _SAME_PEAK)
+    better = (f < f[:, None]) | ((f == f[:, None]) & (np.arange(len(f)) < np.arange(len(f))[:, None]))
+    beaten: NDArray[np.bool_] = (close & better).any(-1)
+    return beaten
+
+
+def _dot(a: Array, b: Array) -> Array:
+    """Products of the rows of B x p and B x p: B."""
+    product: Array = np.einsum("bi,bi->b", a, b)
+    return product
+
+
+def _norm(a: Array) -> Array:
+    """Lengths of the rows of B x p: B."""
+    return np.sqrt(_dot(a, a))
+
+
+def _times(H: Array, v: Array) -> Array:
+    """Products of matrices (B x p x p) and vectors (B x p): B x p."""
+    product: Array = (H @ v[:, :, None])[:, :, 0]
+    return product
+
+
+def _bfgs_update(H: Array, s: Array, y: Array, sy: Array) -> Array:
     """Inverse Hessian after the step s (B x p) that changed the gradient by y (B x p), with sy their product (B)."""
     rho = (1.0 / sy)[:, None, None]
-    Hy = H @ y.unsqueeze(-1)
-    s = s.unsqueeze(-1)
-    cross = s @ Hy.transpose(-1, -2)
-    curvature = y.unsqueeze(-2) @ Hy
-    return H - rho * (cross + cross.transpose(-1, -2)) + rho * (1.0 + rho * curvature) * (s @ s.transpose(-1, -2))
+    Hy = _times(H, y)
+    cross = s[:, :, None] * Hy[:, None, :]
+    curvature = _dot(y, Hy)[:, None, None]
+    updated: Array = H - rho * (cross + cross.transpose(0, 2, 1)) + rho * (1.0 + rho * curvature) * s[:, :, None] * s[:, None, :]
+    return updated

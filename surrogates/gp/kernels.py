@@ -22,6 +22,12 @@ def squared_distances(A: Tensor, B: Tensor) -> Tensor:
     return (left @ right.transpose(-1, -2)).clamp_min(0.0)
 
 
+def squared_distances_within(A: Tensor) -> Tensor:
+    """Squared Euclidean distances between the rows of B x n x d: B x n x n, never negative."""
+    a2 = A.square().sum(-1, keepdim=True)
+    return torch.baddbmm(a2 + a2.transpose(-1, -2), A, A.transpose(-1, -2), alpha=-2.0).clamp_min_(0.0)
+
+
 class Kernels:
     """Unit-variance stationary kernels, one per row of a batch.
 
@@ -34,6 +40,9 @@ class Kernels:
         self.rbf = rbf
         self._rbf_rows = rbf.nonzero().squeeze(-1)
         self._matern_rows = (~rbf).nonzero().squeeze(-1)
+        order = torch.cat([self._matern_rows, self._rbf_rows])
+        self._grouped = bool((order[1:] > order[:-1]).all())
+        self._order = order if self._grouped else order.argsort()
 
     def take(self, index: Tensor) -> Kernels:
         """The rows that an index or a mask picks."""
@@ -52,10 +61,14 @@ class Kernels:
             return _rbf(r2, with_slope)
         if not len(self._rbf_rows):
             return _matern52(r2, with_slope)
-        rbf, matern = _rbf(r2[self._rbf_rows], with_slope), _matern52(r2[self._matern_rows], with_slope)
-        order = torch.cat([self._rbf_rows, self._matern_rows]).argsort()
-        value, slope = (torch.cat(parts)[order] for parts in zip(rbf, matern, strict=True))
-        return value, slope
+        if self._grouped:  # slices need no copies of large matrices
+            m = len(self._matern_rows)
+            matern, rbf = _matern52(r2[:m], with_slope), _rbf(r2[m:], with_slope)
+            value = torch.cat([matern[0], rbf[0]])
+            return value, torch.cat([matern[1], rbf[1]]) if with_slope else value
+        matern, rbf = _matern52(r2[self._matern_rows], with_slope), _rbf(r2[self._rbf_rows], with_slope)
+        value = torch.cat([matern[0], rbf[0]])[self._order]
+        return value, torch.cat([matern[1], rbf[1]])[self._order] if with_slope else value
 
 
 def _rbf(r2: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:

@@ -7,12 +7,13 @@ generalised least squares; the gradient by lengthscale needs no n x n x d tensor
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from surrogates.gp.kernels import Kernels, squared_distances
+from surrogates.gp.kernels import Kernels, squared_distances_within
 from surrogates.gp.priors import Priors
 
 _LOG_2PI = math.log(2.0 * math.pi)
@@ -66,16 +67,13 @@ class Problem:
     def covariance(self, t: Tensor) -> Tensor:
         """Covariance of the observations, noise included: B x n x n."""
         A = self.scaled(self.X, t)
-        K = t[:, -1].exp()[:, None, None] * self.kernels.value(squared_distances(A, A))
+        K = t[:, -1].exp()[:, None, None] * self.kernels.value(squared_distances_within(A))
         return _add_noise(K, t[:, -2].exp(), self.known_noise)
 
     def value(self, t: Tensor) -> Tensor:
         """The negative log posterior (B) of `evaluate`, at a third of the time."""
         factor, info = torch.linalg.cholesky_ex(self.covariance(t))
-        # K⁻¹ times the observations and times ones, of which generalised least squares makes the residual's weights.
-        solved = torch.cholesky_solve(torch.stack([self.U, torch.ones_like(self.U)], -1), factor)
-        mean = solved[..., 0].sum(-1) / solved[..., 1].sum(-1)
-        a = solved[..., 0] - mean.unsqueeze(-1) * solved[..., 1]
+        a, _ = gls(lambda u: torch.cholesky_solve(u, factor), self.U)
         half_log_det = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         value: Tensor = 0.5 * (a * self.U).sum(-1) + half_log_det + 0.5 * self.X.shape[0] * _LOG_2PI - self.priors.log_density(t)[0]
         return value.masked_fill((info != 0) | ~torch.isfinite(value), torch.inf)
@@ -90,27 +88,29 @@ class Problem:
         output_scale = t[:, -1].exp()[:, None, None]
         noise = t[:, -2].exp()
         A = self.scaled(self.X, t)
-        k, slope = self.kernels.value_and_slope(squared_distances(A, A))
+        k, slope = self.kernels.value_and_slope(squared_distances_within(A))
         k = output_scale * k
-        factor, info = torch.linalg.cholesky_ex(_add_noise(k, noise, self.known_noise))
+        known = self.known_noise + noise.unsqueeze(-1)
+        k.diagonal(dim1=-2, dim2=-1).add_(known)
+        factor, info = torch.linalg.cholesky_ex(k)
         Kinv = torch.cholesky_inverse(factor)
-        a, _ = gls(Kinv, self.U)
+        a, _ = gls(lambda u: Kinv @ u, self.U)
+        fitted = (a * self.U).sum(-1)
         half_log_det = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         # The residual of the profiled mean is orthogonal to the weights a, so U may stand in for it.
-        nll = 0.5 * (a * self.U).sum(-1) + half_log_det + 0.5 * n * _LOG_2PI
+        nll = 0.5 * fitted + half_log_det + 0.5 * n * _LOG_2PI
 
         # With W = a aᵀ - K⁻¹, the gradient by a lengthscale is a sum over W times the slope, each term of W by itself; that by the
         # output scale is a trace of W K, and K undoes what made W.
         sides = torch.cat([A, torch.ones_like(A[..., :1])], -1)
-        weighted = a.unsqueeze(-1) * (slope @ (a.unsqueeze(-1) * sides)) - (slope * Kinv) @ sides
-        G_A, G_1 = output_scale * weighted[..., :-1], output_scale * weighted[..., -1:]
-        per_column = 2.0 * ((A * G_A).sum(1) - (G_1 * A.square()).sum(1))
         diagonal = a.square() - Kinv.diagonal(dim1=-2, dim2=-1)
-        known = self.known_noise + noise.unsqueeze(-1)
+        weighted = a.unsqueeze(-1) * (slope @ (a.unsqueeze(-1) * sides))
+        weighted = output_scale * torch.baddbmm(weighted, slope.mul_(Kinv), sides, alpha=-1.0)
+        per_column = 2.0 * (A * (weighted[..., :-1] - weighted[..., -1:] * A)).sum(1)
         gradient = torch.empty_like(t)
         gradient[:, :L] = per_column @ self.column_map
         gradient[:, -2] = 0.5 * noise * diagonal.sum(-1)
-        gradient[:, -1] = 0.5 * ((a * self.U).sum(-1) - n - (known * diagonal).sum(-1))
+        gradient[:, -1] = 0.5 * (fitted - n - (known * diagonal).sum(-1))
 
         log_prior, prior_gradient = self.priors.log_density(t)
         value = nll - log_prior
@@ -119,12 +119,17 @@ class Problem:
         return value, (-(gradient + prior_gradient)).masked_fill(bad.unsqueeze(-1), 0.0)
 
 
-def gls(Kinv: Tensor, U: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights K⁻¹(u - β) (B x n) and the generalised least squares mean β (B) for observations U (B x n)."""
-    ones = Kinv.sum(-1)
-    solved = (Kinv @ U.unsqueeze(-1)).squeeze(-1)
-    mean = solved.sum(-1) / ones.sum(-1)
-    return solved - mean.unsqueeze(-1) * ones, mean
+def gls(solve: Callable[[Tensor], Tensor], U: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights K⁻¹(u - β) (B x n) and the generalised least squares mean β (B).
+
+    Args:
+        solve: From B x n x k to K⁻¹ times that.
+        U: Observations (B x n).
+    """
+    solved = solve(torch.stack([U, torch.ones_like(U)], -1))
+    sums = solved.sum(-2)
+    mean = sums[:, 0] / sums[:, 1]
+    return solved[..., 0] - mean.unsqueeze(-1) * solved[..., 1], mean
 
 
 def _add_noise(K: Tensor, noise: Tensor, known: Tensor) -> Tensor:

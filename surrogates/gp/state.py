@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from surrogates.gp.factors import factorise
 from surrogates.gp.kernels import Kernels, squared_distances
@@ -57,7 +60,7 @@ class GPState:
         t, L = t[usable], factors.L[usable]
         identity = torch.eye(L.shape[-1], dtype=L.dtype, device=L.device).expand_as(L)
         root = torch.linalg.solve_triangular(L, identity, upper=False).transpose(-1, -2).contiguous()
-        weights, mean = gls(root @ root.transpose(-1, -2), kept.U)
+        weights, mean = gls(lambda u: root @ (root.transpose(-1, -2) @ u), kept.U)
         state = cls(
             X=problem.X,
             inverse_lengthscales=torch.exp(-t[:, : problem.n_lengthscales]) @ problem.column_map.T,
@@ -79,9 +82,14 @@ class GPState:
     def _scaled(self, X: Tensor) -> Tensor:
         return X * self.inverse_lengthscales.view(-1, *(1,) * (X.ndim - 1), X.shape[-1])
 
+    @cached_property
+    def _rows(self) -> Tensor:
+        """The rows in units of the lengthscales: M x n x d."""
+        return self._scaled(self.X)
+
     def _cross(self, X: Tensor) -> Tensor:
         """Covariance of N x d points with the rows: M x N x n."""
-        return self._kernel(self._scaled(X), self._scaled(self.X))
+        return self._kernel(self._scaled(X), self._rows)
 
     def _kernel(self, A: Tensor, B: Tensor) -> Tensor:
         k = self.kernels.value(squared_distances(A, B))
@@ -91,8 +99,15 @@ class GPState:
         """Prior correlation of the function at N x d points with K x d points: M x N x K."""
         return self._kernel(self._scaled(A), self._scaled(B)) / self.output_scale.view(-1, 1, 1)
 
+    def means(self, X: Tensor) -> Tensor:
+        """Mean of the function (M x N) at X (N x d)."""
+        return self.mean[:, None] + (self._cross(X) @ self.weights.unsqueeze(-1)).squeeze(-1)
+
     def marginal(self, X: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of the function (M x N each) at X (N x d)."""
+        """Mean and variance of the function (M x N each) at X (N x d), differentiable once in X."""
+        if X.requires_grad and torch.is_grad_enabled():
+            mean, variance = _Marginal.apply(X, self)  # type: ignore[no-untyped-call]
+            return mean, variance
         cross = self._cross(X)
         mean = self.mean[:, None] + (cross @ self.weights.unsqueeze(-1)).squeeze(-1)
         explained = (cross @ self.root).square().sum(-1)
@@ -142,3 +157,35 @@ class GPState:
         root = torch.cat([torch.cat([self.root, side], -1), torch.cat([zeros, corner], -1)], -2)
         weights = torch.cat([self.weights, torch.zeros_like(self.weights[:, :1]).expand(-1, k)], -1)
         return replace(self, X=torch.cat([self.X, X]), root=root, weights=weights)
+
+
+class _Marginal(torch.autograd.Function):
+    """`GPState.marginal` with its gradient in closed form.
+
+    A climb asks for a few points at a time, where bookkeeping takes longer than arithmetic.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, X: Tensor, state: GPState) -> tuple[Tensor, Tensor]:
+        A = state._scaled(X)
+        k, slope = state.kernels.value_and_slope(squared_distances(A, state._rows))
+        cross = state.output_scale[:, None, None] * k
+        V = cross @ state.root
+        variance = state.output_scale[:, None] - V.square().sum(-1)
+        mean = state.mean[:, None] + (cross @ state.weights.unsqueeze(-1)).squeeze(-1)
+        ctx.state = state
+        ctx.save_for_backward(A, slope, V, variance)
+        return mean, state._positive(variance)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, by_mean: Tensor, by_variance: Tensor) -> tuple[Tensor, None]:
+        state: GPState = ctx.state
+        A, slope, V, variance = ctx.saved_tensors
+        # Where round-off decides, the variance is a constant.
+        by_variance = by_variance.masked_fill(variance < state._positive(variance), 0.0)
+        by_cross = by_mean.unsqueeze(-1) * state.weights.unsqueeze(1)
+        by_cross = torch.baddbmm(by_cross, by_variance.unsqueeze(-1) * V, state.root.transpose(-1, -2), alpha=-2.0)
+        by_r2 = by_cross * slope * state.output_scale[:, None, None]
+        by_A = 2.0 * torch.baddbmm(by_r2.sum(-1, keepdim=True) * A, by_r2, state._rows, alpha=-1.0)
+        return (by_A * state.inverse_lengthscales.unsqueeze(1)).sum(0), None

@@ -247,3 +247,9 @@ def test_gpu_equals_cpu() -> None:
     on_gpu = GPEnsemble(FUNCTION, data.to(torch.device("cuda"))).predict(X)
     for found, expected in zip(on_gpu, GPEnsemble(FUNCTION, data).predict(X), strict=True):
         torch.testing.assert_close(found.cpu(), expected, rtol=1e-2, atol=1e-3)
+
+
+def test_gradients_of_the_moments_equal_finite_differences() -> None:
+    model = GPEnsemble((*TABLE, *FUNCTION), smooth_data(12, 3))
+    X = uniform(4, 3).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: (lambda m: (m.mean, m.sd))(model.member_posteriors(x)), X, atol=1e-5)
