@@ -52,7 +52,8 @@ def bind(
     Args:
         step: The step.
         parameters: The campaign's parameters, for their units.
-        point: The experiment's setting.
+        point: The experiment's setting; for a parameter that is not active there the argument is what its `when_inactive` says, or
+            is left out.
         results: What earlier steps returned: step -> name -> measurement.
 
     Raises:
@@ -67,9 +68,12 @@ def bind(
         reference = given[1:]
         if reference in parameters:
             parameter = parameters[reference]
-            arguments[name] = point[reference]
+            setting = point.get(reference, parameter.when_inactive)
+            if setting is None:
+                continue  # not active, and nothing stands for it: the driver does as it does without the argument
+            arguments[name] = setting
             if not isinstance(parameter, CategoricalParameter):
-                arguments[name] = _number(point[reference], parameter.type == "integer")
+                arguments[name] = _number(setting, parameter.type == "integer")
                 if parameter.unit:
                     units[name] = parameter.unit
             continue

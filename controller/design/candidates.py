@@ -76,7 +76,10 @@ def listing(space: SearchSpace) -> Listing | None:
         return None
     levels = [axis.levels for axis in space.axes if axis.levels is not None]
     grid = np.stack(np.meshgrid(*levels, indexing="ij"), -1).reshape(-1, space.p)
-    return Listing(space, grid[space.polytope.allows(grid)], None)
+    allowed = space.settle(grid)[space.allows(grid)]
+    if space.problem.conditional:  # settings that differ only in what is not active are one
+        allowed = allowed[np.sort(np.unique(allowed, axis=0, return_index=True)[1])]
+    return Listing(space, allowed, None)
 
 
 def _mixed(z: Array) -> Array:
@@ -87,7 +90,7 @@ def _mixed(z: Array) -> Array:
     return total
 
 
-def keys(problem: Problem, points: Iterable[Mapping[str, Value]]) -> set[tuple[Value, ...]]:
+def keys(problem: Problem, points: Iterable[Mapping[str, Value]]) -> set[tuple[Value | None, ...]]:
     """Return what identifies each of `points`."""
     return {problem.key(point) for point in points}
 

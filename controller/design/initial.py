@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 
 from controller.design.candidates import MOST_LISTED, Listing, distances, keys, listing
-from controller.design.sampling import draw, sobol, to_axes
+from controller.design.drawing import draw
+from controller.design.sampling import sobol, to_axes
 from controller.domain.base import Point
 from controller.domain.campaign import ProposalPolicy
 from controller.domain.parameter import CategoricalParameter
@@ -101,7 +102,7 @@ def _from_list(space: SearchSpace, candidates: Listing, points: Sequence[Point],
 def _from_space(space: SearchSpace, points: Sequence[Point], place: int, seed: int) -> Point:
     problem = space.problem
     taken = set() if problem.allow_replicates is True else keys(problem, points)
-    if space.polytope.empty:
+    if space.polytope.empty and not space.ruled:
         # The next of one sequence: together the first points fill the space more evenly than separate draws.
         n = place
         while n < place + _MOST_TRIED:

@@ -168,7 +168,7 @@ class Slice:
         while True:
             centre, radius = _centre(G, h, E, f)
             if radius > _NEGLIGIBLE:
-                return cls(centre, _null_space(E, k), G, h)
+                return cls(centre, null_space(E, k), G, h)
             # Some inequalities can only hold with equality: they narrow the directions, and the rest may be wide.
             tight = _always_tight(G, h, E, f, centre)
             if not tight.any():
@@ -203,7 +203,7 @@ def _centre(G: Array, h: Array, E: Array, f: Array) -> tuple[Array, float]:
         SpaceExhaustedError: If the slice is empty.
     """
     k = G.shape[1]
-    basis = _null_space(E, k)
+    basis = null_space(E, k)
     sizes = np.linalg.norm(G @ basis, axis=1)
     result = linprog(
         np.append(np.zeros(k), -1.0),
@@ -219,7 +219,8 @@ def _centre(G: Array, h: Array, E: Array, f: Array) -> tuple[Array, float]:
     return np.asarray(result.x[:k], dtype=np.float64), float(result.x[k]) if basis.shape[1] else 0.0
 
 
-def _null_space(E: Array, k: int) -> Array:
+def null_space(E: Array, k: int) -> Array:
+    """Return an orthonormal basis (k x r) of the directions in which `E z` does not change."""
     if not len(E):
         return np.eye(k)
     _, sizes, right = np.linalg.svd(E)
@@ -230,7 +231,7 @@ def _null_space(E: Array, k: int) -> Array:
 def _always_tight(G: Array, h: Array, E: Array, f: Array, centre: Array) -> NDArray[np.bool_]:
     """Say which inequalities leave no room anywhere in the slice, although some direction is left to move in."""
     tight = np.zeros(len(h), bool)
-    if not _null_space(E, G.shape[1]).shape[1]:
+    if not null_space(E, G.shape[1]).shape[1]:
         return tight
     for i in np.flatnonzero(h - G @ centre < 1e-7):
         result = linprog(

@@ -12,7 +12,8 @@ from scipy.optimize import LinearConstraint, minimize
 
 from controller.design.acquisition import Acquisition
 from controller.design.candidates import Listing, distances, keys
-from controller.design.sampling import draw
+from controller.design.drawing import counted, draw
+from controller.design.room import margins
 from controller.design.screening import Screen
 from controller.domain.base import Point
 from controller.encoding.columns import Encoder
@@ -32,6 +33,8 @@ _APART = 0.05
 _SAME_PEAK = 0.005
 _RUNNERS_UP = 5
 _NOT_FINITE = "the acquisition function has no finite value anywhere"
+# Of the way of a climb that ends just outside what a rule allows.
+_SHARES = (1.0, 0.999, 0.97, 0.8, 0.4)
 
 
 @dataclass(frozen=True)
@@ -167,8 +170,11 @@ def _around(space: SearchSpace, incumbents: Array, rng: np.random.Generator) -> 
             step[:, j] = np.where(moved[:, j] & (rng.random(_NEIGHBOURS) < 0.5), jump, step[:, j])
     if not space.polytope.empty:
         step = _along(space, step)
+    if space.ruled:
+        absent = counted(space) & (centre == 0.0) & (rng.random((_NEIGHBOURS, 1)) < 0.8)
+        step = np.where(absent, 0.0, step)
     z = space.snap(centre + step)
-    return z[space.polytope.allows(z)]
+    return z[space.allows(z)]
 
 
 def _along(space: SearchSpace, step: Array) -> Array:
@@ -199,6 +205,7 @@ class _Climb:
         self._space = encoder.space
         self._free = np.flatnonzero(self._space.continuous)
         self._levelled = np.flatnonzero(~self._space.continuous)
+        self._counted = np.flatnonzero(counted(self._space))
 
     def score(self, z: Array) -> Array:
         """Return the scores of settings z (n x p)."""
@@ -211,16 +218,17 @@ class _Climb:
     def ascend(self, starts: Array) -> Array:
         """Return where the climbs from `starts` (k x p) end."""
         z = starts.copy()
-        for _ in range(_ROUNDS if len(self._levelled) else 1):
+        stepping = len(self._levelled) or len(self._counted)
+        for _ in range(_ROUNDS if stepping else 1):
             if len(self._free):
                 z = self._along_gradient(z)
-            if not len(self._levelled) or not self._change_levels(z):
+            if not stepping or not self._change_levels(z):
                 break
         return z
 
     def _along_gradient(self, z: Array) -> Array:
         involved = self._space.polytope.involved[self._free]
-        if not involved.any():
+        if not involved.any() and not self._space.ruled:
             return self._in_box(z)
         return np.vstack([self._in_polytope(row) for row in z])
 
@@ -245,11 +253,25 @@ class _Climb:
             exact = polytope.f - polytope.E @ fixed
             constraints.append(LinearConstraint(polytope.E[:, self._free], exact, exact))
         start = row[None, :]
+        bounds = [(0.0, 1.0)] * len(self._free)
+        if self._space.problem.rules:
+            constraints += margins(self._space, row, self._free)
+            # What is left out stays so: to bring it in is another setting, not a step.
+            absent = counted(self._space)[self._free] & (row[self._free] == 0.0)
+            bounds = [(0.0, 0.0 if a else 1.0) for a in absent]
         result = minimize(
-            self._value(start), row[self._free], jac=True, method="SLSQP", bounds=[(0.0, 1.0)] * len(self._free),
+            self._value(start), row[self._free], jac=True, method="SLSQP", bounds=bounds,
             constraints=constraints, options={"maxiter": _STEPS},
         )  # fmt: skip
-        return self._better(start, np.clip(result.x, 0.0, 1.0)[None, :])
+        end = np.clip(result.x, 0.0, 1.0)[None, :]
+        if not self._space.ruled:
+            return self._better(start, end)
+        # The end may lie just outside: then the last point before the edge.
+        for share in _SHARES:
+            moved = self._better(start, start[:, self._free] + share * (end - start[:, self._free]))
+            if moved is not start:
+                return moved
+        return start
 
     def _value(self, z: Array) -> Callable[[Array], tuple[float, Array]]:
         template = torch.from_numpy(z)
@@ -268,21 +290,25 @@ class _Climb:
         """Return the moved rows where they are allowed and score higher, the old rows elsewhere."""
         moved = z.copy()
         moved[:, self._free] = free
-        ahead = self._space.polytope.allows(moved, 1e-6) & (self.score(moved) > self.score(z))
-        return np.where(ahead[:, None], moved, z)
+        moved = self._space.settle(moved)
+        ahead = self._space.allows(moved, 1e-6) & (self.score(moved) > self.score(z))
+        return np.where(ahead[:, None], moved, z) if ahead.any() else z
 
     def _change_levels(self, z: Array) -> bool:
         """Move each row of `z` to its best neighbour in one levelled coordinate, in place; say whether any moved."""
         rows, owners = [], []
         for i, row in enumerate(z):
+            for neighbour in self._exchanges(row):
+                rows.append(neighbour)
+                owners.append(i)
             for j in self._levelled:
                 for level in self._levels_to_try(int(j), row[j]):
                     neighbour = row.copy()
                     neighbour[j] = level
                     rows.append(neighbour)
                     owners.append(i)
-        tried = np.array(rows).reshape(-1, z.shape[1])
-        allowed = self._space.polytope.allows(tried)
+        tried = self._space.settle(np.array(rows).reshape(-1, z.shape[1]))
+        allowed = self._space.allows(tried)
         tried, owner = tried[allowed], np.array(owners, int)[allowed]
         scores, now = self.score(tried), self.score(z)
         changed = False
@@ -292,6 +318,17 @@ class _Climb:
                 z[i] = tried[mine[scores[mine].argmax()]]
                 changed = True
         return changed
+
+    def _exchanges(self, row: Array) -> list[Array]:
+        """Return the settings in which a parameter that is left out takes the place of another, and those that leave one out."""
+        out = [j for j in self._counted if row[j] == 0.0]
+        neighbours = []
+        for i in (j for j in self._counted if row[j] != 0.0):
+            for j in out:
+                neighbour = row.copy()
+                neighbour[i], neighbour[j] = row[j], row[i]
+                neighbours.append(neighbour)
+        return neighbours
 
     def _levels_to_try(self, j: int, current: float) -> Array:
         levels = self._space.axes[j].levels

@@ -39,6 +39,16 @@ class LinearConstraint:
     bound: float
     text: str
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The parameters that it names."""
+        return frozenset(name for name, _ in self.coefficients)
+
+    @property
+    def numbers(self) -> frozenset[str]:
+        """Parameters that are calculated with: all of them."""
+        return self.names
+
     def residual(self, point: Mapping[str, Value]) -> float:
         """Return left side minus right side at `point`."""
         return sum(c * float(point[name]) for name, c in self.coefficients) - self.bound

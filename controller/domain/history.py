@@ -70,7 +70,7 @@ class History:
         self._numbers.insert(at, number)
         self._completed.insert(at, observations is not None)
         known = {} if observations is None else observations
-        _insert(self._points, at, len(self), point, missing="")
+        _insert(self._points, at, len(self), point, missing=None)
         _insert(self._values, at, len(self), {n: o.value for n, o in known.items()}, missing=math.nan)
         _insert(self._sems, at, len(self), {n: o.sem for n, o in known.items() if o.sem is not None}, missing=math.nan)
 
@@ -141,13 +141,13 @@ class History:
             sem={name: [_known(column[i]) for i in at] for name, column in self._sems.items()},
         )
 
-    def settings(self, positions: Iterable[int]) -> dict[str, list[Value]]:
-        """Return the settings at `positions` as columns."""
+    def settings(self, positions: Iterable[int]) -> dict[str, list[Value | None]]:
+        """Return the settings at `positions` as columns, None where a parameter was not active."""
         at = list(positions)
         return {name: [column[i] for i in at] for name, column in self._points.items()}
 
     def _point(self, i: int) -> Point:
-        return {name: column[i] for name, column in self._points.items()}
+        return {name: column[i] for name, column in self._points.items() if column[i] is not None}
 
     def position(self, number: int) -> int | None:
         """Return where the experiment with `number` stands in the columns; None where it is not among them."""
@@ -168,7 +168,7 @@ def _known(value: float) -> float | None:
 
 
 def _insert(
-    columns: dict[str, MutableSequence[Any]], at: int, length: int, row: Mapping[str, Value], missing: Value
+    columns: dict[str, MutableSequence[Any]], at: int, length: int, row: Mapping[str, Value], missing: Value | None
 ) -> None:
     """Insert `row` at position `at` of columns that are to have `length` entries then; a new column begins with `missing`."""
     for name in row:

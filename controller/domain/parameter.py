@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from controller.domain.base import Model, Value
+from controller.domain.base import LATER, Model, Name, Value
 
 Bounds = tuple[float, float]
 
@@ -36,7 +36,26 @@ def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
     return bounds
 
 
-class ContinuousParameter(Model):
+class _Conditional(Model):
+    """What every parameter can say of when it is there at all."""
+
+    active_when: Annotated[dict[Name, tuple[Value, ...]] | None, LATER] = None
+    """The parameter is set only where other parameters are so: name -> choices of a category (`{solvent: [DMF, DMSO]}`), or
+    `[lowest, highest]` of a number. Where it is not, points do not have it."""
+    when_inactive: Annotated[Value | None, LATER] = None
+    """What an instrument is sent where the parameter is not active; without it the argument is left out of the step."""
+
+    @field_validator("active_when")
+    @classmethod
+    def _some_condition(cls, conditions: dict[str, tuple[Value, ...]] | None) -> dict[str, tuple[Value, ...]] | None:
+        if conditions is not None and not all(conditions.values()):
+            raise ValueError("active_when needs at least one value for each parameter; or leave active_when out")
+        if conditions == {}:
+            raise ValueError("active_when names no parameter; leave it out, or write {solvent: [DMF, DMSO]}")
+        return conditions
+
+
+class ContinuousParameter(_Conditional):
     """Any number between two bounds."""
 
     type: Literal["continuous"] = "continuous"
@@ -67,7 +86,7 @@ class ContinuousParameter(Model):
         return number is not None and self.bounds[0] - slack <= number <= self.bounds[1] + slack
 
 
-class IntegerParameter(Model):
+class IntegerParameter(_Conditional):
     """A whole number between two bounds, both included."""
 
     type: Literal["integer"]
@@ -88,7 +107,7 @@ class IntegerParameter(Model):
         return number is not None and number.is_integer() and self.bounds[0] <= number <= self.bounds[1]
 
 
-class DiscreteParameter(Model):
+class DiscreteParameter(_Conditional):
     """One of a list of numbers."""
 
     type: Literal["discrete"]
@@ -115,7 +134,7 @@ class DiscreteParameter(Model):
         return any(math.isclose(number, v, rel_tol=1e-9, abs_tol=1e-12) for v in beside)
 
 
-class CategoricalParameter(Model):
+class CategoricalParameter(_Conditional):
     """One of a list of named choices, with or without descriptors that say how they resemble each other."""
 
     type: Literal["categorical"]
@@ -157,3 +176,11 @@ Parameter = Annotated[
     ContinuousParameter | IntegerParameter | DiscreteParameter | CategoricalParameter, Field(discriminator="type")
 ]
 NUMERIC = (ContinuousParameter, IntegerParameter, DiscreteParameter)
+
+
+def meets(parameter: Parameter, value: Value, wanted: tuple[Value, ...]) -> bool:
+    """Say whether `value` of `parameter` is among the choices `wanted`, or between the two numbers."""
+    if isinstance(parameter, CategoricalParameter):
+        return value in wanted
+    low, high = float(wanted[0]), float(wanted[-1])
+    return low <= float(value) <= high

@@ -22,8 +22,8 @@ class Observations(Model):
     """Experiments that have ended, in the order of their numbers; columns of equal length, for there may be thousands."""
 
     completed: list[bool] = []
-    points: dict[str, list[Value]] = {}
-    """Parameter name -> settings."""
+    points: dict[str, list[Value | None]] = {}
+    """Parameter name -> settings; None where it was not active."""
     values: dict[str, list[float | None]] = {}
     """Objective name -> values [the objective's unit]; None where there is none."""
     sem: dict[str, list[float | None]] = {}
@@ -36,7 +36,7 @@ class Observations(Model):
         sem = {name: None for row in rows for name in row.sem}
         return cls(
             completed=[row.values is not None for row in rows],
-            points={name: [row.point[name] for row in rows] for name in (rows[0].point if rows else {})},
+            points={name: [row.point.get(name) for row in rows] for name in dict.fromkeys(n for row in rows for n in row.point)},
             values={name: [(row.values or {}).get(name) for row in rows] for name in values},
             sem={name: [row.sem.get(name) for row in rows] for name in sem},
         )
@@ -60,9 +60,12 @@ class Observations(Model):
         return settings_of(self.points)
 
 
-def settings_of(columns: Mapping[str, Sequence[Value]]) -> list[Point]:
-    """Return columns of settings as points."""
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+def settings_of(columns: Mapping[str, Sequence[Value | None]]) -> list[Point]:
+    """Return columns of settings as points; None says that a point does not set the parameter."""
+    return [
+        {name: value for name, value in zip(columns, values, strict=True) if value is not None}
+        for values in zip(*columns.values(), strict=True)
+    ]
 
 
 def _row(columns: dict[str, list[float | None]], i: int) -> dict[str, float]:
@@ -78,7 +81,7 @@ class Request(Model):
     """What the models learn from: all that has ended, or the most telling part of very much."""
     left_out: int = 0
     """How many more have ended."""
-    others: dict[str, list[Value]] = {}
+    others: dict[str, list[Value | None]] = {}
     """Their settings, in columns, where settings can be counted and might be proposed again."""
     pending: tuple[Point, ...]
     n: int = 1

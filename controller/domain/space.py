@@ -14,14 +14,15 @@ from typing import Annotated, Literal
 
 from pydantic import model_validator
 
-from controller.domain.base import LATER, Model, Value
-from controller.domain.constraint import LinearConstraint, parse_constraint
+from controller.domain.base import LATER, Model, Point, Value
+from controller.domain.constraint import LinearConstraint
 from controller.domain.desirability import Desirability
 from controller.domain.objective import Objective, Standing, check_goals, standing, wanted
-from controller.domain.parameter import CategoricalParameter, DiscreteParameter, Parameter
+from controller.domain.parameter import CategoricalParameter, DiscreteParameter, Parameter, meets
 from controller.domain.pool import Pool
+from controller.domain.rule import Constraint, Rule, constraint_of, of_linear
 
-__all__ = ["DescriptorTable", "Pool", "Problem", "fingerprint"]
+__all__ = ["DescriptorTable", "Pool", "Problem", "circular", "fingerprint"]
 
 
 class DescriptorTable(Model):
@@ -60,10 +61,44 @@ class Problem(Model):
         """Return how good a result is; `values` holds one for each objective."""
         return standing(self.objectives, values, self.desirability)
 
+    @model_validator(mode="after")
+    def _no_circles(self) -> Problem:
+        if circle := circular(self.parameters):
+            raise ValueError(f"{', '.join(circle)} are active for each other in a circle; break it")
+        return self
+
+    @cached_property
+    def parsed_constraints(self) -> tuple[Constraint, ...]:
+        """The constraints, parsed; what is linear but names a parameter that is not always there is a rule."""
+        parsed = (constraint_of(text) for text in self.constraints)
+        return tuple(
+            of_linear(c) if isinstance(c, LinearConstraint) and any(name in self.conditional for name, _ in c.coefficients) else c
+            for c in parsed
+        )
+
     @cached_property
     def linear_constraints(self) -> tuple[LinearConstraint, ...]:
-        """The constraints, parsed."""
-        return tuple(parse_constraint(text) for text in self.constraints)
+        """The linear constraints asked of every point."""
+        return tuple(c for c in self.parsed_constraints if isinstance(c, LinearConstraint))
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """The other constraints."""
+        return tuple(c for c in self.parsed_constraints if isinstance(c, Rule))
+
+    @cached_property
+    def conditional(self) -> tuple[str, ...]:
+        """Parameters that are not always there, each after those that it depends on."""
+        return tuple(name for name in _ordered(self.parameters) if self.parameters[name].active_when is not None)
+
+    def active(self, settings: Mapping[str, Value]) -> Point:
+        """Return the settings of a point that says too much: without those of parameters that are not active."""
+        point = dict(settings)
+        for name in self.conditional:
+            for other, there in (self.parameters[name].active_when or {}).items():
+                if other not in point or not meets(self.parameters[other], point[other], there):
+                    point.pop(name, None)
+        return point
 
     @cached_property
     def _scales(self) -> tuple[float, ...]:
@@ -81,17 +116,47 @@ class Problem(Model):
     def allows(self, point: Mapping[str, Value]) -> bool:
         """Say whether `point` sets every parameter within its range and satisfies every constraint."""
         return (
-            point.keys() == self.parameters.keys()
-            and all(p.allows(point[name]) for name, p in self.parameters.items())
+            self._sets_what_is_active(point)
+            and all(self.parameters[name].allows(value) for name, value in point.items())
             and all(c.allows(point, scale=s) for c, s in zip(self.linear_constraints, self._scales, strict=True))
+            and all(rule.allows(point) for rule in self.rules)
         )
 
-    def key(self, point: Mapping[str, Value]) -> tuple[Value, ...]:
-        """Return what makes `point` the same setting as another: its values in the order of the parameters, rounded, never -0."""
+    def _sets_what_is_active(self, point: Mapping[str, Value]) -> bool:
+        if not self.conditional:
+            return point.keys() == self.parameters.keys()
+        whole = {name: point.get(name, 0) for name in self.parameters}
+        return point.keys() == self.active(whole).keys()
+
+    def key(self, point: Mapping[str, Value]) -> tuple[Value | None, ...]:
+        """Return what makes `point` the same setting as another.
+
+        Its values in the order of the parameters, rounded, never -0; None where a parameter is not active.
+        """
         return tuple(
-            str(point[name]) if isinstance(p, CategoricalParameter) else float(f"{float(point[name]):.9g}") + 0.0
+            None
+            if name not in point
+            else str(point[name])
+            if isinstance(p, CategoricalParameter)
+            else float(f"{float(point[name]):.9g}") + 0.0
             for name, p in self.parameters.items()
         )
+
+
+def circular(parameters: Mapping[str, Parameter]) -> tuple[str, ...]:
+    """Return the parameters that are active for each other in a circle, or for such; none in a good campaign."""
+    placed = _ordered(parameters)
+    return tuple(name for name in parameters if name not in placed)
+
+
+def _ordered(parameters: Mapping[str, Parameter]) -> tuple[str, ...]:
+    """Return names, each after those that it is active for; without those that depend on each other in a circle."""
+    placed: dict[str, None] = {}
+    waiting = list(parameters)
+    while ready := [n for n in waiting if all(o in placed or o not in parameters for o in parameters[n].active_when or ())]:
+        placed |= dict.fromkeys(ready)
+        waiting = [n for n in waiting if n not in placed]
+    return tuple(placed)
 
 
 def fingerprint(content: object) -> str:

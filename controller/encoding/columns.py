@@ -34,6 +34,9 @@ class Encoder:
         space: The search coordinates.
         layout: What the columns mean.
         tables: Per coordinate, the columns of each choice (k x c); None for numbers.
+
+    A parameter that is not always active has one column more, 1 where it is and 0 where it is not; there its other columns hold
+    what stands for nothing: the middle of a range, no choice.
     """
 
     space: SearchSpace
@@ -64,6 +67,9 @@ class Encoder:
                 name = axis.name if position == 0 else f"{axis.name} ({position + 1})"
                 groups.append(Group(name, columns, kind, tied))
                 start += block.shape[1]
+            if axis.name in problem.conditional:
+                groups.append(Group(f"{axis.name} (active)", (start,), "category"))
+                start += 1
         return cls(space, Layout(tuple(groups)), tuple(tables))
 
     def columns(self, z: Tensor) -> Tensor:
@@ -78,17 +84,41 @@ class Encoder:
         if self._plain:
             return z
         parts = []
+        active = self._active(z)
         for j, (axis, table) in enumerate(zip(self.space.axes, self.tables, strict=True)):
             if table is not None:
-                parts.append(table.to(z.device)[z[..., j].detach().round().long()])
+                part = table.to(z.device)[z[..., j].detach().round().long()]
             else:
-                parts.append(_column(axis, z[..., j]).unsqueeze(-1))
+                part = _column(axis, z[..., j]).unsqueeze(-1)
+            if axis.name in active:
+                on = active[axis.name].unsqueeze(-1)
+                part = torch.cat([torch.where(on, part, self._nothing(j, part)), on.to(part)], -1)
+            parts.append(part)
         return torch.cat(parts, -1)
 
     @cached_property
     def _plain(self) -> bool:
         """Whether the columns are the coordinates themselves."""
-        return all(table is None for table in self.tables) and not any(_is_bent(axis) for axis in self.space.axes)
+        return (
+            all(table is None for table in self.tables)
+            and not any(_is_bent(axis) for axis in self.space.axes)
+            and not self.space.problem.conditional
+        )
+
+    def _active(self, z: Tensor) -> dict[str, Tensor]:
+        """Say for each parameter that is not always active at which rows it is (... booleans)."""
+        names = self.space.problem.conditional
+        if not names:
+            return {}
+        flat = self.space.active(z.detach().cpu().numpy().reshape(-1, self.space.p))
+        active = torch.from_numpy(flat).reshape(z.shape).to(z.device)
+        return {axis.name: active[..., j] for j, axis in enumerate(self.space.axes) if axis.name in names}
+
+    def _nothing(self, j: int, part: Tensor) -> Tensor:
+        axis, table = self.space.axes[j], self.tables[j]
+        if table is not None:
+            return torch.zeros_like(part)
+        return _column(axis, torch.full_like(part, axis.neutral))
 
     def encode(self, points: Sequence[Mapping[str, Value]]) -> Tensor:
         """Return the columns of `points` (n x d)."""
@@ -101,7 +131,7 @@ class Encoder:
         for j, (axis, table) in enumerate(zip(self.space.axes, self.tables, strict=True)):
             width = 1 if table is None else table.shape[1]
             part = X[:, start : start + width]
-            start += width
+            start += width + (axis.name in self.space.problem.conditional)
             z[:, j] = _coordinates(axis, part[:, 0].numpy()) if table is None else torch.cdist(part, table).argmin(-1)
         return [self.space.point(row) for row in z]
 

@@ -7,20 +7,23 @@ its logarithm, unless a constraint names it: constraints are linear in the value
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controller.domain.base import Point, Value
+from controller.domain.expression import functions_of
 from controller.domain.parameter import CategoricalParameter, ContinuousParameter, IntegerParameter, Parameter
 from controller.domain.pool import Column, Pool
 from controller.domain.space import Problem
 
 Array: TypeAlias = NDArray[np.float64]
+
+_NUMPY = functions_of(np)
 
 # Whole numbers over a wider range are searched as if continuous and rounded at the end, unless rounding could break a
 # constraint.
@@ -82,6 +85,28 @@ class Axis:
         if isinstance(parameter, IntegerParameter):
             return min(max(round(number), parameter.bounds[0]), parameter.bounds[1])
         return min(parameter.values, key=lambda v: abs(v - number))
+
+
+    def values(self, coordinates: Any, exp: Callable[[Any], Any]) -> Any:
+        """Return the values at `coordinates`, an array or tensor, as a rule compares them; unrounded but for whole numbers.
+
+        Args:
+            coordinates: Of any shape; of choices, the positions.
+            exp: The exponential function of such arrays.
+        """
+        if isinstance(self.parameter, CategoricalParameter):
+            return np.asarray(self.parameter.choices)[np.asarray(coordinates).round().astype(int)]
+        if self.logarithmic:
+            return self.lower * exp(coordinates * math.log(self.upper / self.lower))
+        values = self.lower + coordinates * (self.upper - self.lower)
+        return values.round() if isinstance(self.parameter, IntegerParameter) else values
+
+    @cached_property
+    def neutral(self) -> float:
+        """The coordinate that stands for a parameter which is not active."""
+        if self.levels is None:
+            return 0.5
+        return 0.0 if self.categorical else float(self.levels[len(self.levels) // 2])
 
 
 @dataclass(frozen=True)
@@ -146,8 +171,8 @@ class SearchSpace:
         if pool is None:
             return np.zeros(0, np.int64)
         allowed = np.ones(len(pool), bool)
-        for constraint in self.problem.linear_constraints:
-            allowed &= constraint.met({name: pool.columns[name].data for name, _ in constraint.coefficients})
+        for constraint in self.problem.parsed_constraints:
+            allowed &= constraint.met({name: _settings(pool.columns[name]) for name in constraint.names})
         return np.flatnonzero(allowed)
 
     @cached_property
@@ -165,13 +190,85 @@ class SearchSpace:
         return z
 
     def coordinates(self, points: Sequence[Mapping[str, Value]]) -> Array:
-        """Return the coordinates of `points` (n x p)."""
-        rows = [[axis.coordinate(point[axis.name]) for axis in self.axes] for point in points]
+        """Return the coordinates of `points` (n x p); what is not active stands at its neutral coordinate."""
+        rows = [
+            [axis.coordinate(point[axis.name]) if axis.name in point else self._inactive(axis) for axis in self.axes]
+            for point in points
+        ]
         return np.array(rows, dtype=np.float64).reshape(len(points), self.p)
 
+    def _inactive(self, axis: Axis) -> float:
+        if axis.name not in self.problem.conditional:
+            raise ValueError(f"the point has no {axis.name}, which is always set")
+        return axis.neutral
+
     def point(self, z: Array) -> Point:
-        """Return the setting at coordinates `z` (p), each value the nearest allowed one."""
-        return {axis.name: axis.value(float(c)) for axis, c in zip(self.axes, z, strict=True)}
+        """Return the setting at coordinates `z` (p), each value the nearest allowed one, without what is not active."""
+        settings = {axis.name: axis.value(float(c)) for axis, c in zip(self.axes, z, strict=True)}
+        return self.problem.active(settings) if self.problem.conditional else settings
+
+    @property
+    def ruled(self) -> bool:
+        """Whether there is more than bounds and linear constraints: rules, or parameters that are not always there."""
+        return bool(self.problem.rules or self.problem.conditional)
+
+    def active(self, z: Array) -> NDArray[np.bool_]:
+        """Say which parameters are active at each row of `z` (n x p)."""
+        active: NDArray[np.bool_] = np.ones(z.shape, bool)
+        position = {axis.name: j for j, axis in enumerate(self.axes)}
+        for name in self.problem.conditional:
+            j = position[name]
+            for other, wanted in (self.axes[j].parameter.active_when or {}).items():
+                k = position[other]
+                axis = self.axes[k]
+                values = axis.values(z[:, k], np.exp)
+                if axis.categorical:
+                    met = np.isin(values, wanted)
+                else:
+                    low, high = (_rounded(np.float64(w)) for w in (wanted[0], wanted[-1]))
+                    met = (_rounded(values) >= low) & (_rounded(values) <= high)
+                active[:, j] &= met & active[:, k]
+        return active
+
+    def settle(self, z: Array) -> Array:
+        """Return `z` (n x p) with neutral coordinates for what is not active: so each setting has one place."""
+        if not self.problem.conditional:
+            return z
+        return np.where(self.active(z), z, np.array([axis.neutral for axis in self.axes]))
+
+    def allows(self, z: Array, tolerance: float = 1e-7) -> NDArray[np.bool_]:
+        """Say for each row of `z` (n x p) whether it satisfies every constraint."""
+        inside = self.polytope.allows(z, tolerance)
+        if not self.problem.rules:
+            return inside
+        values, there = self._ruled_values(z), self._there(z)
+        with np.errstate(all="ignore"):
+            for rule, asked in zip(self.problem.rules, there, strict=True):
+                inside = inside & (np.asarray(rule.holds(values, _NUMPY)) | ~asked)
+        return inside
+
+    def excess(self, z: Array) -> Array:
+        """Return by how much each row of `z` (n x p) misses each rule (n x rules); not above zero where it is satisfied."""
+        values, there = self._ruled_values(z), self._there(z)
+        with np.errstate(all="ignore"):
+            columns = [
+                np.where(asked, np.broadcast_to(np.asarray(rule.excess(values, _NUMPY), dtype=np.float64), len(z)), -1.0)
+                for rule, asked in zip(self.problem.rules, there, strict=True)
+            ]
+        return np.array(columns).reshape(len(columns), len(z)).T
+
+    def _ruled_values(self, z: Array) -> dict[str, Any]:
+        named = {name for rule in self.problem.rules for name in rule.names}
+        return {axis.name: axis.values(z[:, j], np.exp) for j, axis in enumerate(self.axes) if axis.name in named}
+
+    def _there(self, z: Array) -> list[NDArray[np.bool_]]:
+        """Say for each rule at which rows all parameters that it names are active."""
+        if not self.problem.conditional:
+            everywhere: NDArray[np.bool_] = np.ones(len(z), bool)
+            return [everywhere] * len(self.problem.rules)
+        active = self.active(z)
+        named = [[j for j, axis in enumerate(self.axes) if axis.name in rule.names] for rule in self.problem.rules]
+        return [np.asarray(active[:, columns].all(1)) for columns in named]
 
     def snap(self, z: Array) -> Array:
         """Return `z` (n x p) with every coordinate moved to the nearest level, where there are levels."""
@@ -180,7 +277,7 @@ class SearchSpace:
             if axis.levels is not None:
                 middles = (axis.levels[1:] + axis.levels[:-1]) / 2
                 snapped[:, j] = axis.levels[np.searchsorted(middles, snapped[:, j])]
-        return snapped
+        return self.settle(snapped)
 
     @cached_property
     def upper(self) -> Array:
@@ -210,6 +307,18 @@ def _coordinates(axis: Axis, column: Column) -> Array:
         return np.fromiter(map(axis.coordinate, column), np.float64, len(column))
     numbers: Array = (column.data.astype(np.float64, copy=False) - axis.lower) / (axis.upper - axis.lower)
     return numbers
+
+
+def _settings(column: Column) -> NDArray[Any]:
+    """Return a column's numbers, or the names of its choices."""
+    return np.asarray(column.choices)[column.data] if column.kind == "text" else column.data
+
+
+def _rounded(values: Any) -> Any:
+    """Return values to ten digits: a bound that was reached by calculating is still the bound."""
+    with np.errstate(all="ignore"):
+        size = 10.0 ** (9 - np.floor(np.log10(np.where(values == 0, 1.0, np.abs(values)))))
+    return np.round(values * size) / size
 
 
 def _axis(name: str, parameter: Parameter, problem: Problem, *, constrained: bool) -> Axis:

@@ -59,7 +59,7 @@ def request_for(
 
 def _others(
     history: History, kept: Sequence[int], problem: Problem, refused: Sequence[Point], most: float
-) -> dict[str, list[Value]]:
+) -> dict[str, list[Value | None]]:
     """Return the settings that are not among those learned from, in columns.
 
     All of them where the space is listed, which bounds them: it ends only when each is known to be done. Of a larger space the
@@ -71,7 +71,7 @@ def _others(
     if listed or len(others) <= most:
         return history.settings(others)
     columns = history.settings(others[-int(most) :])
-    return {name: [*column, *(point[name] for point in refused)] for name, column in columns.items()}
+    return {name: [*column, *(point.get(name) for point in refused)] for name, column in columns.items()}
 
 
 def _n_settings(parameter: Parameter) -> float:

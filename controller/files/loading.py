@@ -8,17 +8,17 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from controller.domain.campaign import CampaignFile, Definition
-from controller.domain.constraint import LinearConstraint
 from controller.domain.lab import LabSpec
 from controller.domain.objective import check_goals
 from controller.domain.parameter import CategoricalParameter, Parameter
+from controller.domain.rule import Constraint
 from controller.domain.space import DescriptorTable, Pool, Problem
 from controller.files.descriptors import read_descriptors
 from controller.files.faults import Faults
 from controller.files.laboratory import Laboratory, Wishes, lab_document_of, lab_of_campaign, lab_of_document
 from controller.files.pools import check_pool, check_subset, read_candidates, settle_pool
 from controller.files.reading import Document, read_document
-from controller.files.space import check_feasible, count_settings, read_constraints
+from controller.files.space import check_conditions, check_feasible, count_settings, read_constraints
 from controller.files.translating import validated
 from controller.files.wiring import check_wiring
 
@@ -49,6 +49,8 @@ def load_campaign(
     parameters = _good_parameters(document) if campaign is None else campaign.parameters
     units_known = _check_units(document, faults)
     constraints = read_constraints(document, parameters, faults)
+    if not check_conditions(document, parameters, faults):
+        faults.raise_if_any()
     feasible = check_feasible(constraints, parameters, document, faults)
     descriptors = _descriptors(document, parameters, faults)
     candidates = laboratory = None
@@ -143,7 +145,7 @@ def _pool(
     problem: Problem,
     candidates: Pool | None,
     laboratory: Laboratory | None,
-    constraints: dict[int, LinearConstraint],
+    constraints: dict[int, Constraint],
     faults: Faults,
 ) -> Pool | None:
     """Return the only settings possible, from the candidates or from the lab."""
@@ -153,6 +155,10 @@ def _pool(
     if candidates is not None and offered is not None:
         check_subset(candidates, offered, problem, document, faults)
     pool = candidates if candidates is not None else offered
+    if pool is not None and problem.conditional:
+        message = "a list of the only settings possible says itself what goes together; remove active_when, or the list"
+        document.fault(faults, ("parameters", problem.conditional[0], "active_when"), message, value=False)
+        return None
     if pool is None or len(constraints) < len(
         problem.constraints
     ):  # a constraint wrong in itself says nothing of the pool
@@ -163,7 +169,7 @@ def _pool(
 def _check_budget(
     document: Document,
     campaign: CampaignFile,
-    constraints: dict[int, LinearConstraint],
+    constraints: dict[int, Constraint],
     pool: Pool | None,
     faults: Faults,
 ) -> None:

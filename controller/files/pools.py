@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from controller.domain.base import Value
 from controller.domain.constraint import LinearConstraint
 from controller.domain.parameter import CategoricalParameter, IntegerParameter, Parameter
+from controller.domain.rule import Constraint
 from controller.domain.space import Pool, Problem
 from controller.files.faults import Faults, Keys, listed, nearest, shown
 from controller.files.reading import Document
@@ -58,10 +59,10 @@ def check_pool(
 
 
 def settle_pool(
-    pool: Pool, problem: Problem, constraints: Mapping[int, LinearConstraint], document: Document, faults: Faults
+    pool: Pool, problem: Problem, constraints: Mapping[int, Constraint], document: Document, faults: Faults
 ) -> Pool | None:
     """Return the pool's distinct settings that satisfy every constraint, or add to `faults` why none are left."""
-    kept: dict[tuple[Value, ...], int] = {}
+    kept: dict[tuple[Value | None, ...], int] = {}
     dropped_by = dict.fromkeys(constraints, 0)
     n_before = len(faults)
     for index in range(len(pool)):
@@ -69,8 +70,9 @@ def settle_pool(
         failing = [i for i, c in constraints.items() if not c.allows(point)]
         for i in failing:
             dropped_by[i] += 1
-            if constraints[i].sense == "==" and constraints[i].allows(point, _NEARLY):
-                text = f"the listed setting {shown(point)} misses it by {constraints[i].residual(point):.3g}, as rounded tables do"
+            constraint = constraints[i]
+            if isinstance(constraint, LinearConstraint) and constraint.sense == "==" and constraint.allows(point, _NEARLY):
+                text = f"the listed setting {shown(point)} misses it by {constraint.residual(point):.3g}, as rounded tables do"
                 document.fault(faults, ("constraints", i), f"{text}; correct the table, or leave the constraint out: a list of "
                                "settings needs none")  # fmt: skip
                 return None

@@ -57,7 +57,11 @@ def _field_texts(model: type[BaseModel]) -> dict[str, str]:
 
     It is the string below the field, or the field's entry under `Attributes:` in the class's docstring.
     """
-    texts = _attribute_section(inspect.getdoc(model) or "")
+    texts: dict[str, str] = {}
+    for base in model.__bases__:
+        if issubclass(base, BaseModel) and base.model_fields:
+            texts |= _field_texts(base)
+    texts |= _attribute_section(inspect.getdoc(model) or "")
     body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
     statements = body.body if isinstance(body, ast.ClassDef) else []
     for statement, following in pairwise(statements):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
-from controller.domain.constraint import LinearConstraint, parse_constraint
+from controller.domain.base import Value
+from controller.domain.constraint import LinearConstraint
+from controller.domain.expression import functions_of
 from controller.domain.parameter import CategoricalParameter, ContinuousParameter, IntegerParameter, Parameter
-from controller.files.faults import Faults, listed, nearest
+from controller.domain.rule import Constraint, Rule, constraint_of
+from controller.domain.space import circular
+from controller.files.faults import Faults, Keys, listed, nearest, shortened, shown
 from controller.files.reading import Document
 
 if TYPE_CHECKING:
@@ -21,7 +25,7 @@ MAX_SETTINGS: Final = 10_000_000
 
 def read_constraints(
     document: Document, parameters: Mapping[str, Parameter], faults: Faults
-) -> dict[int, LinearConstraint]:
+) -> dict[int, Constraint]:
     """Parse the constraints and check what they name.
 
     Args:
@@ -32,7 +36,7 @@ def read_constraints(
     Returns:
         Position in the file -> constraint, those without faults.
     """
-    good: dict[int, LinearConstraint] = {}
+    good: dict[int, Constraint] = {}
     written = document.data.get("parameters")
     names = list(written) if isinstance(written, dict) else []
     texts = document.get(("constraints",), [])
@@ -41,31 +45,118 @@ def read_constraints(
             continue  # said already
         n_before = len(faults)
         try:
-            constraint = parse_constraint(text)
+            constraint = constraint_of(text)
         except (ValueError, RecursionError, MemoryError) as error:  # the parser gives up on texts nested too deeply
             message = str(error) if isinstance(error, ValueError) else "is nested too deeply; write it flat"
             document.fault(faults, ("constraints", i), message, value=not isinstance(error, ValueError))
             continue
-        for name, coefficient in constraint.coefficients:
-            if name not in names:
-                document.fault(faults, ("constraints", i), f"{name} is no parameter; {nearest(name, names)}")
-            elif isinstance(parameters.get(name), CategoricalParameter):
-                document.fault(
-                    faults, ("constraints", i), f"{name} is categorical; only numbers can be added up: leave it out"
-                )
-            elif not math.isfinite(coefficient):
-                document.fault(
-                    faults, ("constraints", i), f"the coefficient of {name} is not finite; write a smaller number"
-                )
-        if len(faults) == n_before and all(name in parameters for name, _ in constraint.coefficients):
+        for fault in _name_faults(constraint, parameters, names):
+            document.fault(faults, ("constraints", i), fault)
+        if len(faults) == n_before and all(name in parameters for name in constraint.names):
             good[i] = constraint
     return good
 
 
+def _name_faults(constraint: Constraint, parameters: Mapping[str, Parameter], written: list[str]) -> Iterator[str]:
+    """Yield what is wrong with the parameters that a constraint names; `written` are those of the file, good or not."""
+    numbers = constraint.numbers
+    for name in sorted(constraint.names):
+        parameter = parameters.get(name)
+        if name not in written:
+            owners = [n for n, p in parameters.items() if isinstance(p, CategoricalParameter) and p.allows(name)]
+            hint = f'it is a choice of {owners[0]}: put it in quotes, "{name}"' if owners else nearest(name, written)
+            yield f"{name} is no parameter; {hint}"
+        elif name in numbers and isinstance(parameter, CategoricalParameter):
+            yield (
+                f"{name} is categorical; only numbers can be added up: leave it out, or compare it with a choice in quotes, as in "
+                f'{name} != "{shortened(parameter.choices[0])}"'
+            )
+        elif name not in numbers and parameter is not None and not isinstance(parameter, CategoricalParameter):
+            yield f"{name} is a number; compare it with numbers, without quotes"
+    if isinstance(constraint, LinearConstraint):
+        for name, coefficient in constraint.coefficients:
+            if not math.isfinite(coefficient):
+                yield f"the coefficient of {name} is not finite; write a smaller number"
+        return
+    for name, choices in constraint.choices.items():
+        parameter = parameters.get(name)
+        if isinstance(parameter, CategoricalParameter):
+            for strange in (c for c in dict.fromkeys(choices) if not parameter.allows(c)):
+                yield f'{name} has no choice "{shortened(strange)}"; {nearest(strange, parameter.choices)}'
+    if constraint.cardinality is not None:
+        yield from _cardinality_faults(constraint, parameters)
+
+
+def _cardinality_faults(rule: Rule, parameters: Mapping[str, Parameter]) -> Iterator[str]:
+    limit = rule.cardinality
+    assert limit is not None  # noqa: S101 - the caller has looked
+    for name in limit.names:
+        parameter = parameters.get(name)
+        if parameter is not None and not isinstance(parameter, CategoricalParameter) and _range(parameter)[0] != 0:
+            yield f"count says how many are not zero, but the range of {name} does not begin at 0; widen it, or leave {name} out"
+    if limit.low > min(limit.high, len(limit.names)):
+        yield f"cannot be met: it counts {len(limit.names)} parameters; correct the number"
+
+
+def check_conditions(document: Document, parameters: Mapping[str, Parameter], faults: Faults) -> bool:
+    """Add faults of `active_when`: parameters and settings that are not there, and circles; say whether there was none."""
+    n_before = len(faults)
+    written = document.data.get("parameters")
+    names = list(written) if isinstance(written, dict) else []
+    for name, parameter in parameters.items():
+        keys = ("parameters", name)
+        if parameter.when_inactive is not None:
+            if parameter.active_when is None:
+                document.fault(faults, (*keys, "when_inactive"), "the parameter is always active; remove it, or add active_when")
+            elif isinstance(parameter.when_inactive, str) != isinstance(parameter, CategoricalParameter):
+                kind = "text, as the choices are" if isinstance(parameter, CategoricalParameter) else "a number"
+                document.fault(faults, (*keys, "when_inactive"), f"must be {kind}")
+        for other, wanted in (parameter.active_when or {}).items():
+            place = (*keys, "active_when", other)
+            on = parameters.get(other)
+            if other == name:
+                document.fault(faults, place, "a parameter cannot be active for itself; remove it")
+            elif other not in names:
+                document.fault(faults, place, f"{other} is no parameter; {nearest(other, names)}")
+            elif isinstance(on, CategoricalParameter):
+                for strange in (w for w in wanted if not on.allows(w)):
+                    document.fault(faults, place, f"{other} has no choice {shown(strange)}; {nearest(str(strange), on.choices)}")
+            elif on is not None:
+                _check_range(document, place, other, on, wanted, faults)
+    if len(faults) == n_before and (circle := circular(parameters)):
+        message = f"is active for parameters that are active for it ({listed(circle)}); break the circle"
+        document.fault(faults, ("parameters", circle[0], "active_when"), message, value=False)
+    return len(faults) == n_before
+
+
+def _check_range(
+    document: Document, place: Keys, name: str, parameter: Parameter, wanted: tuple[Value, ...], faults: Faults
+) -> None:
+    if len(wanted) != 2 or any(isinstance(w, (str, bool)) for w in wanted) or not float(wanted[0]) <= float(wanted[1]):
+        document.fault(faults, place, f"{name} is a number; write the range as [lowest, highest], for example [20, 50]")
+        return
+    low, high = _range(parameter)
+    if float(wanted[0]) > high or float(wanted[1]) < low:
+        document.fault(faults, place, f"lies beyond the range of {name}, {low:g} to {high:g}; correct it")
+
+
 def check_feasible(
-    constraints: Mapping[int, LinearConstraint], parameters: Mapping[str, Parameter], document: Document, faults: Faults
+    every: Mapping[int, Constraint], parameters: Mapping[str, Parameter], document: Document, faults: Faults
 ) -> bool:
-    """Add a fault when no setting within the bounds satisfies the constraints; say whether there was none."""
+    """Add a fault when no setting within the bounds satisfies the linear constraints; say whether there was none.
+
+    What is not linear is searched for settings when a campaign is started: see `design.drawing`.
+    """
+    always = {name for name, p in parameters.items() if p.active_when is None}
+    constraints: dict[int, LinearConstraint] = {}
+    for i, found in every.items():
+        if isinstance(found, LinearConstraint):
+            if found.names <= always:
+                constraints[i] = found
+            elif found.sense == "==":
+                message = "an equality needs parameters that are always active; write it as two inequalities"
+                document.fault(faults, ("constraints", i), message)
+                return False
     ranges = {name: _range(p) for name, p in parameters.items() if not isinstance(p, CategoricalParameter)}
     alone_possible = True
     for i, constraint in constraints.items():
@@ -89,9 +180,12 @@ def check_feasible(
 
 
 def count_settings(
-    constraints: Mapping[int, LinearConstraint], parameters: Mapping[str, Parameter], document: Document, faults: Faults
+    constraints: Mapping[int, Constraint], parameters: Mapping[str, Parameter], document: Document, faults: Faults
 ) -> int | None:
-    """Return how many settings a space without continuous parameters has, None when it is not finite or too large to list."""
+    """Return how many settings a space without continuous parameters has, None when it is not finite or too large to list.
+
+    Where parameters are not always active it is more than there are.
+    """
     sizes = {name: _size(p) for name, p in parameters.items()}
     if any(size is None for size in sizes.values()):
         return None
@@ -103,7 +197,9 @@ def count_settings(
         )
         document.fault(faults, ("parameters",), message, value=False)
         return None
-    bound_names = sorted({name for c in constraints.values() for name, _ in c.coefficients})
+    if any(p.active_when is not None for p in parameters.values()):
+        return total
+    bound_names = sorted({name for c in constraints.values() for name in c.names})
     free = math.prod(size for name, size in sizes.items() if size is not None and name not in bound_names)
     allowed = (
         _count_allowed(list(constraints.values()), {name: parameters[name] for name in bound_names})
@@ -157,18 +253,23 @@ def _jointly_feasible(constraints: list[LinearConstraint], ranges: Mapping[str, 
     return int(result.status) != 2  # 2: infeasible; anything else is no proof
 
 
-def _count_allowed(constraints: list[LinearConstraint], parameters: Mapping[str, Parameter]) -> int:
+def _count_allowed(constraints: list[Constraint], parameters: Mapping[str, Parameter]) -> int:
     """Count the combinations of listed values that satisfy every constraint, to the tolerance of `LinearConstraint.allows`."""
     import numpy as np
 
     allowed: NDArray[np.bool_] = np.full((), True)
     axes = {name: _listed_values(p) for name, p in parameters.items()}
     for constraint in constraints:
+        if isinstance(constraint, Rule):
+            grid = dict(zip(axes, np.meshgrid(*axes.values(), indexing="ij", sparse=True), strict=True))
+            with np.errstate(all="ignore"):
+                allowed = allowed & constraint.holds(grid, functions_of(np))
+            continue
         coefficients = dict(constraint.coefficients)
         total: NDArray[np.float64] = np.zeros(())
         largest: NDArray[np.float64] = np.full((), max(abs(constraint.bound), 1.0))
         for name, values in axes.items():
-            terms = coefficients.get(name, 0.0) * values
+            terms = coefficients[name] * values if name in coefficients else np.zeros(len(values))
             total, largest = np.add.outer(total, terms), np.maximum.outer(largest, np.abs(terms))
         slack = (total - constraint.bound) / largest
         met = {"==": np.abs(slack) <= 1e-6, "<=": slack <= 1e-6, ">=": slack >= -1e-6}[constraint.sense]
@@ -176,10 +277,12 @@ def _count_allowed(constraints: list[LinearConstraint], parameters: Mapping[str,
     return int(np.count_nonzero(allowed))
 
 
-def _listed_values(parameter: Parameter) -> NDArray[np.float64]:
+def _listed_values(parameter: Parameter) -> NDArray[Any]:
     import numpy as np
 
+    if isinstance(parameter, CategoricalParameter):
+        return np.array(parameter.choices)
     if isinstance(parameter, IntegerParameter):
         return np.arange(parameter.bounds[0], parameter.bounds[1] + 1, dtype=np.float64)
-    assert not isinstance(parameter, (CategoricalParameter, ContinuousParameter))  # noqa: S101 - constraints name numbers, spaces are finite
+    assert not isinstance(parameter, ContinuousParameter)  # noqa: S101 - spaces are finite here
     return np.array(parameter.values, dtype=np.float64)

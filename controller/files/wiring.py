@@ -85,6 +85,7 @@ class _Wiring:
         if (parameter := self.campaign.parameters.get(name)) is not None:
             if argument is not None:
                 self._parameter(keys, name, parameter, argument)
+                self._inactive(keys, name, parameter, argument)
             return {name}
         earlier_name, dot, value = name.partition(".")
         earlier = next((s for s in self.laboratory.spec.protocol if s.step == earlier_name), None)
@@ -138,6 +139,27 @@ class _Wiring:
             self.document.fault(self.faults, ("parameters", name), message, value=False)
         if self._unit_fits(("parameters", name), self.document, parameter.unit, argument.unit, "the instrument takes"):
             self._limits(name, parameter, argument)
+
+    def _inactive(self, keys: Keys, name: str, parameter: Parameter, argument: ArgumentDescription) -> None:
+        """Check what is sent where a parameter is not active."""
+        from instruments.units import convert, same_dimension
+
+        if parameter.active_when is None:
+            return
+        value = parameter.when_inactive
+        if value is None and argument.required:
+            message = (
+                f"the parameter is not always active, and {self.laboratory.document.path} needs a value for it always; add "
+                "when_inactive: VALUE, what the instrument is sent then"
+            )
+            self.document.fault(self.faults, ("parameters", name), message, value=False)
+        place: Keys = ("parameters", name, "when_inactive")
+        if isinstance(value, str) and argument.choices is not None and value not in argument.choices:
+            self.document.fault(self.faults, place, f"would be refused: the instrument takes {listed(argument.choices)}")
+        if isinstance(value, (int, float)) and same_dimension(parameter.unit or "", argument.unit or ""):
+            sent = float(f"{convert(float(value), parameter.unit or '', argument.unit or ''):.9g}")
+            if not _within(sent, argument):
+                self.document.fault(self.faults, place, f"would be refused: the instrument allows {_allowed(argument)}")
 
     def _limits(self, name: str, parameter: Parameter, argument: ArgumentDescription) -> None:
         from instruments.units import convert

@@ -112,3 +112,42 @@ def problems(draw: st.DrawFn) -> Problem:
         low, high = parameters[numeric[0]]["bounds"]
         constraints.append(f"{numeric[0]} >= {low + 0.4 * (high - low):.6g}")
     return problem(parameters, constraints=tuple(constraints))
+
+
+_RULES = (
+    "p * q <= 0.3",
+    "p * q <= 0.3 if s == 'x'",
+    "(p - 0.5) ** 2 + (q - 0.4) ** 2 <= 0.001",
+    "s != 'y' or n <= 4",
+    "exp(-p) + r ** 2 <= 1 and log10(r) >= -2",
+    "n * q >= 3",
+    "k * n <= 20 if k > 1 or s in ['x', 'z']",
+    "count(p, q, n) <= 2",
+    "q >= 0.2 if q > 0",
+    "max(p, q, u) <= 0.9",
+    "p + 2 * u <= 1.5",
+    "m1 * m2 >= 0.02",
+    "count(m1, m2, m3) <= 2",
+    "p + q <= 1.2",
+)
+
+
+@st.composite
+def ruled_problems(draw: st.DrawFn) -> Problem:
+    """Spaces with up to three rules that can be met together or not, and parameters that are not always active."""
+    parameters: dict[str, Any] = {
+        **continuous("p", "q"),
+        "r": {"type": "continuous", "bounds": (1e-3, 10.0), "scale": "log"},
+        "n": {"type": "integer", "bounds": (0, draw(st.sampled_from([8, 5000])))},
+        "k": {"type": "discrete", "values": [0.5, 1.0, 2.0, 7.0]},
+        "s": {"type": "categorical", "choices": ["x", "y", "z"]},
+    }
+    if draw(FLIP):
+        parameters["u"] = {"type": "continuous", "bounds": (0, 1), "active_when": {"s": ["x", "y"]}}
+        parameters["w"] = {"type": "categorical", "choices": ["a", "b"], "active_when": {"u": [0.2, 0.7], "n": [0, 5000]}}
+    constraints = draw(st.lists(st.sampled_from(_RULES), min_size=0 if "u" in parameters else 1, max_size=3, unique=True))
+    if any("m1" in text for text in constraints):
+        parameters |= continuous("m1", "m2", "m3")
+        constraints.append("m1 + m2 + m3 == 1")
+    kept = tuple(text for text in constraints if "u" in parameters or "u" not in text.replace("count", ""))
+    return problem(parameters, constraints=kept)

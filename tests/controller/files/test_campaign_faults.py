@@ -121,7 +121,9 @@ FLOW_CASES: dict[str, tuple[str, str, int, list[str]]] = {
         8,
         ["concentraton is no parameter", "did you mean concentration?"],
     ),
-    "constraint_product": ("6 * concentration", "concentration * equivalents", 8, ["constraints[0]", "not linear"]),
+    "constraint_equality": (
+        "equivalents + 6 * concentration <= 7", "concentration * equivalents == 7", 8, ["constraints[0]", "not linear"],
+    ),
     "constraint_code": ("equivalents + 6", "__import__('os').getpid() + 6", 8, ["constraints[0]", "may hold only"]),
     "constraint_impossible": ("<= 7", "<= 1", 8, ["constraints[0]", "cannot be met", "between 1.6 and 8", "widen"]),
     "constraints_contradict": (
