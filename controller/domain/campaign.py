@@ -72,8 +72,8 @@ class CampaignFile(Model):
     """What may be set: name -> its type and range."""
     constraints: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
     """What every experiment meets: linear equalities and inequalities such as `a + 2 * b <= 10`; other inequalities, with
-    `+ - * / **`, `exp log log10 sqrt abs min max sin cos`, such as `a * b <= 3`; how many parts are used, `count(a, b, c) <= 2`; and
-    what holds under a condition only, `temperature <= 95 if solvent == "water"`."""
+    `+ - * / **`, `exp log log10 sqrt abs min max sin cos`, such as `a * b <= 3`; how many parts are used, `count(a, b, c) <= 2`;
+    and what holds under a condition only, `temperature <= 95 if solvent == "water"`."""
     candidates: str | None = None
     """A CSV or Parquet file whose rows are the only settings possible (a `table` lab implies its own); up to millions of rows."""
     objectives: Annotated[dict[Name, Objective], Field(min_length=1, max_length=100)]
