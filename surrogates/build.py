@@ -10,11 +10,12 @@ from surrogates.base import Surrogate
 from surrogates.data import TrainingData
 from surrogates.device import resolve
 from surrogates.ensembles.deep import DeepEnsemble
+from surrogates.ensembles.forest import RandomForest
 from surrogates.errors import FitError
 from surrogates.gp.ensemble import GPEnsemble
 from surrogates.gp.noise import heteroscedastic, robust
 from surrogates.gp.recipes import members_of
-from surrogates.specs import AutoSpec, DeepEnsembleSpec, GPMember, GPSpec, NoiseName
+from surrogates.specs import AnySpec, AutoSpec, DeepEnsembleSpec, GPMember, GPSpec, NoiseName, RandomForestSpec
 
 # Below, Gaussian processes predict better and fit within a second or so; above, their cubic cost takes over.
 MANY_OBSERVATIONS = 400
@@ -35,6 +36,10 @@ def _deep_ensemble(spec: DeepEnsembleSpec, request: _Request) -> Surrogate:
     return DeepEnsemble(spec, request.data, request.seed)
 
 
+def _random_forest(spec: RandomForestSpec, request: _Request) -> Surrogate:
+    return RandomForest(spec, request.data, request.seed)
+
+
 def _auto(_: AutoSpec, request: _Request) -> Surrogate:
     if request.data.n <= MANY_OBSERVATIONS:
         return _gp(GPSpec(), request)
@@ -50,13 +55,12 @@ _GP_NOISE: dict[NoiseName, Callable[[tuple[GPMember, ...], TrainingData], GPEnse
 _BUILDERS: dict[type, Callable[[Any, _Request], Surrogate]] = {
     GPSpec: _gp,
     DeepEnsembleSpec: _deep_ensemble,
+    RandomForestSpec: _random_forest,
     AutoSpec: _auto,
 }
 
 
-def build(
-    spec: GPSpec | DeepEnsembleSpec | AutoSpec, data: TrainingData, *, pool: bool, seed: int, device: str = "cpu"
-) -> Surrogate:
+def build(spec: AnySpec, data: TrainingData, *, pool: bool, seed: int, device: str = "cpu") -> Surrogate:
     """Build and fit a surrogate.
 
     The result depends on the specification, the data, `pool` and `seed` alone: on one machine, with one number of
@@ -66,7 +70,7 @@ def build(
         spec: Which surrogate.
         data: At least one observation.
         pool: Whether points are chosen from a finite pool; `recipe: auto` depends on it.
-        seed: Of the random numbers that a deep ensemble begins with; Gaussian processes use none.
+        seed: Of the random numbers of deep ensembles and forests; Gaussian processes use none.
         device: As for `surrogates.device.resolve`.
 
     Returns:

@@ -12,7 +12,7 @@ from surrogates.build import build
 from surrogates.calibration import coverage, miscalibration_area
 from surrogates.data import TrainingData
 from surrogates.errors import FitError, ShapeError
-from surrogates.specs import AutoSpec, DeepEnsembleSpec, GPSpec
+from surrogates.specs import AnySpec
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def diagnose(predicted: LooResult, Y: Tensor) -> Diagnostics:
 
 
 def cross_validate(
-    spec: GPSpec | DeepEnsembleSpec | AutoSpec,
+    spec: AnySpec,
     data: TrainingData,
     *,
     pool: bool,

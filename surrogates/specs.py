@@ -70,10 +70,26 @@ class DeepEnsembleSpec(_Spec):
     chunk: int | None = Field(default=None, ge=1)
 
 
+class RandomForestSpec(_Spec):
+    """A random forest: a baseline that knows no distances, for categories whose effects hang on each other and for steps.
+
+    Attributes:
+        trees: Number of trees.
+        features: Share of the columns that each split may choose from.
+        leaf: Fewest observations in a leaf.
+    """
+
+    kind: Literal["random_forest"] = "random_forest"
+    trees: int = Field(default=100, ge=2, le=10_000)
+    features: float = Field(default=0.8, gt=0, le=1)
+    leaf: int = Field(default=1, ge=1, le=1000)
+
+
 class AutoSpec(_Spec):
     """Gaussian processes while observations are few, a deep ensemble once they are many."""
 
     kind: Literal["auto"] = "auto"
 
 
-SurrogateSpec = Annotated[GPSpec | DeepEnsembleSpec | AutoSpec, Field(discriminator="kind")]
+AnySpec = GPSpec | DeepEnsembleSpec | RandomForestSpec | AutoSpec
+SurrogateSpec = Annotated[AnySpec, Field(discriminator="kind")]

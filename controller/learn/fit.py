@@ -6,14 +6,14 @@ from controller.domain.objective import Objective
 from surrogates.base import Surrogate
 from surrogates.build import MANY_OBSERVATIONS, build
 from surrogates.data import TrainingData
-from surrogates.specs import AutoSpec, DeepEnsembleSpec, GPMember, GPSpec
+from surrogates.specs import AnySpec, AutoSpec, GPMember, GPSpec
 
 # The transform that bends bad values presumes that small is bad; for a value to be matched or bounded either end may be.
 _UNBENT = GPSpec(members=(GPMember(kernel="matern52", prior="gamma"), GPMember(kernel="rbf", prior="gamma")))
 
 
 def fit(
-    spec: GPSpec | DeepEnsembleSpec | AutoSpec,
+    spec: AnySpec,
     data: TrainingData,
     objective: Objective,
     *,
@@ -38,7 +38,7 @@ def fit(
     return build(spec, data, pool=listed, seed=seed, device=device)
 
 
-def _is_open(spec: GPSpec | DeepEnsembleSpec | AutoSpec, data: TrainingData) -> bool:
+def _is_open(spec: AnySpec, data: TrainingData) -> bool:
     """Whether the members of a Gaussian process are left to us."""
     if isinstance(spec, GPSpec):
         return spec.members is None and spec.recipe == "auto"

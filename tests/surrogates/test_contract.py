@@ -7,14 +7,15 @@ import pytest
 from surrogates.base import Surrogate
 from surrogates.build import build
 from surrogates.data import TrainingData
-from surrogates.specs import AutoSpec, DeepEnsembleSpec, GPMember, GPSpec
+from surrogates.specs import AnySpec, AutoSpec, DeepEnsembleSpec, GPMember, GPSpec, RandomForestSpec
 from surrogates.testing import SurrogateContract
 
-SPECS: dict[str, tuple[GPSpec | DeepEnsembleSpec | AutoSpec, float]] = {
+SPECS: dict[str, tuple[AnySpec, float]] = {
     "table": (GPSpec(recipe="table"), 0.1),
     "function": (GPSpec(recipe="function"), 0.05),
     "rbf-log-tail": (GPSpec(members=(GPMember(kernel="rbf", transform="log_tail", prior="gamma"),)), 0.05),
     "deep-ensemble": (DeepEnsembleSpec(members=8, hidden=(32, 32), epochs=150), 0.4),
+    "random-forest": (RandomForestSpec(trees=30), 0.4),
     "auto": (AutoSpec(), 0.05),
 }
 

@@ -8,16 +8,22 @@ import sys
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from surrogates.specs import AutoSpec, DeepEnsembleSpec, GPMember, GPSpec, SurrogateSpec
+from surrogates.specs import AnySpec, AutoSpec, DeepEnsembleSpec, GPMember, GPSpec, RandomForestSpec, SurrogateSpec
 
-ADAPTER: TypeAdapter[GPSpec | DeepEnsembleSpec | AutoSpec] = TypeAdapter(SurrogateSpec)
+ADAPTER: TypeAdapter[AnySpec] = TypeAdapter(SurrogateSpec)
 
 
 @pytest.mark.parametrize(
     "spec",
-    [AutoSpec(), GPSpec(), GPSpec(members=(GPMember(kernel="rbf", prior="gamma"),)), DeepEnsembleSpec(hidden=(8,))],
+    [
+        AutoSpec(),
+        GPSpec(),
+        GPSpec(members=(GPMember(kernel="rbf", prior="gamma"),)),
+        DeepEnsembleSpec(hidden=(8,)),
+        RandomForestSpec(trees=7),
+    ],
 )
-def test_spec_survives_json(spec: GPSpec | DeepEnsembleSpec | AutoSpec) -> None:
+def test_spec_survives_json(spec: AnySpec) -> None:
     assert ADAPTER.validate_json(ADAPTER.dump_json(spec)) == spec
 
 
@@ -28,6 +34,8 @@ def test_spec_survives_json(spec: GPSpec | DeepEnsembleSpec | AutoSpec) -> None:
         {"kind": "gp", "kernel": "rbf"},
         {"kind": "gp", "members": []},
         {"kind": "deep_ensemble", "members": 1},
+        {"kind": "random_forest", "trees": 1},
+        {"kind": "random_forest", "features": 0},
         {"kind": "deep_ensemble", "hidden": [0]},
         {},
     ],

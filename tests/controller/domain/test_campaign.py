@@ -54,7 +54,7 @@ def test_shortest_file_has_the_documented_defaults() -> None:
         ({"failures": {"attempts": 0}}, "greater than or equal to 1"),
         ({"failures": {"stall_factor": 0.5}}, "greater than or equal to 1"),
         ({"proposals": {"patience": 0}}, "greater than 0"),
-        ({"proposals": {"surrogate": {"kind": "oracle"}}}, "'gp', 'deep_ensemble', 'auto'"),
+        ({"proposals": {"surrogate": {"kind": "oracle"}}}, "'gp', 'deep_ensemble', 'random_forest', 'auto'"),
         ({"experiments": 5}, "Extra inputs"),
     ],
 )

@@ -20,7 +20,7 @@ from controller.domain.space import DescriptorTable, Pool, Problem
 from controller.engine import thinking
 from controller.engine.thinking import calibrations, predict, propose
 from controller.errors import SpaceExhaustedError
-from surrogates.specs import DeepEnsembleSpec
+from surrogates.specs import DeepEnsembleSpec, RandomForestSpec
 from tests.controller.spaces import ask, continuous, loop, pool_problem, problem, problems, request
 
 
@@ -306,12 +306,15 @@ def test_duplicated_settings_are_learned_from() -> None:
     assert ask(which, observed)[0].source == "model"
 
 
-def test_other_surrogates_can_be_asked_for() -> None:
+@pytest.mark.parametrize(
+    "spec", [DeepEnsembleSpec(members=3, hidden=(16,), epochs=40), RandomForestSpec(trees=9)], ids=lambda spec: spec.kind
+)
+def test_other_surrogates_can_be_asked_for(spec: DeepEnsembleSpec | RandomForestSpec) -> None:
     observed, _ = loop(BRANIN, branin, 7)
-    policy = ProposalPolicy(surrogate=DeepEnsembleSpec(members=3, hidden=(16,), epochs=40))
-    (proposal,) = ask(BRANIN, observed, policy=policy)
-    assert proposal.source == "model", proposal.note
-    assert proposal.surrogate["y"]["kind"] == "deep_ensemble"  # type: ignore[index]
+    first, again = (ask(BRANIN, observed, policy=ProposalPolicy(surrogate=spec))[0] for _ in range(2))
+    assert first.source == "model", first.note
+    assert first.surrogate["y"]["kind"] == spec.kind  # type: ignore[index]
+    assert first.point == again.point
 
 
 def test_predictions_are_near_what_was_measured_and_on_its_scale() -> None:

@@ -7,7 +7,8 @@ import torch
 
 from surrogates.build import build
 from surrogates.data import Layout, TrainingData
-from surrogates.ensembles.deep import DeepEnsemble, _folds, _train
+from surrogates.ensembles.deep import DeepEnsemble, _train
+from surrogates.ensembles.moments import folds
 from surrogates.ensembles.networks import BatchedNetworks
 from surrogates.specs import DeepEnsembleSpec
 from tests.surrogates.examples import smooth, smooth_data, uniform
@@ -69,7 +70,7 @@ def test_members_are_trained_as_if_alone() -> None:
 
 @pytest.mark.parametrize("members", [2, 3, 5, 10, 12])
 def test_every_observation_is_kept_from_some_members_and_shown_to_others(members: int) -> None:
-    kept_out = _folds(members, 40, torch.Generator().manual_seed(0)).sum(0)
+    kept_out = folds(members, 40, torch.Generator().manual_seed(0)).sum(0)
     assert bool((kept_out >= 1).all())
     assert bool((kept_out <= (members + 1) // 2).all())
 
