@@ -177,6 +177,41 @@ def retract(
 
 
 @app.command()
+def context(
+    campaign: CampaignName,
+    values: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME=VALUE]…", help="Context variables; without any, shows them.", show_default=False),
+    ] = None,
+    store: Store = None,
+    timeout: Timeout = 10.0,
+    json: Json = False,
+) -> None:
+    """Tell what is given, not chosen: `campaign context NAME humidity=43`. What is proposed from now on is for this context."""
+    from controller.errors import ConflictError
+    from controller.verbs.campaigns import tell_context
+    from controller.verbs.requests import who
+
+    told: dict[str, str] = {}
+    for text in values or []:
+        name, equals, value = text.partition("=")
+        if not equals or not name or not value:
+            raise ConflictError(f"{text!r} is no NAME=VALUE; write for example humidity=43")
+        told[name.strip()] = value.strip()
+    with find(store_urls(store), campaign) as found:
+        if not told:
+            rows = found.reader.context(found.id)
+            if json:
+                print_json({"campaign": found.name, "context": rows})
+            else:
+                lines = [f"{r['name']} = {r['value']}, told {r['at']} by {r['by'] or 'somebody'}" for r in rows]
+                print("\n".join(lines) or "nothing was told")
+            return
+        answer = tell_context(found, told, by=who(), timeout_s=timeout)
+    report(found.name, found.url, answer, as_json=json)
+
+
+@app.command()
 def audit(
     campaign: CampaignName,
     verify: Annotated[

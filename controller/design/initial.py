@@ -130,7 +130,7 @@ def _from_space(space: SearchSpace, points: Sequence[Point], place: int, seed: i
 
 def data_fingerprint(request: Request, extra: Sequence[Point] = ()) -> str:
     """Return the SHA-256 of the observations and pending points (with `extra` ones of the same batch) of `request`."""
-    content = request.model_dump(mode="json", include={"observed", "pending"})
+    content = request.model_dump(mode="json", include={"observed", "pending"} | ({"context"} if request.context else set()))
     content["pending"] = [*content["pending"], *extra]
     return fingerprint(content)
 
@@ -182,6 +182,7 @@ def without_model(
                 data_fingerprint=data_fingerprint(request, earlier),
                 seed=request.seed,
                 seconds=time.perf_counter() - begin,
+                context=request.context,
                 note=note,
             )
         )

@@ -70,6 +70,10 @@ class CampaignFile(Model):
     """For people."""
     parameters: Annotated[dict[Name, Parameter], Field(min_length=1, max_length=1000)]
     """What may be set: name -> its type and range."""
+    context: Annotated[dict[Name, Parameter], Field(max_length=100)] = {}
+    """What is given, not chosen, and counts: name -> its type and range, such as the room's humidity. It is told by
+    `labwright campaign context NAME humidity=43`, before the first proposal and whenever it changes; the model learns from each
+    experiment with what it was when that began, and proposes for what it is now."""
     constraints: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
     """What every experiment meets: linear equalities and inequalities such as `a + 2 * b <= 10`; other inequalities, with
     `+ - * / **`, `exp log log10 sqrt abs min max sin cos`, such as `a * b <= 3`; how many parts are used, `count(a, b, c) <= 2`;

@@ -71,6 +71,16 @@ class CampaignAbortRequested(_Event):
     reason: str = "aborted by request"
 
 
+class ContextTold(_Event):
+    """A person told what the context is now: variables that are given, not chosen."""
+
+    kind: Literal["campaign.context_told"] = "campaign.context_told"
+    values: dict[str, Value]
+    """Context variable -> its value from now on [its unit]; the others stay as they are."""
+    by: str = ""
+    """Who said so."""
+
+
 class CampaignWorked(_Event):
     """A campaign whose hours are limited has been at work for so long in all, by a clock that cannot be set."""
 
@@ -187,6 +197,7 @@ Event = Annotated[
     CampaignCreated
     | CampaignStatusChanged
     | CampaignAbortRequested
+    | ContextTold
     | CampaignWorked
     | CampaignAmended
     | ControllerAttached

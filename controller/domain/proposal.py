@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from controller.domain.base import Model, Point, Value
+from controller.domain.base import LATER, Model, Point, Value
 
 
 class Prediction(Model):
@@ -78,6 +78,8 @@ class Proposal(Model):
     seconds: float = 0.0
     """Real seconds it took."""
     note: str = ""
+    context: Annotated[dict[str, Value], LATER] = {}
+    """Context variable -> what it was when the point was proposed."""
 
     @property
     def out_of_distribution(self) -> bool:

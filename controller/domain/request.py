@@ -84,6 +84,8 @@ class Request(Model):
     others: dict[str, list[Value | None]] = {}
     """Their settings, in columns, where settings can be counted and might be proposed again."""
     pending: tuple[Point, ...]
+    context: dict[str, Value] = {}
+    """Context variable -> what it is now; a point that does not say in which context it is carried out will be in this one."""
     n: int = 1
     number: int
     """Number of the first experiment to be proposed."""

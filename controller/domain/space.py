@@ -39,6 +39,8 @@ class Problem(Model):
 
     parameters: dict[str, Parameter]
     objectives: dict[str, Objective]
+    context: Annotated[dict[str, Parameter], LATER] = {}
+    """What a model learns from besides the parameters, given and not chosen."""
     constraints: tuple[str, ...] = ()
     descriptors: dict[str, DescriptorTable] = {}
     pool: Pool | None = None
@@ -90,6 +92,10 @@ class Problem(Model):
     def conditional(self) -> tuple[str, ...]:
         """Parameters that are not always there, each after those that it depends on."""
         return tuple(name for name in _ordered(self.parameters) if self.parameters[name].active_when is not None)
+
+    def settings(self, point: Mapping[str, Value]) -> Point:
+        """Return what was chosen of `point`: it without the context."""
+        return {name: value for name, value in point.items() if name in self.parameters} if self.context else dict(point)
 
     def active(self, settings: Mapping[str, Value]) -> Point:
         """Return the settings of a point that says too much: without those of parameters that are not active."""

@@ -21,6 +21,7 @@ from controller.domain.event import (
     CampaignCreated,
     CampaignStatusChanged,
     CampaignWorked,
+    ContextTold,
     ControllerAttached,
     ControllerDetached,
     Event,
@@ -84,6 +85,8 @@ class Experiment:
     fault: Fault | None = None
     reason: str = ""
     started_at: float | None = None
+    context: Point = field(default_factory=dict)
+    """What the context was when it began, by variable; empty where the campaign has none."""
     ended_at: float | None = None
     retracted_at: float | None = None
     retracted_reason: str | None = None
@@ -101,6 +104,11 @@ class Experiment:
     def point(self) -> Point:
         """The setting."""
         return self.proposal.point
+
+    @property
+    def circumstances(self) -> Point:
+        """The setting, and the context that it met: what a model learns from."""
+        return {**self.point, **self.context} if self.context else self.point
 
 
 MOST_JUDGED = 50
@@ -127,6 +135,8 @@ class CampaignState:
     created_at: float = 0.0
     aborted: str = ""
     """Why it is to end now, as failed, or has; empty where nobody asked for that."""
+    context: Point = field(default_factory=dict)
+    """What was last told of each context variable."""
     worked_s: float = 0.0
     """Lab time that it has been at work, as far as it was noted [s]; only where its hours are limited."""
     experiments: dict[str, Experiment] = field(default_factory=dict)
@@ -171,6 +181,8 @@ class CampaignState:
             self.status, self.reason = event.status, event.reason
         elif isinstance(event, CampaignAbortRequested):
             self.aborted = event.reason
+        elif isinstance(event, ContextTold):
+            self.context = {**self.context, **event.values}
         elif isinstance(event, CampaignWorked):
             self.worked_s = event.seconds
         elif isinstance(event, ExperimentProposed):
@@ -209,6 +221,8 @@ class CampaignState:
             failed = (AttemptStatus.FAULTED, AttemptStatus.CANCELLED)
             experiment.superseded = {a for a in experiment.attempts if self.attempts[a].status in failed}
         if event.status is ExperimentStatus.RUNNING:
+            if experiment.started_at is None:
+                experiment.context = dict(self.context)
             experiment.started_at = experiment.started_at or event.at
         experiment.ended_at = None if event.status in OPEN_EXPERIMENTS else event.at
         self._tally[experiment.status] -= 1
@@ -218,7 +232,7 @@ class CampaignState:
         self.history.remove(experiment.number)
         if event.status in ENDED_EXPERIMENTS:
             completed = event.status is ExperimentStatus.COMPLETED
-            self.history.put(experiment.number, experiment.point, experiment.observations if completed else None)
+            self.history.put(experiment.number, experiment.circumstances, experiment.observations if completed else None)
             judged = judge(experiment.proposal, experiment.observations) if completed else {}
             if judged and experiment.number > self.judged_from:
                 self.judged.append((experiment.number, judged))

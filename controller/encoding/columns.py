@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -16,7 +16,7 @@ from controller.domain.base import Point, Value
 from controller.domain.parameter import CategoricalParameter, ContinuousParameter
 from controller.domain.space import Problem
 from controller.encoding import descriptors, structure
-from controller.encoding.space import Array, Axis, SearchSpace
+from controller.encoding.space import Array, Axis, SearchSpace, context_axes
 from surrogates.data import Group, GroupKind, Layout
 
 # Kind, whether one lengthscale serves all columns, and the columns of each choice.
@@ -37,11 +37,17 @@ class Encoder:
 
     A parameter that is not always active has one column more, 1 where it is and 0 where it is not; there its other columns hold
     what stands for nothing: the middle of a range, no choice.
+
+    The columns of context variables follow those of the parameters. They are no coordinates of the search: where a point, or
+    coordinates, say nothing of the context, it is `now`.
     """
 
     space: SearchSpace
     layout: Layout
     tables: tuple[Tensor | None, ...]
+    context: tuple[Axis, ...] = ()
+    now: tuple[float, ...] = ()
+    """Coordinates of the context; as long as nobody has told, neutral ones."""
 
     @classmethod
     def of(cls, problem: Problem) -> Encoder:
@@ -55,7 +61,8 @@ class Encoder:
         groups: list[Group] = []
         tables: list[Tensor | None] = []
         start = 0
-        for axis in space.axes:
+        context = context_axes(problem)
+        for axis in (*space.axes, *context):
             if isinstance(axis.parameter, CategoricalParameter):
                 blocks = _blocks(axis.name, axis.parameter, problem)
                 tables.append(torch.from_numpy(np.hstack([block for _, _, block in blocks])))
@@ -70,13 +77,18 @@ class Encoder:
             if axis.name in problem.conditional:
                 groups.append(Group(f"{axis.name} (active)", (start,), "category"))
                 start += 1
-        return cls(space, Layout(tuple(groups)), tuple(tables))
+        return cls(space, Layout(tuple(groups)), tuple(tables), context, tuple(axis.neutral for axis in context))
+
+    def at(self, context: Mapping[str, Value]) -> Encoder:
+        """Return the same for what the context is now; what `context` does not tell stays as it was."""
+        known = zip(self.context, self.now, strict=True)
+        return replace(self, now=tuple(a.coordinate(context[a.name]) if a.name in context else n for a, n in known))
 
     def columns(self, z: Tensor) -> Tensor:
         """Return the columns at coordinates `z`, differentiable in the numbers.
 
         Args:
-            z: ... x p; the coordinate of a choice is its position.
+            z: ... x p; the coordinate of a choice is its position. With the coordinates of the context behind them, ... x (p + c).
 
         Returns:
             ... x d, double.
@@ -85,7 +97,9 @@ class Encoder:
             return z
         parts = []
         active = self._active(z)
-        for j, (axis, table) in enumerate(zip(self.space.axes, self.tables, strict=True)):
+        if self.context and z.shape[-1] == self.space.p:
+            z = torch.cat([z, torch.tensor(self.now, dtype=z.dtype, device=z.device).expand(*z.shape[:-1], -1)], -1)
+        for j, (axis, table) in enumerate(zip((*self.space.axes, *self.context), self.tables, strict=True)):
             if table is not None:
                 part = table.to(z.device)[z[..., j].detach().round().long()]
             else:
@@ -103,6 +117,7 @@ class Encoder:
             all(table is None for table in self.tables)
             and not any(_is_bent(axis) for axis in self.space.axes)
             and not self.space.problem.conditional
+            and not self.context
         )
 
     def _active(self, z: Tensor) -> dict[str, Tensor]:
@@ -110,6 +125,7 @@ class Encoder:
         names = self.space.problem.conditional
         if not names:
             return {}
+        z = z[..., : self.space.p]
         flat = self.space.active(z.detach().cpu().numpy().reshape(-1, self.space.p))
         active = torch.from_numpy(flat).reshape(z.shape).to(z.device)
         return {axis.name: active[..., j] for j, axis in enumerate(self.space.axes) if axis.name in names}
@@ -122,13 +138,19 @@ class Encoder:
 
     def encode(self, points: Sequence[Mapping[str, Value]]) -> Tensor:
         """Return the columns of `points` (n x d)."""
-        return self.columns(torch.from_numpy(self.space.coordinates(points)))
+        z = self.space.coordinates(points)
+        if self.context:
+            told = [
+                [a.coordinate(p[a.name]) if a.name in p else n for a, n in zip(self.context, self.now, strict=True)] for p in points
+            ]
+            z = np.hstack([z, np.array(told, dtype=np.float64).reshape(len(points), len(self.context))])
+        return self.columns(torch.from_numpy(z))
 
     def decode(self, X: Tensor) -> list[Point]:
-        """Return the settings whose columns are nearest to the rows of `X` (n x d)."""
+        """Return the settings whose columns are nearest to the rows of `X` (n x d), without the context."""
         z = np.zeros((len(X), self.space.p))
         start = 0
-        for j, (axis, table) in enumerate(zip(self.space.axes, self.tables, strict=True)):
+        for j, (axis, table) in enumerate(zip(self.space.axes, self.tables[: self.space.p], strict=True)):
             width = 1 if table is None else table.shape[1]
             part = X[:, start : start + width]
             start += width + (axis.name in self.space.problem.conditional)

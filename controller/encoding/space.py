@@ -314,6 +314,11 @@ def _settings(column: Column) -> NDArray[Any]:
     return np.asarray(column.choices)[column.data] if column.kind == "text" else column.data
 
 
+def context_axes(problem: Problem) -> tuple[Axis, ...]:
+    """Return a coordinate for each context variable."""
+    return tuple(_axis(name, parameter, problem, constrained=False) for name, parameter in problem.context.items())
+
+
 def _rounded(values: Any) -> Any:
     """Return values to ten digits: a bound that was reached by calculating is still the bound."""
     with np.errstate(all="ignore"):
@@ -328,7 +333,7 @@ def _axis(name: str, parameter: Parameter, problem: Problem, *, constrained: boo
         lower, upper = (float(v) for v in parameter.bounds)
     else:
         lower, upper = parameter.values[0], parameter.values[-1]
-    if problem.pool is not None:
+    if problem.pool is not None and name in problem.pool.names:
         # What cannot be chosen must not stretch the scale.
         column = problem.pool.columns[name].data
         if (low := float(column.min())) < (high := float(column.max())):

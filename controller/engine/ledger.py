@@ -127,7 +127,7 @@ class Ledger:
             self.state.apply(event)
             assert experiment is not None  # noqa: S101 - an event of an experiment that is not there is refused
             values = {name: observation.value for name, observation in event.observations.items()}
-            self._best.add(Ended(experiment.number, experiment.point, values))
+            self._best.add(Ended(experiment.number, experiment.circumstances, values))
         else:
             self.state.apply(event)
             if isinstance(event, (ExperimentRetracted, ExperimentReinstated)):

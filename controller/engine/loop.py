@@ -26,6 +26,7 @@ from controller.domain.event import (
 )
 from controller.domain.experiment import ExperimentStatus
 from controller.domain.state import Attempt, CampaignState
+from controller.engine.context import context_event, context_text
 from controller.engine.dispatching import Dispatching
 from controller.engine.ledger import Ledger
 from controller.engine.proposing import Proposed, Proposing
@@ -291,6 +292,11 @@ class CampaignLoop:
                 await self._ledger.cancel_waiting("the campaign was aborted")
                 self._aborting_since = None  # asked again, the drivers are told again, once this is in the books
                 return "aborting: drivers are told to end what runs"
+            case "context":
+                event = context_event(self.state, self.definition, argument, self._ledger.clock.time())
+                self._ledger.note(event)
+                self._proposing.meet_context()
+                return context_text(self.state.context)
             case "resolve":
                 return await self._resolve(argument)
             case "retract":
@@ -298,7 +304,8 @@ class CampaignLoop:
             case "retry" | "abandon":
                 return await self._retry_or_abandon(verb, argument)
         raise ConflictError(
-            f"a campaign cannot {verb!r}; it can pause, resume, stop, abort, resolve, retract, retry and abandon"
+            f"a campaign cannot {verb!r}; it can pause, resume, stop, abort, be told the context, resolve, retract, retry and"
+            " abandon"
         )
 
     async def _resolve(self, argument: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from controller.domain.experiment import ExperimentStatus
 from controller.domain.ids import new_id
 from controller.domain.proposal import Proposal
 from controller.domain.request import Request
+from controller.engine.context import missing_text, untold
 from controller.engine.ledger import Ledger
 from controller.engine.thinker import Thinker
 from controller.errors import ProposalError, SpaceExhaustedError
@@ -54,6 +55,7 @@ class Proposing:
         self._thinking: asyncio.Task[None] | None = None
         self._wanted_since: float | None = None
         self._outdated = False
+        self._said_untold = False
         self._known = self._keys()
         self._refused: deque[Point] = deque(maxlen=MOST_REFUSED)
         """Settings that were proposed again, newest last: the proposer is told of them, or it would propose them for ever."""
@@ -72,6 +74,8 @@ class Proposing:
     def wanted(self) -> int:
         """Return how many proposals are wanted now."""
         definition, state = self._ledger.definition, self._ledger.state
+        if untold(definition.problem, state):
+            return 0
         if reason_to_stop(definition.budget, state, self._ledger.worked.seconds, exhausted=bool(self.exhausted)):
             return 0
         in_hand = len(state.with_status(_S.PROPOSED, _S.QUEUED, _S.RUNNING))
@@ -95,6 +99,7 @@ class Proposing:
     async def go_on(self) -> None:
         """Ask for what is wanted; let a space-filling point stand in when nothing is queued and the answer takes too long."""
         wanted = self.wanted()
+        await self._say_what_is_untold()
         if wanted == 0:
             self._wanted_since = None
             return
@@ -128,6 +133,16 @@ class Proposing:
         self._thinking = None
         self._outdated = False
         self._wanted_since = None
+
+    async def _say_what_is_untold(self) -> None:
+        missing = untold(self._ledger.definition.problem, self._ledger.state)
+        if missing and not self._said_untold:
+            await self._ledger.alarm("context_missing", missing_text(self._ledger.state.name, missing))
+        self._said_untold = bool(missing)
+
+    def meet_context(self) -> None:
+        """Take note that the context was told anew: an answer under way was for another one, and is asked for again."""
+        self._outdated = self.thinking
 
     def know_anew(self) -> None:
         """Take note that what is known was changed by hand: an answer under way rests on what no longer holds.

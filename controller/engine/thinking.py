@@ -20,7 +20,7 @@ from controller.design.goals import log_chance, score_for
 from controller.design.initial import data_fingerprint, first_points, seen_points, stand_in, without_model
 from controller.design.screening import Screen
 from controller.design.search import Choice, best_anywhere, best_listed, best_screened
-from controller.domain.base import Point
+from controller.domain.base import Point, Value
 from controller.domain.campaign import ProposalPolicy
 from controller.domain.proposal import Alternative, Basis, Prediction, Proposal
 from controller.domain.request import Observed, Request, settings_of
@@ -70,7 +70,17 @@ _grounds: OrderedDict[str, _Ground] = OrderedDict()
 """By the JSON text of the problem, the newest last; a large pool stands in it as its hash."""
 
 
-def _ground(problem: Problem) -> _Ground:
+def _ground(problem: Problem, context: Mapping[str, Value] | None = None) -> _Ground:
+    """Return the ground of a problem, for what the context is now."""
+    ground = _lasting_ground(problem)
+    if not problem.context or context is None:
+        return ground
+    encoder = ground.encoder.at(context)
+    X = encoder.columns(torch.from_numpy(ground.listing.z)) if len(ground.X) and ground.listing is not None else ground.X
+    return _Ground(encoder, ground.listing, X)
+
+
+def _lasting_ground(problem: Problem) -> _Ground:
     text = problem.model_dump_json()
     ground = _grounds.pop(text, None) or _Ground.of(problem)
     _grounds[text] = ground
@@ -123,7 +133,7 @@ def _basis(request: Request, position: int) -> Basis:
 
 def _propose(request: Request) -> list[Proposal]:
     try:
-        ground = _ground(request.problem)
+        ground = _ground(request.problem, request.context)
     except MissingExtraError:
         raise
     except Exception as error:  # instruments must never wait for a repair of the mathematics
@@ -215,7 +225,7 @@ def reconsider(request: Request, widened: bool = False) -> Reconsidered:
     Raises:
         MissingExtraError: If the problem has structures and RDKit is not installed.
     """
-    ground, observed, problem = _ground(request.problem), request.observed.rows(), request.problem
+    ground, observed, problem = _ground(request.problem, request.context), request.observed.rows(), request.problem
     seed = int(np.random.default_rng([request.seed, request.number]).integers(2**31))
     knowledge = _learn(problem, request.policy, ground, observed, seed, request.device)
     believed = ground.encoder.encode(request.pending)
@@ -310,6 +320,7 @@ def _with_model(
                 data_fingerprint=data_fingerprint(request, pending[len(request.pending) :]),
                 seed=request.seed,
                 seconds=time.perf_counter() - begin,
+                context=request.context,
                 note="; ".join([*told, *(w for model in models.values() for w in model.report.warnings)]),
             )
         )
@@ -327,10 +338,11 @@ def _score(
         name: o.sign * torch.tensor([[c.values[name]] for c in complete if c.values is not None], dtype=torch.float64)
         for name, o in problem.objectives.items()
     }
-    done = ground.encoder.encode([c.point for c in complete])
+    # What was measured in another context is compared with for what it would bring now.
+    done = ground.encoder.encode([problem.settings(c.point) for c in complete])
     # Where it is worth while to measure again, or outliers are known, the best observed value may be a lucky one.
     lucky = problem.allow_replicates == "auto" or any(model.report.outliers for model in models.values())
-    best_observed = ground.listing is not None and not lucky
+    best_observed = ground.listing is not None and not lucky and not problem.context
     score = score_for(problem, models, measured, done, believed, best_observed=best_observed, seed=seed)
     return score if knowledge.feasibility is None else WithSuccess(score, knowledge.feasibility.log_probability)
 

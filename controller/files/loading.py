@@ -18,7 +18,7 @@ from controller.files.faults import Faults
 from controller.files.laboratory import Laboratory, Wishes, lab_document_of, lab_of_campaign, lab_of_document
 from controller.files.pools import check_pool, check_subset, read_candidates, settle_pool
 from controller.files.reading import Document, read_document
-from controller.files.space import check_conditions, check_feasible, count_settings, read_constraints
+from controller.files.space import check_conditions, check_context, check_feasible, count_settings, read_constraints
 from controller.files.translating import validated
 from controller.files.wiring import check_wiring
 
@@ -51,6 +51,8 @@ def load_campaign(
     constraints = read_constraints(document, parameters, faults)
     if not check_conditions(document, parameters, faults):
         faults.raise_if_any()
+    if campaign is not None:
+        check_context(document, campaign, faults)
     feasible = check_feasible(constraints, parameters, document, faults)
     descriptors = _descriptors(document, parameters, faults)
     candidates = laboratory = None
@@ -71,7 +73,7 @@ def load_campaign(
         document.fault(faults, place, message, value=place == ("allow_replicates",))
     faults.raise_if_any()
     problem = Problem(
-        parameters=campaign.parameters, objectives=campaign.objectives, constraints=campaign.constraints,
+        parameters=campaign.parameters, context=campaign.context, objectives=campaign.objectives, constraints=campaign.constraints,
         descriptors=descriptors, allow_replicates=campaign.allow_replicates, desirability=campaign.desirability,
     )  # fmt: skip
     pool = _pool(document, problem, candidates, laboratory, constraints, faults) if feasible else None
@@ -118,7 +120,7 @@ def _check_units(document: Document, faults: Faults) -> bool:
     from instruments.units import check_unit
 
     n_before = len(faults)
-    for section in ("parameters", "objectives"):
+    for section in ("parameters", "context", "objectives"):
         entries = document.data.get(section)
         for name in entries if isinstance(entries, dict) else ():
             unit = document.get((section, name, "unit"))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from controller.domain.base import Value
+from controller.domain.campaign import CampaignFile
 from controller.domain.constraint import LinearConstraint
 from controller.domain.expression import functions_of
 from controller.domain.parameter import CategoricalParameter, ContinuousParameter, IntegerParameter, Parameter
@@ -127,6 +128,19 @@ def check_conditions(document: Document, parameters: Mapping[str, Parameter], fa
         message = f"is active for parameters that are active for it ({listed(circle)}); break the circle"
         document.fault(faults, ("parameters", circle[0], "active_when"), message, value=False)
     return len(faults) == n_before
+
+
+def check_context(document: Document, campaign: CampaignFile, faults: Faults) -> None:
+    """Add faults of the context: names that mean something else already, and what is only said of parameters."""
+    for name, variable in campaign.context.items():
+        place = ("context", name)
+        for what, taken in (("a parameter", campaign.parameters), ("an objective", campaign.objectives)):
+            if name in taken:
+                document.fault(faults, place, f"{what} has that name; give each its own", value=False)
+        if variable.active_when is not None:
+            document.fault(faults, (*place, "active_when"), "the context is always there; remove it")
+        if isinstance(variable, CategoricalParameter) and variable.descriptors is not None:
+            document.fault(faults, (*place, "descriptors"), "a context variable has none; remove it")
 
 
 def _check_range(

@@ -148,7 +148,7 @@ def _bounds_remedy(text: str, value: object) -> str:
 def _written_keys(location: tuple[int | str, ...], document: Document, kind: str) -> Keys:
     """Return where the user wrote what pydantic names: without the tags of unions and without steps into them."""
     keys = tuple(key for key in location if key != "[key]")
-    if keys[:1] == ("parameters",) and len(keys) > 2:
+    if keys[:1] in (("parameters",), ("context",)) and len(keys) > 2:
         keys = (*keys[:2], *keys[3:])
     if keys[:2] == ("proposals", "surrogate") and len(keys) > 2:
         keys = (*keys[:2], *keys[3:])

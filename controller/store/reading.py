@@ -92,7 +92,8 @@ class Reader(StoredRows):
 
         Returns:
             id, number, status, parameters, objectives (name -> value), attempts (how many), proposed_at, started_at,
-            completed_at, simulated, reason, source, retracted_at and retracted_reason (None unless retracted) of each.
+            completed_at, simulated, reason, source, retracted_at and retracted_reason (None unless retracted) of each; context
+            (variable -> value when it began), where any was told.
         """
         wanted = STATUSES if status is None else (status,) if isinstance(status, str) else tuple(status)
         with self.snapshot():
@@ -105,7 +106,13 @@ class Reader(StoredRows):
         observed: dict[str, dict[str, float]] = {}
         for row in observations:
             observed.setdefault(row["experiment"], {})[row["objective"]] = row["value"]
-        return [self._experiment(row, observed.get(row["id"], {})) for row in rows if row["status"] in wanted]
+            told = self.context_rows(key)
+        found = [self._experiment(row, observed.get(row["id"], {})) for row in rows if row["status"] in wanted]
+        if told:
+            begun = {row["id"]: row["started_at"] for row in rows}
+            for row in found:
+                row["context"] = _context_at(told, begun[row["id"]])
+        return found
 
     @staticmethod
     def _experiment(row: Row, objectives: dict[str, float]) -> Row:
@@ -146,9 +153,11 @@ class Reader(StoredRows):
             }
             (proposal,) = self._dicts("proposal", "body", "WHERE experiment = ?", row["id"])
             attempts = [a for a in self.attempts(key) if a["experiment"] == row["id"]]
+            told = self.context_rows(key)
         fault = None if row["fault_code"] is None else {"code": row["fault_code"], "message": row["fault_message"]}
         return {
             **self._experiment(row, {name: o["value"] for name, o in observations.items()}),
+            **({"context": _context_at(told, row["started_at"])} if told else {}),
             "campaign": key,
             "fault": fault,
             "observations": observations,
@@ -203,6 +212,14 @@ class Reader(StoredRows):
             for row in rows
         ]
 
+    def context(self, campaign: str) -> list[Row]:
+        """Return what was last told of each context variable: name, value, at and by."""
+        with self.snapshot():
+            told = self.context_rows(self._id(campaign))
+        each = ((name, value, entry) for entry in told for name, value in entry["values"].items())
+        newest = {name: {"name": name, "value": v, "at": iso(e["at"]), "by": e["by"]} for name, v, e in each}
+        return list(newest.values())
+
     def alarms(self, campaign: str | None = None) -> list[Row]:
         """Return the alarms of one campaign, or of all, oldest first."""
         with self.snapshot():
@@ -235,6 +252,15 @@ def _request(row: Row) -> Row:
         "ok": None if row["ok"] is None else bool(row["ok"]),
         "answer": row["answer"],
     }
+
+
+def _context_at(told: Sequence[Mapping[str, Any]], moment: float | None) -> Row:
+    """Return the context at a moment of lab time; empty for what has not begun."""
+    values: Row = {}
+    for entry in told:
+        if moment is not None and entry["at"] <= moment:
+            values |= entry["values"]
+    return values
 
 
 def argument_of(row: Mapping[str, Any]) -> tuple[dict[str, Any], str]:

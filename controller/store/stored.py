@@ -104,6 +104,12 @@ class StoredRows(SnapshotReader):
         )  # fmt: skip
         return [(row["at"], row["kind"]) for row in rows if json.loads(row["body"])["number"] == number]
 
+    def context_rows(self, campaign_id: str) -> list[Row]:
+        """Return what was told of the context, oldest first: at, values (variable -> value) and by of each time."""
+        where = "WHERE campaign = ? AND kind = 'campaign.context_told' ORDER BY campaign_sequence"
+        bodies = (json.loads(row["body"]) for row in self._dicts("event", "body", where, campaign_id))
+        return [{"at": body["at"], "values": body["values"], "by": body.get("by", "")} for body in bodies]
+
     def observation_rows(self, campaign_id: str) -> list[Row]:
         """Return all observations of a campaign as they are stored."""
         return self._observation_rows("campaign = ?", campaign_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +138,28 @@ def retract(
         text=retraction_text(argument["experiment"], undo, rested), by=by, timeout_s=timeout_s,
     )  # fmt: skip
     return answer, [] if undo else rested
+
+
+def tell_context(found: Found, values: Mapping[str, Any], *, by: str, timeout_s: float) -> Answer:
+    """Tell what the context is now.
+
+    Args:
+        found: The campaign.
+        values: Context variable -> value, a number or text.
+        by: Who says so; kept with it.
+        timeout_s: Patience with the controller [s].
+
+    Raises:
+        ConflictError: If a variable is none of the campaign's, or a value is beyond its range.
+    """
+    from controller.engine.context import context_event
+
+    argument: dict[str, Any] = {"values": dict(values), "by": by}
+    return carry_out(
+        found, "context", argument,
+        here=lambda state, definition, at: [context_event(state, definition, argument, at)],
+        text=f"noted: {', '.join(f'{name} = {value}' for name, value in values.items())}", by=by, timeout_s=timeout_s,
+    )  # fmt: skip
 
 
 def audit_campaign(found: Found, *, verify: bool, head: str | None) -> AuditReport:

@@ -17,19 +17,23 @@ FACTS = ("status", "reason", "source", "attempts", "proposed_at", "completed_at"
 def as_csv(found: Found) -> str:
     """Return one row per experiment; the columns of settings and objectives bear their plain names.
 
-    The file can be read back as the table of a `table` lab. A parameter and an objective of one name, or one named as a fact,
+    The file can be read back as the table of a `table` lab. What the context was when an experiment began follows its settings.
+    A parameter and an objective of one name, or one named as a fact,
     are told apart by the prefix `objective.` or `parameter.`.
     """
     definition = found.reader.definition(found.id)
     parameters, objectives = list(definition["problem"]["parameters"]), list(definition["problem"]["objectives"])
+    context = list(definition["problem"].get("context", ()))
     taken = {"campaign", "number", *FACTS}
     heads_p = [f"parameter.{p}" if p in taken else p for p in parameters]
     heads_o = [f"objective.{o}" if o in taken or o in parameters else o for o in objectives]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["campaign", "number", *heads_p, *heads_o, *FACTS])
+    heads_c = [f"context.{c}" if c in taken else c for c in context]
+    writer.writerow(["campaign", "number", *heads_p, *heads_c, *heads_o, *FACTS])
     for row in found.reader.experiments(found.id):
         settings = [row["parameters"].get(p, "") for p in parameters]
+        settings += [row.get("context", {}).get(c, "") for c in context]
         values = [row["objectives"].get(o, "") for o in objectives]
         facts = ["" if row[f] is None else str(row[f]).lower() if isinstance(row[f], bool) else row[f] for f in FACTS]
         writer.writerow([found.name, row["number"], *settings, *values, *facts])

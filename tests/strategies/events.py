@@ -16,6 +16,7 @@ from controller.domain.event import (
     CampaignCreated,
     CampaignStatusChanged,
     CampaignWorked,
+    ContextTold,
     ControllerAttached,
     ControllerDetached,
     Event,
@@ -81,6 +82,7 @@ _BY_CLASS: dict[type[Event], st.SearchStrategy[Event]] = {
         CampaignStatusChanged, **_stamp, status=st.sampled_from(CampaignStatus), reason=texts
     ),
     CampaignAbortRequested: st.builds(CampaignAbortRequested, **_stamp),
+    ContextTold: st.builds(ContextTold, **_stamp, values=st.dictionaries(identifiers, values, min_size=1, max_size=3), by=texts),
     CampaignWorked: st.builds(CampaignWorked, **_stamp, seconds=st.floats(0, 1e9)),
     CampaignAmended: st.builds(
         CampaignAmended, **_stamp, changes=st.dictionaries(identifiers, st.tuples(texts, texts), max_size=2)

@@ -153,6 +153,31 @@ async def export(request: Request, campaign: Campaign, format: Format = Format.C
     return tagged(request, text.encode("utf-8", "replace"), "text/csv" if format is Format.CSV else "application/json")
 
 
+class Context(Body):
+    """What the context is now."""
+
+    values: dict[str, int | float | str] = Field(min_length=1, max_length=100, description="Context variable to its value.")
+
+
+@routes.get("/campaigns/{campaign}/context", summary="Show what was told of the context", **needs(Role.LOOK))
+async def show_context(request: Request, campaign: Campaign) -> Response:
+    """`{"context": […]}`: name, value, when it was told and by whom, of each variable that somebody has told."""
+    rows = await desk_of(request).look_at(campaign, lambda found: found.reader.context(found.id))
+    return told(request, {"context": rows})
+
+
+@routes.post("/campaigns/{campaign}/context", summary="Tell what is given, not chosen", **needs(Role.OPERATE, also=202))
+async def tell_context(request: Request, campaign: Campaign, body: Context, timeout_s: Timeout = 10.0) -> Response:
+    """What is proposed from now on is for this context, and what begins from now on is learned with it."""
+    desk, by = desk_of(request), person_of(request).by
+
+    def ask_controller() -> Response:
+        with find(desk.urls, campaign) as found:
+            return answered(found, campaigns.tell_context(found, body.values, by=by, timeout_s=timeout_s))
+
+    return await desk.steer(ask_controller, timeout_s=timeout_s)
+
+
 def _steering(verb: str) -> Callable[..., Coroutine[Any, Any, Response]]:
     async def steer(request: Request, campaign: Campaign, timeout_s: Timeout = 10.0) -> Response:
         """`answered` is false, and the status 202, while no controller has answered; the request stays noted."""
