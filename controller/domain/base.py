@@ -26,7 +26,7 @@ class Model(BaseModel):
 
 
 def _unused(value: object) -> bool:
-    return value is None or (isinstance(value, (tuple, dict)) and not value)
+    return value is None or (isinstance(value, (tuple, list, dict)) and not value)
 
 
 LATER: Final[Any] = Field(exclude_if=_unused)

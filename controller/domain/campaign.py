@@ -11,6 +11,7 @@ from pydantic import Field
 
 from controller.domain.base import LATER, Label, Model, Name
 from controller.domain.desirability import Desirability
+from controller.domain.drift import Drift
 from controller.domain.lab import LabSpec
 from controller.domain.objective import Objective
 from controller.domain.parameter import Parameter
@@ -91,6 +92,8 @@ class CampaignFile(Model):
     """Experiments in flight."""
     allow_replicates: bool | Literal["auto"] = False
     """Whether a setting may be proposed again; `auto` measures the best ones again when that tells more than a new setting."""
+    drift: Annotated[Drift | None, LATER] = None
+    """How measurements drift, and the reference experiments that show it."""
     proposals: ProposalPolicy = ProposalPolicy()
     """How points are proposed."""
     failures: FailurePolicy = FailurePolicy()

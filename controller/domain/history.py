@@ -54,6 +54,11 @@ class History:
         for i, number in enumerate(self._numbers):
             yield Ended(number, self._point(i), self._values_at(i) if self._completed[i] else None)
 
+    def newest(self, n: int) -> Iterator[Ended]:
+        """Return the `n` with the highest numbers, oldest first."""
+        for i in range(max(0, len(self) - n), len(self)):
+            yield Ended(self._numbers[i], self._point(i), self._values_at(i) if self._completed[i] else None)
+
     def points(self) -> Iterator[Point]:
         """Return the settings."""
         return (self._point(i) for i in range(len(self)))
@@ -131,14 +136,15 @@ class History:
         """Objective name -> values [the objective's unit]; not a number where an experiment failed."""
         return self._values
 
-    def observations(self, positions: Sequence[int] | None = None) -> Observations:
-        """Return experiments as a proposal rests on them: those at `positions`, or all."""
+    def observations(self, positions: Sequence[int] | None = None, *, numbered: bool = False) -> Observations:
+        """Return experiments as a proposal rests on them: those at `positions`, or all; `numbered` where their order counts."""
         at = range(len(self)) if positions is None else positions
         return Observations(
             completed=[bool(self._completed[i]) for i in at],
             points=self.settings(at),
             values={name: [_known(column[i]) for i in at] for name, column in self._values.items()},
             sem={name: [_known(column[i]) for i in at] for name, column in self._sems.items()},
+            numbers=[self._numbers[i] for i in at] if numbered else [],
         )
 
     def settings(self, positions: Iterable[int]) -> dict[str, list[Value | None]]:

@@ -59,8 +59,8 @@ class Proposal(Model):
     """A suggested point with its reasons."""
 
     point: Point
-    source: Literal["space-filling", "model", "stand-in", "user"]
-    """`stand-in`: the model was not ready in time, or failed; `note` says why."""
+    source: Literal["space-filling", "model", "stand-in", "user", "reference"]
+    """`stand-in`: the model was not ready in time, or failed; `note` says why. `reference`: shows how measurements drift."""
     acquisition: float | None = None
     """Value of the acquisition function (log expected improvement for one objective)."""
     acquisition_name: str | None = None

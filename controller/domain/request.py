@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
-from controller.domain.base import Model, Point, Value
+from controller.domain.base import LATER, Model, Point, Value
 from controller.domain.campaign import ProposalPolicy
 from controller.domain.space import Problem
 
@@ -16,6 +17,8 @@ class Observed(Model):
     values: dict[str, float] | None
     """Objective name -> value [the objective's unit]; None: it failed there."""
     sem: dict[str, float] = {}
+    number: int | None = None
+    """Of the experiment, where the order counts: measurements may drift."""
 
 
 class Observations(Model):
@@ -28,6 +31,8 @@ class Observations(Model):
     """Objective name -> values [the objective's unit]; None where there is none."""
     sem: dict[str, list[float | None]] = {}
     """Objective name -> standard errors."""
+    numbers: Annotated[list[int], LATER] = []
+    """Of the experiments, where the order counts: measurements may drift."""
 
     @classmethod
     def of(cls, rows: Sequence[Observed]) -> Observations:
@@ -39,6 +44,7 @@ class Observations(Model):
             points={name: [row.point.get(name) for row in rows] for name in dict.fromkeys(n for row in rows for n in row.point)},
             values={name: [(row.values or {}).get(name) for row in rows] for name in values},
             sem={name: [row.sem.get(name) for row in rows] for name in sem},
+            numbers=[row.number for row in rows if row.number is not None],
         )
 
     def __len__(self) -> int:
@@ -51,6 +57,7 @@ class Observations(Model):
                 point=point,
                 values=_row(self.values, i) if completed else None,
                 sem=_row(self.sem, i),
+                number=self.numbers[i] if self.numbers else None,
             )
             for i, (completed, point) in enumerate(zip(self.completed, self.settings(), strict=True))
         ]
@@ -90,6 +97,8 @@ class Request(Model):
     number: int
     """Number of the first experiment to be proposed."""
     seed: int
+    reference_in: int | None = None
+    """After how many further experiments the reference is due again; None where there is none."""
     events: int = 0
     """How many events of the campaign's log are known; it decides nothing, and is kept with the proposals."""
     refused: tuple[Point, ...] = ()

@@ -17,6 +17,7 @@ from pydantic import model_validator
 from controller.domain.base import LATER, Model, Point, Value
 from controller.domain.constraint import LinearConstraint
 from controller.domain.desirability import Desirability
+from controller.domain.drift import Drift
 from controller.domain.objective import Objective, Standing, check_goals, standing, wanted
 from controller.domain.parameter import CategoricalParameter, DiscreteParameter, Parameter, meets
 from controller.domain.pool import Pool
@@ -47,6 +48,9 @@ class Problem(Model):
     allow_replicates: bool | Literal["auto"] = False
     desirability: Annotated[dict[str, Desirability], LATER] = {}
     """How desirable values of the objectives are, where they are combined into one score."""
+
+    drift: Annotated[Drift | None, LATER] = None
+    """How measurements drift, and the reference experiments that show it."""
 
     @model_validator(mode="after")
     def _check_goals(self) -> Problem:

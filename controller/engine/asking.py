@@ -44,7 +44,7 @@ def request_for(
     return Request(
         problem=problem,
         policy=definition.proposals,
-        observed=history.observations(kept),
+        observed=history.observations(kept, numbered=problem.drift is not None),
         left_out=left_out,
         others=_others(history, kept, problem, refused, most_others) if left_out and _could_be_repeated(problem) else {},
         pending=tuple(e.circumstances for e in state.with_status(*_UNDER_WAY)),
@@ -52,10 +52,26 @@ def request_for(
         n=n,
         number=state.n_experiments + 1,
         seed=state.seed,
+        reference_in=_reference_in(problem, state),
         events=state.n_events,
         refused=tuple(refused),
         device=device,
     )
+
+
+def _reference_in(problem: Problem, state: CampaignState) -> int | None:
+    """Return after how many further experiments the reference is due, zero where it is due now; None where there is none."""
+    if problem.drift is None or problem.drift.every is None:
+        return None
+    reference = problem.key(problem.drift.reference)
+    newest = state.n_experiments
+    under_way = [e.number for e in state.with_status(*_UNDER_WAY) if problem.key(e.point) == reference]
+    last = max(under_way, default=0)
+    for ended in state.history.newest(problem.drift.every):
+        if ended.number > last and problem.key(ended.point) == reference:
+            last = ended.number
+    # One that was cancelled or retracted does not count: the next takes its place.
+    return 0 if last == 0 else max(0, problem.drift.every - 1 - (newest - last))
 
 
 def _others(

@@ -184,7 +184,7 @@ class Proposing:
         number = self._ledger.state.n_experiments
         for proposal in proposals[: self.wanted()]:
             key = self._key(proposal.point)
-            if not problem.allow_replicates and key in self._known:
+            if not problem.allow_replicates and proposal.source != "reference" and key in self._known:
                 self._refused.append(proposal.point)
                 continue  # a stand-in took it while the model was thinking, or nobody had told of it
             self._known.add(key)

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -26,10 +26,12 @@ from controller.domain.proposal import Alternative, Basis, Prediction, Proposal
 from controller.domain.request import Observed, Request, settings_of
 from controller.domain.space import Problem
 from controller.encoding.columns import Encoder
+from controller.engine.referring import references, with_references
 from controller.engine.thinking_repeats import Repeat, repeat_of
 from controller.errors import MissingExtraError, SpaceExhaustedError
 from controller.learn.calibration import CalibrationReport, calibration
 from controller.learn.dataset import training_data
+from controller.learn.drift import Drifted, drift_note, drifts
 from controller.learn.feasibility import Feasibility, fit_feasibility
 from controller.learn.fit import fit
 from controller.learn.novelty import novelty
@@ -100,6 +102,8 @@ class _Knowledge:
     surrogates: dict[str, Surrogate]
     data: dict[str, TrainingData]
     feasibility: Feasibility | None
+    drifted: dict[str, Drifted] = field(default_factory=dict)
+    """By objective, where measurements are said to drift."""
 
 
 @contextmanager
@@ -121,7 +125,7 @@ def propose(request: Request) -> list[Proposal]:
         MissingExtraError: If the problem has structures and RDKit is not installed.
     """
     with _one_thread():
-        return [p.model_copy(update={"basis": _basis(request, k)}) for k, p in enumerate(_propose(request))]
+        return [p.model_copy(update={"basis": _basis(request, k)}) for k, p in enumerate(with_references(request, _propose))]
 
 
 def _basis(request: Request, position: int) -> Basis:
@@ -143,7 +147,8 @@ def _propose(request: Request) -> list[Proposal]:
     complete = [o for o in observed if _is_complete(o, request.problem)]
     wanted = first_points(request.problem, request.policy)
     # Points under way count as first points, or a batch would be filled with them again and again.
-    first = max(wanted - len(complete) - len(request.pending), 0) if complete else request.n
+    done = len(complete) + len(request.pending) - references(request, complete)
+    first = max(wanted - done, 0) if complete else request.n
     proposals: list[Proposal] = []
     if first:
         note = f"one of the first {wanted}" if len(seen) < wanted else "nothing was measured yet that a model could use"
@@ -256,6 +261,8 @@ def _learn(
         for name, objective in problem.objectives.items()
         if (found := training_data(ground.encoder, observed, name, objective)) is not None
     }
+    drifted = {} if problem.drift is None else drifts(problem.drift, data, observed)
+    data |= {name: found.data for name, found in drifted.items()}
     surrogates = {
         name: fit(
             policy.surrogate,
@@ -267,7 +274,7 @@ def _learn(
         )
         for name, rows in data.items()
     }
-    return _Knowledge(surrogates, data, fit_feasibility(ground.encoder, observed, device))
+    return _Knowledge(surrogates, data, fit_feasibility(ground.encoder, observed, device), drifted)
 
 
 def _with_model(
@@ -284,6 +291,7 @@ def _with_model(
     pending = list(request.pending) + [p.point for p in earlier]
     screen = Screen(encoder, ground.listing) if ground.listing is not None and ground.listing.large else None
     notes += outlier_notes(observed, knowledge.surrogates)
+    notes += [drift_note(name, problem.objectives[name], found) for name, found in knowledge.drifted.items()]
     proposals: list[Proposal] = []
     for k in range(request.n - len(earlier)):
         believed = encoder.encode(pending)
@@ -340,8 +348,9 @@ def _score(
     }
     # What was measured in another context is compared with for what it would bring now.
     done = ground.encoder.encode([problem.settings(c.point) for c in complete])
-    # Where it is worth while to measure again, or outliers are known, the best observed value may be a lucky one.
-    lucky = problem.allow_replicates == "auto" or any(model.report.outliers for model in models.values())
+    # Where it is worth while to measure again, values drift, or outliers are known, the best observed value may be a lucky one.
+    named = any(model.report.outliers for model in models.values())
+    lucky = problem.allow_replicates == "auto" or problem.drift is not None or named
     best_observed = ground.listing is not None and not lucky and not problem.context
     score = score_for(problem, models, measured, done, believed, best_observed=best_observed, seed=seed)
     return score if knowledge.feasibility is None else WithSuccess(score, knowledge.feasibility.log_probability)

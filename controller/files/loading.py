@@ -14,7 +14,7 @@ from controller.domain.parameter import CategoricalParameter, Parameter
 from controller.domain.rule import Constraint
 from controller.domain.space import DescriptorTable, Pool, Problem
 from controller.files.descriptors import read_descriptors
-from controller.files.faults import Faults
+from controller.files.faults import Faults, listed, nearest
 from controller.files.laboratory import Laboratory, Wishes, lab_document_of, lab_of_campaign, lab_of_document
 from controller.files.pools import check_pool, check_subset, read_candidates, settle_pool
 from controller.files.reading import Document, read_document
@@ -75,8 +75,12 @@ def load_campaign(
     problem = Problem(
         parameters=campaign.parameters, context=campaign.context, objectives=campaign.objectives, constraints=campaign.constraints,
         descriptors=descriptors, allow_replicates=campaign.allow_replicates, desirability=campaign.desirability,
+        drift=campaign.drift,
     )  # fmt: skip
+    _check_reference(document, problem, faults)
     pool = _pool(document, problem, candidates, laboratory, constraints, faults) if feasible else None
+    if len(faults) == 0 and pool is not None and problem.drift is not None and problem.drift.reference:
+        _check_listed(document, problem, pool, faults)
     if len(faults) == 0:
         _check_budget(document, campaign, constraints, pool, faults)
     faults.raise_if_any()
@@ -112,6 +116,30 @@ def _good_parameters(document: Document) -> dict[str, Parameter]:
         except ValidationError:
             continue
     return good
+
+
+def _check_reference(document: Document, problem: Problem, faults: Faults) -> None:
+    """Check that the reference sets each parameter to what it may be."""
+    if problem.drift is None or not (reference := problem.drift.reference):
+        return
+    for name in reference:
+        if name not in problem.parameters:
+            document.fault(faults, ("drift", "reference", name), f"{name} is no parameter; {nearest(name, problem.parameters)}")
+        elif not problem.parameters[name].allows(reference[name]):
+            document.fault(faults, ("drift", "reference", name), f"is not what {name} may be; choose a setting that it may have")
+    if missing := [name for name in problem.parameters if name not in reference]:
+        document.fault(faults, ("drift", "reference"), f"does not set {listed(missing)}; add a setting of each", value=False)
+    elif len(faults) == 0 and not problem.allows(reference):
+        document.fault(faults, ("drift", "reference"), "does not meet the constraints; choose a setting that does")
+
+
+def _check_listed(document: Document, problem: Problem, pool: Pool, faults: Faults) -> None:
+    """Check that the reference is one of the only settings possible."""
+    assert problem.drift is not None  # noqa: S101 - asked by the caller
+    wanted = problem.key(problem.drift.reference)
+    if not any(problem.key(pool.row(i)) == wanted for i in range(len(pool))):
+        message = "is none of the settings possible; choose one of the rows of the table"
+        document.fault(faults, ("drift", "reference"), message)
 
 
 def _check_units(document: Document, faults: Faults) -> bool:
