@@ -68,12 +68,19 @@ def process_id(value: object) -> int:
 
 
 def read_rows(path: Path) -> list[tuple[int, tuple[str, ...]]]:
-    """Return the rows of a CSV file of UTF-8 text that say anything.
+    """Return the rows of a CSV file as a list; see `iter_rows`."""
+    return list(iter_rows(path))
+
+
+def iter_rows(path: Path, *, most_bytes: int = MAX_TABLE, most_cells: int = MAX_CELLS) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield the rows of a CSV file of UTF-8 text that say anything, one after the other.
 
     Args:
         path: The file.
+        most_bytes: Largest file.
+        most_cells: Most cells.
 
-    Returns:
+    Yields:
         The line in which each row ends (from 1), and its cells without the spaces around them.
 
     Raises:
@@ -82,9 +89,8 @@ def read_rows(path: Path) -> list[tuple[int, tuple[str, ...]]]:
     """
     if not path.is_file() and path.exists():
         raise TableError("is no ordinary file")
-    if path.stat().st_size > MAX_TABLE:
-        raise TableError(f"is larger than {MAX_TABLE >> 20} MiB; keep the columns and rows that are needed")
-    rows: list[tuple[int, tuple[str, ...]]] = []
+    if path.stat().st_size > most_bytes:
+        raise TableError(f"is larger than {most_bytes >> 20} MiB; keep the columns and rows that are needed")
     n_cells, line = 0, 1
     with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets put a byte-order mark first
         reader = csv.reader(_lines(stream), strict=True)
@@ -92,18 +98,17 @@ def read_rows(path: Path) -> list[tuple[int, tuple[str, ...]]]:
             for row in reader:
                 line = reader.line_num + 1
                 n_cells += len(row) or 1
-                if len(row) > MAX_COLUMNS or n_cells > MAX_CELLS:
-                    most = f"{MAX_COLUMNS} columns" if len(row) > MAX_COLUMNS else f"{MAX_CELLS} cells"
+                if len(row) > MAX_COLUMNS or n_cells > most_cells:
+                    most = f"{MAX_COLUMNS} columns" if len(row) > MAX_COLUMNS else f"{most_cells} cells"
                     raise TableError(f"holds more than {most} here; keep the columns and rows that are needed", reader.line_num)
                 cells = tuple(cell.strip() for cell in row)
                 if any(cells):
-                    rows.append((reader.line_num, cells))
+                    yield reader.line_num, cells
         except csv.Error as error:
             raise TableError(f"is not CSV ({error}); check the quotes in this line", max(line, reader.line_num)) from None
         except UnicodeDecodeError as error:
             wrong = f"byte {error.object[error.start]:#04x}"
             raise TableError(f"{wrong} is not UTF-8 text; save the file as UTF-8", line) from None
-    return rows
 
 
 def _lines(stream: TextIO) -> Iterator[str]:

@@ -103,6 +103,13 @@ class Column(Sequence[Value]):
     def __repr__(self) -> str:
         return f"Column({self.kind}, {len(self)} rows)"
 
+    @property
+    def settings(self) -> NDArray[Any]:
+        """The numbers, or the texts."""
+        import numpy as np
+
+        return np.asarray(self.choices).take(self.data) if self.kind == "text" else self.data
+
     def take(self, rows: NDArray[Any]) -> Column:
         """Return the column at some rows."""
         return Column(self.kind, self.data[rows], self.choices)

@@ -172,7 +172,7 @@ class SearchSpace:
             return np.zeros(0, np.int64)
         allowed = np.ones(len(pool), bool)
         for constraint in self.problem.parsed_constraints:
-            allowed &= constraint.met({name: _settings(pool.columns[name]) for name in constraint.names})
+            allowed &= constraint.met({name: pool.columns[name].settings for name in constraint.names})
         return np.flatnonzero(allowed)
 
     @cached_property
@@ -307,11 +307,6 @@ def _coordinates(axis: Axis, column: Column) -> Array:
         return np.fromiter(map(axis.coordinate, column), np.float64, len(column))
     numbers: Array = (column.data.astype(np.float64, copy=False) - axis.lower) / (axis.upper - axis.lower)
     return numbers
-
-
-def _settings(column: Column) -> NDArray[Any]:
-    """Return a column's numbers, or the names of its choices."""
-    return np.asarray(column.choices)[column.data] if column.kind == "text" else column.data
 
 
 def context_axes(problem: Problem) -> tuple[Axis, ...]:

@@ -93,14 +93,14 @@ def _one_row_each(
 
 
 def _numbers(table: Table, column: str, rows: list[int], faults: Faults) -> tuple[float, ...]:
-    wrong = CellFaults(table, column)
+    wrong = CellFaults(table.path, column)
     cells = table.column(column)
     values = []
     for row in rows:
         value = number(cells[row])
         if value is None:
             wrong.add(
-                row,
+                table.lines[row],
                 cells[row],
                 "is not a number; a descriptor is one number per choice: correct it or remove the column",
             )
@@ -119,12 +119,12 @@ def _smiles(table: Table, column: str, rows: list[int], faults: Faults) -> tuple
         error = MissingExtraError("rdkit", "chem", f"the column {column!r} of structures")
         faults.add(table.path, 1, (column,), f"{error}; or remove the column")
         return smiles
-    wrong = CellFaults(table, column)
+    wrong = CellFaults(table.path, column)
     with rdBase.BlockLogs():  # what it says of a bad SMILES goes to stderr
         for row, text in zip(rows, smiles, strict=True):
             if text and Chem.MolFromSmiles(text) is None:
                 wrong.add(
-                    row,
+                    table.lines[row],
                     text,
                     "is not a SMILES that RDKit can read; correct it, or leave the cell empty for no structure",
                 )

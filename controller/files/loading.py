@@ -13,10 +13,11 @@ from controller.domain.objective import check_goals
 from controller.domain.parameter import CategoricalParameter, Parameter
 from controller.domain.rule import Constraint
 from controller.domain.space import DescriptorTable, Pool, Problem
+from controller.files.candidates import read_candidates
 from controller.files.descriptors import read_descriptors
 from controller.files.faults import Faults, listed, nearest
 from controller.files.laboratory import Laboratory, Wishes, lab_document_of, lab_of_campaign, lab_of_document
-from controller.files.pools import check_pool, check_subset, read_candidates, settle_pool
+from controller.files.pools import check_pool, check_subset, settle_pool
 from controller.files.reading import Document, read_document
 from controller.files.space import check_conditions, check_context, check_feasible, count_settings, read_constraints
 from controller.files.translating import validated

@@ -1,39 +1,27 @@
-"""Pools: the only settings possible, from a candidates file or from the table of a simulated lab."""
+"""Pools: the only settings possible, checked against the campaign and made distinct."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from controller.domain.base import Value
 from controller.domain.constraint import LinearConstraint
-from controller.domain.parameter import CategoricalParameter, IntegerParameter, Parameter
+from controller.domain.parameter import Parameter
 from controller.domain.rule import Constraint
 from controller.domain.space import Pool, Problem
+from controller.files.candidates import allowed_text
 from controller.files.faults import Faults, Keys, listed, nearest, shown
 from controller.files.reading import Document
-from controller.files.tables import CellFaults, Table, number, read_table
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_GOLDEN = 0.6180339887498949
+_ROUNDING = 1e-13
 _NEARLY = 0.02
 """A row that misses an equality by less than this, relative to its terms, was meant to meet it."""
-
-
-def read_candidates(document: Document, parameters: Mapping[str, Parameter], name: str, faults: Faults) -> Pool | None:
-    """Read the CSV file `name` beside the campaign file; its columns are named as the parameters, others are ignored."""
-    try:
-        table = read_table(document.path.parent / name, faults)
-    except ValueError as error:
-        document.fault(faults, ("candidates",), str(error))
-        return None
-    if table is None:
-        return None
-    n_before = len(faults)
-    for parameter in parameters:
-        if parameter not in table.header:
-            faults.add(
-                table.path, 1, (), f"has no column {parameter!r} for the parameter; {nearest(parameter, table.header)}"
-            )
-    columns = {p: _cells(table, p, parameter, faults) for p, parameter in parameters.items() if p in table.header}
-    return Pool(columns=columns) if len(faults) == n_before else None
 
 
 def check_pool(
@@ -53,41 +41,73 @@ def check_pool(
         if outside:
             some = listed([shown(value) for value in outside], 5)
             document.fault(faults, ("parameters", name),
-                           f"the lab's table holds settings beyond {_range(parameter)}: {some}; widen it, or remove those rows",
+                           f"the lab's table holds settings beyond {allowed_text(parameter)}: {some}; widen it, or remove the rows",
                            value=False)  # fmt: skip
-    return Pool(columns={name: tuple(columns[name]) for name in parameters}) if len(faults) == n_before else None
+    return Pool(columns={name: columns[name] for name in parameters}) if len(faults) == n_before else None
 
 
 def settle_pool(
     pool: Pool, problem: Problem, constraints: Mapping[int, Constraint], document: Document, faults: Faults
 ) -> Pool | None:
     """Return the pool's distinct settings that satisfy every constraint, or add to `faults` why none are left."""
-    kept: dict[tuple[Value | None, ...], int] = {}
+    import numpy as np
+
+    kept = np.ones(len(pool), bool)
     dropped_by = dict.fromkeys(constraints, 0)
-    n_before = len(faults)
-    for index in range(len(pool)):
-        point = pool.row(index)
-        failing = [i for i, c in constraints.items() if not c.allows(point)]
-        for i in failing:
-            dropped_by[i] += 1
-            constraint = constraints[i]
-            if isinstance(constraint, LinearConstraint) and constraint.sense == "==" and constraint.allows(point, _NEARLY):
-                text = f"the listed setting {shown(point)} misses it by {constraint.residual(point):.3g}, as rounded tables do"
-                document.fault(faults, ("constraints", i), f"{text}; correct the table, or leave the constraint out: a list of "
-                               "settings needs none")  # fmt: skip
-                return None
-        if not failing:
-            kept.setdefault(problem.key(point), index)
-    if not kept:
+    for i, constraint in constraints.items():
+        columns = {name: pool.columns[name].settings for name in constraint.names}
+        failing = ~constraint.met(columns)
+        dropped_by[i] = int(failing.sum())
+        exact = isinstance(constraint, LinearConstraint) and constraint.sense == "=="
+        if exact and (nearly := failing & constraint.met(columns, _NEARLY)).any():
+            point = pool.row(int(nearly.argmax()))
+            text = f"the listed setting {shown(point)} misses it by {constraint.residual(point):.3g}, as rounded tables do"
+            document.fault(faults, ("constraints", i), f"{text}; correct the table, or leave the constraint out: a list of "
+                           "settings needs none")  # fmt: skip
+            return None
+        kept &= ~failing
+    if not kept.any():
         blame = max(dropped_by, key=lambda i: dropped_by[i])
         message = (
             f"leaves none of the {len(pool)} listed settings ({dropped_by[blame]} fail it); correct it or the table"
         )
         document.fault(faults, ("constraints", blame), message)
-    if len(faults) > n_before:
         return None
-    rows = list(kept.values())
-    return Pool(columns={name: tuple(column[i] for i in rows) for name, column in pool.columns.items()})
+    rows = distinct(pool, np.flatnonzero(kept), problem)
+    return pool if len(rows) == len(pool) else pool.take(rows)
+
+
+def distinct(pool: Pool, rows: NDArray[np.int64], problem: Problem) -> NDArray[np.int64]:
+    """Return which of `rows` (ascending) are the first of their setting, to the nine digits by which settings are compared.
+
+    Only rows that have a close neighbour are compared digit by digit: all are sorted by a sum of their numbers, each with a
+    weight of its own, in which equal settings are next to each other.
+    """
+    import numpy as np
+
+    total, room = np.zeros(len(rows)), _ROUNDING * len(pool.names)
+    for j, name in enumerate(problem.parameters):
+        column = pool.columns[name]
+        values = column.data[rows].astype(np.float64)
+        low, high = float(values.min()), float(values.max())
+        span = (high - low) or 1.0
+        weight = 0.5 + (_GOLDEN * (j + 1) % 1.0) / 2
+        total += weight * ((values - low) / span)
+        if column.kind != "text":  # nine digits of a number are equal where it differs by less than this share
+            room += weight * 2e-8 * max(abs(low), abs(high)) / span
+    order = np.argsort(total, kind="stable")
+    close = np.diff(total[order]) <= room
+    doubtful = np.zeros(len(rows), bool)
+    doubtful[order[:-1][close]] = doubtful[order[1:][close]] = True
+    keep = np.ones(len(rows), bool)
+    known: set[tuple[Value | None, ...]] = set()
+    places = np.flatnonzero(doubtful)
+    columns = [list(pool.columns[name].take(rows[places])) for name in problem.parameters]
+    for place, values_there in zip(places.tolist(), zip(*columns, strict=True), strict=True):
+        key = problem.key(dict(zip(problem.parameters, values_there, strict=True)))
+        keep[place] = key not in known
+        known.add(key)
+    return rows[keep]
 
 
 def check_subset(pool: Pool, offered: Pool, problem: Problem, document: Document, faults: Faults) -> None:
@@ -97,33 +117,3 @@ def check_subset(pool: Pool, offered: Pool, problem: Problem, document: Document
     if strange:
         message = f"{len(strange)} of its {len(pool)} settings are not in the lab's table, first {shown(pool.row(strange[0]))}"
         document.fault(faults, ("candidates",), f"{message}; remove them, or leave candidates out")
-
-
-def _cells(table: Table, name: str, parameter: Parameter, faults: Faults) -> tuple[Value, ...]:
-    wrong = CellFaults(table, name)
-    values: list[Value] = []
-    for row, cell in enumerate(table.column(name)):
-        value: Value | None = cell if isinstance(parameter, CategoricalParameter) else number(cell)
-        if value is None:
-            wrong.add(row, cell, "must be a number")
-        elif not parameter.allows(value):
-            wrong.add(row, cell, f"is beyond {_range(parameter)}; correct the cell or widen parameters.{name}")
-        else:
-            values.append(int(value) if isinstance(parameter, IntegerParameter) else value)
-    wrong.tell(faults)
-    return tuple(values)
-
-
-def _range(parameter: Parameter) -> str:
-    match parameter:
-        case CategoricalParameter(choices=choices):
-            return f"the choices {_short(choices)}"
-        case IntegerParameter(bounds=(low, high)):
-            return f"the whole numbers from {low} to {high}"
-    if parameter.type == "discrete":
-        return f"the values {_short(f'{v:g}' for v in parameter.values)}"
-    return f"the bounds [{parameter.bounds[0]:g}, {parameter.bounds[1]:g}]"
-
-
-def _short(names: Iterable[str]) -> str:
-    return listed(names, 6)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Literal
 
 from controller.errors import FileFaultsError
 from controller.files.faults import Faults, listed, one_line
 from controller.files.reading import check_file_kind
 from instruments.bounded import TableError, read_rows
+
+NO_ROWS: Final = "holds no rows; a header and at least one row are needed"
 
 
 @dataclass(frozen=True)
@@ -50,23 +54,32 @@ def read_table(path: Path, faults: Faults) -> Table | None:
         raise ValueError(f"cannot be read ({one_line(str(error))}); check its name and permissions") from None
     rows, lines = [row for _, row in numbered], [line for line, _ in numbered]
     if len(rows) < 2:
-        faults.add(path, 1, (), "holds no rows; a header and at least one row are needed")
+        faults.add(path, 1, (), NO_ROWS)
         return None
     header, n_before = rows[0], len(faults)
-    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-        mark = "semicolons" if ";" in header[0] else "tabs"
-        faults.add(path, lines[0], (), f"separates its columns by {mark}; save it with commas")
-        return None
-    for name in sorted(name for name, n in Counter(header).items() if n > 1):
-        faults.add(path, lines[0], (), f"has two columns {name or 'without a name'!r}; rename or remove one")
-    for cells, line in zip(rows[1:], lines[1:], strict=True):
+    check_header(path, header, lines[0], faults)
+    for cells, line in zip(rows[1:], lines[1:], strict=True) if len(faults) == n_before else ():
         if len(cells) != len(header):
-            expected = f"where the header has {len(header)}"
-            faults.add(path, line, (), f"has {len(cells)} cells {expected}; put cells that hold commas between quotes")
+            faults.add(path, line, (), unequal(len(cells), len(header)))
             break
     if len(faults) > n_before:
         return None
     return Table(path, header, tuple(rows[1:]), tuple(lines[1:]))
+
+
+def check_header(path: Path, header: Sequence[str], line: int | None, faults: Faults) -> None:
+    """Add what is wrong with the names of the columns."""
+    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+        mark = "semicolons" if ";" in header[0] else "tabs"
+        faults.add(path, line, (), f"separates its columns by {mark}; save it with commas")
+        return
+    for name in sorted(name for name, n in Counter(header).items() if n > 1):
+        faults.add(path, line, (), f"has two columns {name or 'without a name'!r}; rename or remove one")
+
+
+def unequal(n_cells: int, n_columns: int) -> str:
+    """Say what is wrong with a row of another length than the header."""
+    return f"has {n_cells} cells where the header has {n_columns}; put cells that hold commas between quotes"
 
 
 def number(cell: str) -> float | None:
@@ -82,21 +95,24 @@ def number(cell: str) -> float | None:
 class CellFaults:
     """Gathers what is wrong with cells of one column, and says it once: the first line, and how many more."""
 
-    table: Table
+    path: Path
     column: str
+    unit: Literal["line", "row"] = "line"
+    """What cells are counted by; rows of files without lines are counted from 1."""
 
     def __post_init__(self) -> None:
-        self._found: dict[str, list[tuple[int, str]]] = {}
+        self._found: dict[str, tuple[object, list[int]]] = {}
 
-    def add(self, row: int, cell: str, message: str) -> None:
-        """Note one cell."""
-        self._found.setdefault(message, []).append((self.table.lines[row], cell))
+    def add(self, place: int, cell: object, message: str) -> None:
+        """Note one cell, in the line, or row, `place`."""
+        self._found.setdefault(message, (cell, []))[1].append(place)
 
     def tell(self, faults: Faults) -> bool:
         """Add one fault per kind of message to `faults`; say whether there was any."""
-        for message, cells in self._found.items():
-            line, cell = cells[0]
-            others = [at for at, _ in cells[1:]]
-            more = f" (also in line{'s' if len(others) > 1 else ''} {listed(others, 5)})" if others else ""
-            faults.add(self.table.path, line, (self.column,), message + more, cell)
+        for message, (cell, (first, *others)) in self._found.items():
+            more = f"also in {self.unit}{'s' if len(others) > 1 else ''} {listed(others, 5)}" if others else ""
+            if self.unit == "row":
+                more = f"in row {first}" + (f", {more}" if more else "")
+            line = first if self.unit == "line" else None
+            faults.add(self.path, line, (self.column,), message + (f" ({more})" if more else ""), cell)
         return bool(self._found)
