@@ -49,6 +49,7 @@ def start(
             f"or carry the campaign out here with labwright run {file}"
         )
     with WritingStore.open(url) as writing:
+        writing.keep_now(definition)
         answer = ask(
             writing, "start", None, {"definition": definition.model_dump(mode="json", by_alias=True)}, by=who(),
             timeout_s=timeout,

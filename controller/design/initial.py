@@ -14,6 +14,7 @@ from controller.design.sampling import sobol, to_axes
 from controller.domain.base import Point
 from controller.domain.campaign import ProposalPolicy
 from controller.domain.parameter import CategoricalParameter
+from controller.domain.pool import Pool
 from controller.domain.proposal import Proposal
 from controller.domain.request import Request, settings_of
 from controller.domain.space import Problem, fingerprint
@@ -74,14 +75,27 @@ def space_filling(
     """
     space = space or SearchSpace.of(problem)
     points = list(seen)
-    candidates = listing(space)
+    large = problem.pool is not None and len(problem.pool) > MOST_LISTED
+    candidates = None if large else listing(space)
     first = len(seen) if place is None else place
     for number in range(first, first + n):
+        if problem.pool is not None and large:
+            candidates = _some(space, problem.pool, points, seed)
         if candidates is not None:
             points.append(_from_list(space, candidates, points, first_points(problem, policy), seed))
         else:
             points.append(_from_space(space, points, number, seed))
     return points[len(seen) :]
+
+
+def _some(space: SearchSpace, pool: Pool, points: Sequence[Point], seed: int) -> Listing | None:
+    """Return rows of a large pool, drawn at random, to choose from; all of it only where these are all taken."""
+    rows = space.pool_rows
+    if len(rows) > _MOST_TRIED:
+        drawn = np.random.default_rng([seed, len(points), 1]).integers(len(rows), size=_MOST_TRIED)
+        rows = rows[np.unique(drawn)]
+    some = Listing(space, space.coordinates_of(pool, rows), rows)
+    return some if some.fresh(space.coordinates(points)).any() else listing(space)
 
 
 def _from_list(space: SearchSpace, candidates: Listing, points: Sequence[Point], first: int, seed: int) -> Point:

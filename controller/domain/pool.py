@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Kind = Literal["number", "whole", "text"]
-MOST_INLINE = 2_000_000
+MOST_INLINE = 20_000
 """Cells of the largest pool that travels within its problem; of a larger one a reference does."""
 _MAGIC = b"LWPOOL1\n"
 _ALIGNED = 64

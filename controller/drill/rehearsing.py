@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from controller.domain.campaign import Budget, Definition
+from controller.domain.pool import MOST_INLINE
 from controller.domain.space import Problem
 from controller.drill import EXPERIMENTS, virtual
 from controller.drill.plan import draw
@@ -60,7 +63,17 @@ def prepared(definition: Definition, experiments: int = EXPERIMENTS) -> Definiti
         longest = max([longest, *(action.duration_s[0] for action in offered.actions.values())])
     lab = definition.lab.model_copy(update={"speed": max(1.0, longest / _LONGEST_ACTION_S)})
     budget = Budget(experiments=min(experiments, definition.budget.experiments))
-    return definition.model_copy(update={"lab": lab, "budget": budget, "name": "rehearsal"})
+    return definition.model_copy(
+        update={"lab": lab, "budget": budget, "name": "rehearsal", "problem": _smaller(definition.problem)}
+    )
+
+
+def _smaller(problem: Problem) -> Problem:
+    """Return `problem` with so much of a large pool that it travels with it: what is rehearsed is not the choice of points."""
+    if problem.pool is None or problem.pool.inline:
+        return problem
+    rows = np.arange(MOST_INLINE // len(problem.pool.names))
+    return problem.model_copy(update={"pool": problem.pool.take(rows)})
 
 
 def rehearse(definition: Definition, seed: int, *, trace: bool = False) -> Rehearsal:

@@ -126,6 +126,8 @@ class Supervisor:
             state = fold(self.store.iter_events(key), lean=True)
             stored = self.store.definition(key)
             definition, changes = amended(stored, definition, state)
+        if definition.problem.pool is not None and not definition.problem.pool.inline:
+            definition = await asyncio.to_thread(self.store.shelved, definition)
         session = await self._lab(definition.lab)
         now = {"campaign": key, "at": session.clock.time()}
         if not known:
@@ -244,7 +246,9 @@ class Supervisor:
 
     async def _carry_out(self, verb: str, campaign: str | None, argument: dict[str, Any]) -> str:
         if verb == "start":
-            loop = await self.add(Definition.model_validate(argument["definition"]))
+            loop = await self.add(
+                Definition.model_validate(argument["definition"], context={"pools": self.store.shelf})
+            )
             return f"campaign {loop.state.name} is {loop.state.status.value}"
         if campaign is None:
             raise ConflictError(f"{verb} needs a campaign")

@@ -18,19 +18,20 @@ import psutil
 
 from controller.domain.proposal import Proposal
 from controller.errors import ProposalError, SpaceExhaustedError
+from controller.store.pools import POOLS
 
 if TYPE_CHECKING:
     from controller.domain.request import Request
 
 LINE_LIMIT = 256 * 1024 * 1024
-"""Longest answer [bytes]; a pool of a million rows travels in the request, never in the answer."""
-
-
+"""Longest answer [bytes]."""
 HANG_S = 900.0
 """A process that has not answered for so long hangs; it is ended and asked once more [real s]."""
 MOST_GROWTH = 400e6
 """The process is renewed when it holds so much more memory than after its first answer [bytes]: libraries do not give back
 all that a large model took, and a controller runs for weeks."""
+_BYTES_PER_CELL = 24.0
+"""Of a large pool: its file mapped into memory, its coordinates, and an order of them."""
 
 
 class Thinker:
@@ -38,10 +39,13 @@ class Thinker:
 
     Args:
         log: File that receives what the process writes to its standard error.
+        pools: Folder in which large pools lie, which requests only refer to; by default the store's own, beside the log.
     """
 
-    def __init__(self, log: Path) -> None:
-        self._log = log
+    def __init__(self, log: Path, pools: Path | None = None) -> None:
+        self._log, self._pools = log, pools or log.parent / POOLS
+        self._room: dict[str, float] = {}
+        """Memory that large pools may take in the process: hash -> bytes."""
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
         self._first_memory: int | None = None
@@ -58,6 +62,8 @@ class Thinker:
         """
         async with self._turn:
             failure = ""
+            if (pool := request.problem.pool) is not None and not pool.inline:
+                self._room[pool.sha256] = _BYTES_PER_CELL * pool.cells
             for _ in range(2):
                 try:
                     async with asyncio.timeout(HANG_S):
@@ -98,7 +104,7 @@ class Thinker:
             return  # it ended after its answer; the next question starts another
         if self._first_memory is None:
             self._first_memory = memory
-        elif memory > self._first_memory + MOST_GROWTH:
+        elif memory > self._first_memory + MOST_GROWTH + sum(self._room.values()):
             await self.close()
             self._renewal = asyncio.create_task(self.start())  # ahead of the next question
 
@@ -114,7 +120,7 @@ class Thinker:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "controller.engine.thinking_process",
+                sys.executable, "-m", "controller.engine.thinking_process", str(self._pools),
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log, limit=LINE_LIMIT,
                 # Its own process group: Ctrl-C at the terminal is for the controller to handle.
                 start_new_session=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
@@ -130,6 +136,7 @@ class Thinker:
         if self._renewal is not None and self._renewal is not asyncio.current_task():
             self._renewal.cancel()
         process, self._process, self._first_memory = self._process, None, None
+        self._room.clear()
         if process is None:
             return
         if process.returncode is None:

@@ -1,10 +1,14 @@
-"""The proposer process: reads one request per line, writes one answer per line, and knows nothing of stores or labs."""
+"""The proposer process: reads one request per line, writes one answer per line, and knows nothing of stores or labs.
+
+Its argument is the folder of large pools, which requests only refer to.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+from pathlib import Path
 
 
 def main() -> None:
@@ -15,9 +19,11 @@ def main() -> None:
     from controller.domain.request import Request
     from controller.engine.thinking import propose
     from controller.errors import SpaceExhaustedError
+    from controller.store.pools import Shelf
     from surrogates.memory import keep_freed_memory
 
     keep_freed_memory()
+    context = {"pools": Shelf(Path(sys.argv[1]))}
     try:
         answers.write(b"ready\n")
         answers.flush()
@@ -25,7 +31,7 @@ def main() -> None:
         return  # the controller is gone already
     for line in sys.stdin.buffer:
         try:
-            proposals = propose(Request.model_validate_json(line))
+            proposals = propose(Request.model_validate_json(line, context=context))
             answer: dict[str, object] = {"proposals": [p.model_dump(mode="json") for p in proposals]}
         except SpaceExhaustedError as error:
             answer = {"exhausted": str(error)}

@@ -17,8 +17,9 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any
 
-from controller.errors import StoreError
+from controller.errors import PoolError, StoreError
 from controller.store.connecting import describe
+from controller.store.pools import unpacked
 from controller.store.verifying import walk
 
 CLIENT = "install PostgreSQL's client programs (package postgresql-client), or copy the database by the server's own means"
@@ -27,6 +28,8 @@ _TABLES = {
     "campaign": ("id", "name"),
     "event": ("campaign", "campaign_sequence", "id", "kind", "at", "body", "chain"),
 }
+_POOLS = {"pool": ("sha256", "parts"), "pool_part": ("sha256", "position", "body")}
+"""Not there in archives of older stores."""
 _COPY = re.compile(r"COPY (?:[\w\"]+\.)?\"?(?P<table>\w+)\"? \((?P<columns>[^)]*)\) FROM stdin;\n")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _MEANT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -52,6 +55,7 @@ def heads_of(archive: Path) -> dict[str, str]:
         with closing(sqlite3.connect("")) as rows:  # in a temporary file of its own
             _load(archive, rows)
             campaigns = rows.execute("SELECT id, name FROM campaign ORDER BY name").fetchall()
+            _check_pools(rows, archive)
             return {name: _head(rows, key, name, archive) for key, name in campaigns}
     except (sqlite3.Error, ValueError) as error:
         raise StoreError(f"archive {archive} cannot be read: {describe(error)}") from error
@@ -62,6 +66,18 @@ def _head(rows: sqlite3.Connection, campaign: str, name: str, archive: Path) -> 
     if walked.differences:
         raise StoreError(f"archive {archive}, campaign {name}: {walked.differences[0]}")
     return walked.head
+
+
+def _check_pools(rows: sqlite3.Connection, archive: Path) -> None:
+    """Compare every large list of candidates with its hash."""
+    for sha256, n in rows.execute("SELECT sha256, parts FROM pool ORDER BY sha256").fetchall():
+        in_order = "SELECT body FROM pool_part WHERE sha256 = ? ORDER BY CAST(position AS INTEGER) LIMIT ?"
+        found = rows.execute(in_order, (sha256, int(n)))
+        try:
+            for _ in unpacked(sha256, (bytes.fromhex(body.removeprefix("\\x")) for (body,) in found), f"archive {archive}"):
+                pass
+        except PoolError as error:
+            raise StoreError(str(error)) from error
 
 
 def _pages(database: sqlite3.Connection, campaign: str) -> Iterator[Sequence[dict[str, Any]]]:
@@ -77,6 +93,8 @@ def _pages(database: sqlite3.Connection, campaign: str) -> Iterator[Sequence[dic
 
 def _load(archive: Path, rows: sqlite3.Connection) -> None:
     """Copy what is needed of an archive into tables of the same names."""
+    rows.execute("CREATE TABLE pool (sha256 TEXT, parts TEXT)")
+    rows.execute("CREATE TABLE pool_part (sha256 TEXT, position TEXT, body TEXT)")
     rows.execute("CREATE TABLE campaign (id TEXT, name TEXT)")
     rows.execute(
         "CREATE TABLE event (campaign TEXT, campaign_sequence INTEGER, id TEXT, kind TEXT, at TEXT, body TEXT, chain TEXT)"
@@ -96,7 +114,7 @@ def _load(archive: Path, rows: sqlite3.Connection) -> None:
             said.seek(0)
             why = describe(RuntimeError(said.read() or f"exit code {code}"))
             raise StoreError(f"pg_restore cannot read archive {archive}: {why}")
-    if seen != set(_TABLES):
+    if seen - _POOLS.keys() != set(_TABLES):
         raise StoreError(f"archive {archive} holds no Labwright store; look whether the address named the right database")
     rows.execute("CREATE INDEX by_position ON event (campaign, campaign_sequence)")
 
@@ -106,9 +124,10 @@ def _take(script: IO[str], rows: sqlite3.Connection) -> set[str]:
     seen = set()
     for line in script:
         match = _COPY.fullmatch(line)
-        if match is None or match["table"] not in _TABLES:
+        tables = _TABLES | _POOLS
+        if match is None or match["table"] not in tables:
             continue
-        wanted, columns = _TABLES[match["table"]], [name.strip(' "') for name in match["columns"].split(",")]
+        wanted, columns = tables[match["table"]], [name.strip(' "') for name in match["columns"].split(",")]
         places = [columns.index(name) for name in wanted]
         marks = ", ".join("?" * len(wanted))
         rows.executemany(f"INSERT INTO {match['table']} VALUES ({marks})", _rows(script, places))

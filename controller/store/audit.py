@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,13 @@ from pydantic import ValidationError
 from controller.domain.campaign import Definition
 from controller.domain.event import AlarmRaised, Measurement, event_adapter
 from controller.domain.experiment import OPEN_ATTEMPTS, AttemptStatus, ExperimentStatus
+from controller.domain.pool import Source
 from controller.domain.proposal import Proposal
 from controller.domain.state import Attempt, CampaignState, Experiment
-from controller.errors import IllegalTransitionError
+from controller.errors import IllegalTransitionError, PoolError
 from controller.store.journals import Comparison
 from controller.store.journals import compare as compare_journals
+from controller.store.pools import kept_columns
 from controller.store.reading import Reader
 from controller.store.records import plain
 from controller.store.stored import measured_value
@@ -64,6 +67,8 @@ class _Stored:
     attempts: Sequence[Row]
     measurements: Sequence[Row]
     alarms: Sequence[Row]
+    pools: Source
+    """Opens lists of candidates that a definition refers to."""
 
 
 @dataclass
@@ -135,6 +140,7 @@ def _read(reader: Reader, campaign: str) -> _Stored:
         attempts=reader.attempt_rows(key),
         measurements=reader.measurement_rows(key),
         alarms=reader.alarm_rows(key),
+        pools=lru_cache(maxsize=1)(partial(kept_columns, reader)),
     )
 
 
@@ -219,9 +225,16 @@ def _definition(stored: _Stored, state: CampaignState) -> Iterator[str]:
         where = f"definition version {row['version']}"
         yield from _compare(where, row, {"fingerprint": state.definition_fingerprint})
         try:
-            definition = Definition.model_validate_json(row["body"])
+            definition = Definition.model_validate_json(row["body"], context={"pools": stored.pools})
         except ValidationError as error:
             yield f"{where} cannot be read: {error.errors()[0]['msg']}"
+            continue
+        try:
+            pool = definition.problem.pool
+            if pool is not None and not pool.inline:
+                _ = pool.columns  # read, and compared with its hash
+        except PoolError as error:
+            yield f"{where}: {error}"
             continue
         told = {"fingerprint": definition.fingerprint, "seed": definition.seed, "simulated": definition.simulated}
         for name, value in (

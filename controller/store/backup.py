@@ -17,6 +17,7 @@ from controller.errors import ConflictError, MissingExtraError, StoreError
 from controller.settings import sqlite_file
 from controller.store.archive import CLIENT, heads_of
 from controller.store.connecting import connect_sqlite_readonly, describe, place
+from controller.store.pools import differences
 from controller.store.reading import open_reader
 from controller.store.verifying import verify
 
@@ -90,6 +91,8 @@ def _copy(file: Path, partial: Path) -> dict[str, str]:
             if walked.differences:
                 raise StoreError(f"store {file}, campaign {campaign['name']}: {walked.differences[0]}; no copy was kept")
             heads[str(campaign["name"])] = walked.head
+        if wrong_pools := differences(reader):
+            raise StoreError(f"store {file}: {wrong_pools[0]}; no copy was kept")
     return heads
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlmodel import col
 
@@ -22,7 +23,7 @@ from controller.store.chain import BEGINNING, link
 from controller.store.projection import amend_definition, compact, insert_campaign, project
 from controller.store.records import plain
 from controller.store.sql import insert
-from controller.store.tables import CampaignRow, EventRow, RequestRow
+from controller.store.tables import CampaignRow, EventRow, PoolPartRow, PoolRow, RequestRow
 
 Ends = Mapping[str, int]
 """Campaign -> position of the newest event in its log, as this process knows it."""
@@ -188,3 +189,21 @@ class Answer:
             )
         ).one_or_none()
         return None if found is None else {}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A row that is entered once, whoever enters it: a list of candidates, or a part of its content."""
+
+    table: type[PoolRow] | type[PoolPartRow]
+    values: Mapping[str, Any]
+
+    def apply(self, connection: Connection, ends: Ends) -> Ends:
+        """Enter the row, unless it is there."""
+        enter = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        connection.execute(enter(self.table).values(**self.values).on_conflict_do_nothing())
+        return {}
+
+    def find_applied(self, connection: Connection) -> Ends | None:
+        """Return None: entered again, it changes nothing."""
+        return None

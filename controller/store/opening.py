@@ -16,12 +16,14 @@ from controller.errors import UnknownNameError
 from controller.settings import folder_of, normalise_url, sqlite_file
 from controller.store.access import KeyChange, access_key
 from controller.store.connecting import place
-from controller.store.jobs import Answer, Job, Question, Unit
+from controller.store.jobs import Answer, Job, Kept, Question, Unit
 from controller.store.locking import AdvisoryLocks, FileLocks, Lock, Locks
+from controller.store.pools import POOLS, Shelf, packed
 from controller.store.reading import Reader, argument_of
 from controller.store.records import CampaignRecord, Request
 from controller.store.schema import make_engine, prepare
 from controller.store.switches import Switch
+from controller.store.tables import PoolPartRow, PoolRow
 from controller.store.tokens import TokenChange
 from controller.store.writing import Writer
 
@@ -33,6 +35,7 @@ class Store:
         folder: Where locks, rendezvous files and drivers' journals of this store are kept.
         kind: `sqlite` or `postgresql`.
         reader: Reads the same store; what `commit` acknowledged is seen by it.
+        shelf: Where large pools lie as files.
         upgraded_from: The copy that was made of an older SQLite file before it was upgraded by this opening, or None.
     """
 
@@ -41,6 +44,7 @@ class Store:
         self.folder = folder_of(url)
         self.kind: Literal["sqlite", "postgresql"] = "postgresql" if sqlite_file(url) is None else "sqlite"
         self.reader = Reader(url)
+        self.shelf = Shelf(self.folder / POOLS, self.reader)
         self.upgraded_from = upgraded_from
         self._locks: Locks = FileLocks(self.folder / "locks") if self.kind == "sqlite" else AdvisoryLocks(url)
         self._engine = make_engine(url)
@@ -102,12 +106,50 @@ class Store:
             StoreError: If the store is, or was meanwhile, closed.
         """
         if events:
+            if definition is not None and definition.problem.pool is not None and not definition.problem.pool.inline:
+                rows = self._pool_of(definition)
+                while (row := await asyncio.to_thread(next, rows, None)) is not None:  # packing takes a moment each
+                    await self._written(row)
             await self._written(self._unit(events, definition))
 
     def commit_now(self, events: Sequence[Event], *, definition: Definition | None = None) -> None:
         """As `commit`, blocking; not for an event loop."""
         if events:
+            self.keep_now(definition)
             self._writer.submit(self._unit(events, definition)).result()
+
+    def keep_now(self, definition: Definition | None) -> None:
+        """Keep the large pool that a definition refers to, if it has one; blocking, durable when it returns.
+
+        Raises:
+            PoolError: If its content is not at hand.
+        """
+        for row in self._pool_of(definition):
+            self._writer.submit(row).result()
+
+    def _pool_of(self, definition: Definition | None) -> Iterator[Kept]:
+        """Yield what is to be entered so that the store keeps the pool of `definition`; its parts come first."""
+        pool = None if definition is None else definition.problem.pool
+        if pool is None or pool.inline or any(row["sha256"] == pool.sha256 for row in self.reader.pool_rows()):
+            return
+        n = 0
+        for n, part in enumerate(packed(pool), start=1):
+            yield Kept(PoolPartRow, {"sha256": pool.sha256, "position": n - 1, "body": part})
+        size = sum(map(len, pool.parts()))
+        about = {"rows": len(pool), "columns": len(pool.names), "size": size, "parts": n}
+        yield Kept(PoolRow, {"sha256": pool.sha256, **about})
+
+    def shelved(self, definition: Definition) -> Definition:
+        """Return `definition` with a large pool in a file that other processes map into memory; blocking.
+
+        Raises:
+            PoolError: If the pool is missing or damaged, or the file cannot be written.
+        """
+        pool = definition.problem.pool
+        if pool is None or pool.inline:
+            return definition
+        problem = definition.problem.model_copy(update={"pool": self.shelf.put(pool)})
+        return definition.model_copy(update={"problem": problem})
 
     def _unit(self, events: Sequence[Event], definition: Definition | None) -> Unit:
         return Unit(tuple(events), definition, guard=lambda name: self._locks.check(f"campaign-{name}"))
@@ -169,7 +211,8 @@ class Store:
             UnknownNameError: If there is none.
         """
         row = self.reader.campaign_row(campaign)
-        return Definition.model_validate_json(self.reader.definition_rows(row["id"])[-1]["body"])
+        body = self.reader.definition_rows(row["id"])[-1]["body"]
+        return Definition.model_validate_json(body, context={"pools": self.shelf})
 
     # Locks
 

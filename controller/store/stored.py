@@ -195,6 +195,15 @@ class StoredRows(SnapshotReader):
         rows = self._dicts("instrument", columns, "ORDER BY lab, name")
         return [{**row, "enabled": bool(row["enabled"])} for row in rows]
 
+    def pool_rows(self) -> list[Row]:
+        """Return the large lists of candidates, without their content: `sha256, rows, columns, size, parts`."""
+        return self._dicts("pool", "sha256 rows columns size parts", "ORDER BY sha256")
+
+    def pool_part(self, sha256: str, position: int) -> bytes | None:
+        """Return some of the content of a list of candidates as it is stored, None where it is not there."""
+        rows = self._dicts("pool_part", "body", "WHERE sha256 = ? AND position = ?", sha256, position)
+        return bytes(rows[0]["body"]) if rows else None
+
     def request_rows(self, pending: bool = False) -> list[Row]:
         """Return requests to the controller as they are stored, oldest first."""
         where = "WHERE answered_at IS NULL" if pending else ""

@@ -59,6 +59,32 @@ class DefinitionRow(Row, table=True):
     body: str = _json()
 
 
+class PoolRow(Row, table=True):
+    """A large list of candidates that definitions refer to; entered when all its parts are there."""
+
+    __tablename__ = "pool"
+
+    sha256: str = Field(primary_key=True)
+    """Of the content; see `domain/pool.py`."""
+    rows: int
+    columns: int
+    size: int = Field(sa_type=BigInteger)
+    """Of the content [bytes]."""
+    parts: int
+
+
+class PoolPartRow(Row, table=True):
+    """Some of the content of a list of candidates."""
+
+    __tablename__ = "pool_part"
+
+    sha256: str = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    """0, 1, 2 …"""
+    body: bytes
+    """Packed by zlib."""
+
+
 class EventRow(Row, table=True):
     """A fact; rows are only ever added (the database refuses to change or delete one)."""
 

@@ -75,6 +75,7 @@ async def start(request: Request, body: Start, timeout_s: Timeout = 30.0) -> Res
         url = wanted if wanted in desk.urls else desk.urls[0]
         mixed = campaigns.mixed_data(url, definition.name, simulated=definition.simulated)
         with Store.open(url) as store:
+            store.keep_now(definition)
             argument = {"definition": definition.model_dump(mode="json", by_alias=True)}
             answer = ask(store, "start", None, argument, by=person.by, timeout_s=timeout_s)
         content = {**answer.told(definition.name, url), **({"warning": mixed} if mixed else {})}
