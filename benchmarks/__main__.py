@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import estop, flood, roundtrip, soak, speed, tables
+from benchmarks import estop, flood, pools, roundtrip, soak, speed, tables
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -14,12 +14,15 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     tables.add_arguments(commands.add_parser("tables", help="closed loops over measured tables, against other tools"))
     speed.add_arguments(commands.add_parser("speed", help="processor time of a proposal, against BoTorch's default"))
+    pools.add_arguments(commands.add_parser("pools", help="a batch chosen from a million candidates, and the whole way there"))
     soak.add_arguments(commands.add_parser("soak", help="a simulated lab with failures, for as long as asked"))
     flood.add_arguments(commands.add_parser("flood", help="junk frames and connections against a hub at work"))
     roundtrip.add_arguments(commands.add_parser("roundtrip", help="what an attempt costs, against a bare echo and a bare commit"))
     estop.add_arguments(commands.add_parser("estop", help="an emergency stop of many busy instruments"))
     chosen = parser.parse_args(arguments)
-    benchmarks = {"tables": tables, "speed": speed, "soak": soak, "flood": flood, "roundtrip": roundtrip, "estop": estop}
+    benchmarks = {
+        "tables": tables, "speed": speed, "pools": pools, "soak": soak, "flood": flood, "roundtrip": roundtrip, "estop": estop,
+    }  # fmt: skip
     return benchmarks[chosen.command].run(chosen)
 
 

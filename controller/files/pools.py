@@ -58,10 +58,10 @@ def settle_pool(
         columns = {name: pool.columns[name].settings for name in constraint.names}
         failing = ~constraint.met(columns)
         dropped_by[i] = int(failing.sum())
-        exact = isinstance(constraint, LinearConstraint) and constraint.sense == "=="
-        if exact and (nearly := failing & constraint.met(columns, _NEARLY)).any():
+        equality = constraint if isinstance(constraint, LinearConstraint) and constraint.sense == "==" else None
+        if equality is not None and (nearly := failing & equality.met(columns, _NEARLY)).any():
             point = pool.row(int(nearly.argmax()))
-            text = f"the listed setting {shown(point)} misses it by {constraint.residual(point):.3g}, as rounded tables do"
+            text = f"the listed setting {shown(point)} misses it by {equality.residual(point):.3g}, as rounded tables do"
             document.fault(faults, ("constraints", i), f"{text}; correct the table, or leave the constraint out: a list of "
                            "settings needs none")  # fmt: skip
             return None

@@ -20,12 +20,12 @@ def read_log(found: Found) -> tuple[Definition, list[Event]]:
     Raises:
         StoreError: If the store cannot be read.
     """
-    from controller.domain.campaign import Definition
     from controller.domain.event import event_adapter
+    from controller.store.definitions import newest_definition
 
     reader = found.reader
     with reader.snapshot():
-        definition = Definition.model_validate(reader.definition(found.id))
+        definition = newest_definition(reader, found.id)
         events = [event_adapter.validate_json(row["body"]) for page in reader.event_pages(found.id) for row in page]
     return definition, events
 
