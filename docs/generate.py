@@ -22,7 +22,8 @@ PAGES = {
 `labwright validate FILE` names every fault at once; `labwright schema campaign` prints the JSON Schema for an editor.
 
 A file may hold 50 000 entries, 200 000 lines and 64 levels, in 4 MiB of UTF-8; aliases count each time they are used. The tables that it
-names may have 10 000 columns and two million cells, in 64 MiB. Of more than 200 faults only the number is told.
+names may have 10 000 columns and two million cells, in 64 MiB; [candidates](../how-to/long-lists.md) ten million rows and a hundred
+million cells that are parameters, in 4 GiB. Of more than 200 faults only the number is told.
 
 `lab:` is the path of a [lab file](lab-file.md), or the shorthand of a simulator: `{simulator: NAME, speed: S, …}`, where `speed` is lab
 seconds per real second and the rest are options of that simulator. `labwright simulator list` names them;
