@@ -37,6 +37,7 @@ from controller.domain.event import (
     Observation,
 )
 from controller.domain.experiment import ExperimentStatus
+from controller.domain.explanation import Explanation, SensitivityReport, Slice
 from controller.domain.ids import new_id
 from controller.domain.proposal import Prediction, Proposal
 from controller.domain.request import Request
@@ -45,6 +46,8 @@ from controller.engine.asking import request_for
 from controller.engine.retracting import retraction_event
 from controller.engine.snapshot import best_experiments
 from controller.engine.thinking import predict, propose
+from controller.engine.thinking_sensitivity import sensitivity, slice_through
+from controller.engine.thinking_why import explain
 from controller.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -80,6 +83,7 @@ class Campaign:
     def __init__(self, definition: Definition, *, store: Store | None = None, device: str = "auto") -> None:
         self.definition = definition
         self.state = CampaignState()
+        self._log: list[Event] = []
         self._store = store
         self._device = device
         self._resources = ExitStack()
@@ -219,6 +223,31 @@ class Campaign:
             [dict(p) for p in points], self.state.seed, self._device,
         )  # fmt: skip
 
+    def why(self, experiment: int | None = None) -> Explanation:
+        """Return why the point of an experiment was proposed; by default of the newest that the model proposed.
+
+        Raises:
+            UnknownNameError: If there is no such experiment, or none at all.
+        """
+        return explain(self.definition, self._log, experiment, self._device)
+
+    def sensitivity(self) -> SensitivityReport:
+        """Return which parameters matter for what, by all that is known now.
+
+        Raises:
+            ConflictError: If nothing was measured yet.
+        """
+        return sensitivity(self.definition, self._log, self._device)
+
+    def slice(self, parameter: str, through: int | None = None) -> Slice:
+        """Return what is expected along `parameter`, the setting of experiment `through` held, by default that of the best.
+
+        Raises:
+            UnknownNameError: If there is no such parameter or experiment.
+            ConflictError: If nothing was measured yet.
+        """
+        return slice_through(self.definition, self._log, parameter, number=through, device=self._device)
+
     def _request(self, n: int) -> Request:
         best = [found["experiment"] for found in self.best()]
         return request_for(self.definition, self.state, best, n, self._device, most_others=math.inf)
@@ -241,7 +270,8 @@ class Campaign:
         record = store.find(self.definition.name)
         if record is None:
             return
-        self.state = fold(store.iter_events(record.id))
+        self._log = store.events(record.id)
+        self.state = fold(self._log)
         self.definition, _ = amended(store.definition(record.id), self.definition, self.state)
         self._record(ControllerAttached(**self._stamp(), session=new_id(), version=version("labwright")))
 
@@ -282,5 +312,6 @@ class Campaign:
     def _record(self, *events: Event, definition: Definition | None = None) -> None:
         for event in events:
             self.state.apply(event)
+            self._log.append(event)
         if self._store is not None:
             self._store.commit_now(events, definition=definition)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from controller.api.gate import Gate
-from controller.api.limits import LOOKING_S
+from controller.api.limits import COMPUTING_S, LOOKING_S
 from controller.api.workers import Workers
 from controller.store.reading import Reader
+from controller.verbs.aside import Aside
 from controller.verbs.stores import Found, find, readers
 
 T = TypeVar("T")
@@ -28,7 +29,10 @@ class Desk:
     def __init__(self, urls: Sequence[str], beat: Path) -> None:
         self.urls, self.beat = tuple(urls), beat
         self.gate = Gate(urls[0])
+        self.aside = Aside()
+        """Computes with models."""
         self._looking = Workers("looking", at_once=4, waiting=32)
+        self._computing = Workers("computing", at_once=1, waiting=8)
         self._auditing = Workers("auditing or exporting", at_once=1, waiting=4)
         self._steering = Workers("steering", at_once=8, waiting=32)
         self._booking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -53,6 +57,15 @@ class Desk:
         workers = self._auditing if long else self._looking
         return await workers.do(read, patience_s=10 * LOOKING_S if long else LOOKING_S)
 
+    async def compute(self, campaign: str, verb: str, **arguments: str | None) -> dict[str, Any]:
+        """Return what a verb that asks models tells of a campaign (its name or id); see `Aside.ask`."""
+
+        def think() -> dict[str, Any]:
+            with find(self.urls, campaign) as found:
+                return self.aside.ask(found, verb, **arguments)
+
+        return await self._computing.do(think, patience_s=COMPUTING_S)
+
     async def steer(self, call: Callable[[], T], *, timeout_s: float) -> T:
         """Carry out what changes something; `timeout_s` is the patience that the call itself has [real s]."""
         return await self._steering.do(call, patience_s=timeout_s + 20.0)
@@ -70,5 +83,6 @@ class Desk:
     def close(self) -> None:
         """Begin nothing more."""
         self.gate.close()
-        for workers in (self._looking, self._auditing, self._steering, self._stopping):
+        self.aside.close()
+        for workers in (self._looking, self._computing, self._auditing, self._steering, self._stopping):
             workers.close()

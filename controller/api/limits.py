@@ -21,6 +21,8 @@ MOST_ROWS = 1000
 """Rows of a list in one answer."""
 LOOKING_S = 60.0
 """Patience with what is read from a store [real s]."""
+COMPUTING_S = 310.0
+"""Patience with what models are asked: a little more than with the process that asks them [real s]."""
 PER_SECOND, AT_ONCE = 50.0, 200.0
 """Requests of one token; stops of instruments are not counted."""
 STRANGERS_PER_SECOND, STRANGERS_AT_ONCE = 20.0, 60.0

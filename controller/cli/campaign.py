@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from controller.cli.options import CampaignName, Json, Store
+from controller.cli.options import CampaignName, Device, DeviceOption, Json, Store
 from controller.cli.render import Column, console, followed, mark, print_facts, print_json, print_rows, report, table
 from controller.verbs.stores import find, readers, show_url, store_urls
 
@@ -317,6 +317,60 @@ def export(
     else:
         write_whole(output, text)
         console(error=True).print(f"{found.name} ({mark(found.simulated)} data) written to {output}", markup=False)
+
+
+@app.command()
+def why(
+    campaign: CampaignName,
+    number: Annotated[
+        str | None,
+        typer.Argument(metavar="[NUMBER]", help="Number or id of an experiment; by default the newest that the model proposed."),
+    ] = None,
+    store: Store = None,
+    device: DeviceOption = Device.CPU,
+    json: Json = False,
+) -> None:
+    """Explain why a point was proposed: exploring or exploiting, what was expected, its neighbours, what matters, what lost."""
+    from controller.cli.reasons import print_why
+    from controller.verbs.reasons import why as told_why
+
+    with find(store_urls(store), campaign) as found:
+        told = told_why(found, number, device=device.value)
+    print_json(told) if json else print_why(told)
+
+
+@app.command()
+def sensitivity(
+    campaign: CampaignName, store: Store = None, device: DeviceOption = Device.CPU, json: Json = False
+) -> None:
+    """Tell which parameters matter for what: total-effect Sobol' indices of the model, with 80 % intervals."""
+    from controller.cli.reasons import print_sensitivity
+    from controller.verbs.reasons import sensitivity as told_sensitivity
+
+    with find(store_urls(store), campaign) as found:
+        told = told_sensitivity(found, device=device.value)
+    print_json(told) if json else print_sensitivity(told)
+
+
+@app.command("slice")
+def slice_campaign(
+    campaign: CampaignName,
+    parameter: Annotated[str, typer.Argument(metavar="PARAMETER", help="Name of a parameter.", show_default=False)],
+    through: Annotated[
+        str | None,
+        typer.Option(metavar="NUMBER", help="The experiment whose setting is held; by default the best.", show_default=False),
+    ] = None,
+    store: Store = None,
+    device: DeviceOption = Device.CPU,
+    json: Json = False,
+) -> None:
+    """Show what the model expects along one parameter, the others held: mean and 80 % band."""
+    from controller.cli.reasons import print_slice
+    from controller.verbs.reasons import slice_through
+
+    with find(store_urls(store), campaign) as found:
+        told = slice_through(found, parameter, number=through, device=device.value)
+    print_json(told) if json else print_slice(told)
 
 
 def _steer(verb: str, campaign: str, store: str | None, timeout_s: float, as_json: bool) -> None:

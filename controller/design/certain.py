@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import torch
+from gpytorch.settings import min_variance
 from torch import Tensor
 
+from controller.design.acquisition import Acquisition
 from surrogates.base import LooResult, MemberPosterior, Surrogate
 from surrogates.transforms import Standard
 
@@ -42,8 +44,8 @@ class Certain(Surrogate):
 
     def member_posteriors(self, X: Tensor) -> MemberPosterior:
         """One member: the mixture's mean, in units of Y (1 x n)."""
-        posterior = self._inner.posterior(self._checked(X).unsqueeze(-2))
-        mean, sd = posterior.mean.reshape(1, -1), posterior.variance.clamp_min(1e-300).sqrt().reshape(1, -1)
+        X = self._checked(X)
+        mean, sd = self._inner.posterior(X.unsqueeze(-2)).mean.reshape(1, -1), self._inner.predict(X)[1].reshape(1, -1)
         return MemberPosterior(mean, _SPREAD * sd, torch.zeros_like(mean[:, 0]), self._unit)
 
     def predict(self, X: Tensor, *, observation_noise: bool = False) -> tuple[Tensor, Tensor]:
@@ -58,3 +60,15 @@ class Certain(Surrogate):
     def _joint(self, X: Tensor, observation_noise: bool) -> tuple[Tensor, Tensor]:
         mean, covariance = self._inner._joint(X, observation_noise)
         return mean, _SPREAD**2 * covariance
+
+
+def promised(score: Acquisition, certain: Acquisition, X: Tensor) -> Tensor:
+    """Return which share of the improvement expected at the rows of `X` (n x d) the predicted means promise: n, from 0 to 1.
+
+    Args:
+        score: The logarithm of the expected improvement, of whatever kind.
+        certain: The same over `Certain` models.
+        X: Columns of settings.
+    """
+    with torch.no_grad(), min_variance(double_value=0.0):  # which GPyTorch would raise to 1e-10, whatever the unit
+        return (certain(X) - score(X)).nan_to_num(nan=-torch.inf).exp().clamp_max(1.0)

@@ -6,27 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from controller.design.initial import data_fingerprint
-from controller.domain.base import Point
 from controller.domain.campaign import Definition
-from controller.domain.event import (
-    Event,
-    ExperimentProposed,
-    ExperimentReinstated,
-    ExperimentRetracted,
-    ExperimentStatusChanged,
-)
-from controller.domain.proposal import Proposal
+from controller.domain.event import Event, ExperimentProposed
+from controller.domain.proposal import Basis, Proposal
 from controller.domain.request import Request
 from controller.domain.state import CampaignState, fold
-from controller.engine.asking import request_for
+from controller.engine.replaying import question
 from controller.engine.snapshot import best_so_far
 from controller.errors import UnknownNameError
 from controller.learn.selection import selected
-
-# How many events back from its entry the moment is looked for at which a proposal was asked for.
-_MOST_BACK = 1000
-# Only what begins or ends an experiment changes what a proposal rests on.
-_TELLING = (ExperimentProposed, ExperimentStatusChanged, ExperimentRetracted, ExperimentReinstated)
 
 
 @dataclass(frozen=True)
@@ -41,38 +29,48 @@ class Recalled:
     """Whether the fingerprint that was kept with the proposal is that of these data."""
 
 
-def knowledge_of(definition: Definition, state: CampaignState, number: int, device: str) -> tuple[Request, tuple[int, ...]]:
-    """Return what is asked for experiment `number` in `state`, and the numbers of the experiments that are learned from."""
-    best = best_so_far(definition, state).numbers()
-    request = request_for(definition, state, best, 1, device).model_copy(update={"number": number})
+def knowledge_of(
+    definition: Definition, state: CampaignState, basis: Basis | None = None, device: str | None = None
+) -> tuple[Request, tuple[int, ...]]:
+    """Return what is asked in `state` for one proposal, and the numbers of the experiments that are learned from.
+
+    Args:
+        definition: Of the campaign.
+        state: What has happened.
+        basis: When it was asked for; None asks for the next one.
+        device: `cpu`, `cuda` or `auto`, in place of that in `basis`.
+    """
+    basis = basis or Basis(events=state.n_events, number=state.n_experiments + 1)
+    request = question(definition, state, basis.model_copy(update={"device": device or basis.device}), 1)
     ended = [e.number for e in state.history]
-    front = [at for n in best if (at := state.history.position(n)) is not None]
+    front = [at for n in best_so_far(definition, state).numbers() if (at := state.history.position(n)) is not None]
     kept = selected(definition.problem.objectives, state.history.values, len(ended), front)
     return request, tuple(ended[i] for i in kept)
 
 
-def recall(definition: Definition, events: Sequence[Event], number: int, device: str = "cpu") -> Recalled:
-    """Return what the proposal of experiment `number` rested on.
+def recall(definition: Definition, events: Sequence[Event], number: int, device: str | None = None) -> Recalled:
+    """Return what the proposal of experiment `number` rested on: what the log held when it was asked for, as it tells itself.
 
-    It was asked for at some moment before it was entered; results that came in between are not among what it rested on. That
-    moment is found by the fingerprint of the data, which is kept with the proposal.
+    Results that came in before the answer did are not among it. Where a proposal does not tell (of a person, or kept by an earlier
+    version), it is what the log held when it was entered.
 
     Args:
         definition: Of the campaign.
         events: Its log.
         number: Of the experiment.
-        device: `cpu`, `cuda` or `auto`; goes into the request.
+        device: `cpu`, `cuda` or `auto`; that of the proposal where nothing is said.
 
     Raises:
         UnknownNameError: If there is no such experiment.
         IllegalTransitionError: If the log contradicts itself.
     """
     end, proposal = _entry(events, number)
-    state = fold(events[:end])
-    request, numbers = knowledge_of(definition, state, number, device)
-    if data_fingerprint(request) == proposal.data_fingerprint:
-        return Recalled(request, numbers, True)
-    return _earlier(definition, events, end, number, proposal, device) or Recalled(request, numbers, False)
+    basis = proposal.basis or Basis(events=end, number=number, device="cpu")
+    request, numbers = knowledge_of(definition, fold(events[: basis.events]), basis, device)
+    # What was proposed in the same answer before it counts as under way.
+    together = [p.point for p in _answer(events[basis.events : end]) if p.basis is not None and _same_answer(p.basis, basis)]
+    request = request.model_copy(update={"pending": (*request.pending, *together)})
+    return Recalled(request, numbers, data_fingerprint(request) == proposal.data_fingerprint)
 
 
 def _entry(events: Sequence[Event], number: int) -> tuple[int, Proposal]:
@@ -85,23 +83,9 @@ def _entry(events: Sequence[Event], number: int) -> tuple[int, Proposal]:
     raise UnknownNameError(f"the campaign has no experiment {number}; {there}")
 
 
-def _earlier(
-    definition: Definition, events: Sequence[Event], end: int, number: int, proposal: Proposal, device: str
-) -> Recalled | None:
-    """Look for the moment at which the data were those of the proposal; None where there is none."""
-    begin = max(0, end - _MOST_BACK)
-    state = fold(events[:begin])
-    found: Recalled | None = None
-    for at in range(begin, end):
-        if isinstance(events[at], _TELLING):
-            together = _proposed(events[at:end])
-            request, numbers = knowledge_of(definition, state, number, device)
-            if data_fingerprint(request, together) == proposal.data_fingerprint:
-                request = request.model_copy(update={"pending": (*request.pending, *together)})
-                found = Recalled(request, numbers, True)
-        state.apply(events[at])
-    return found
+def _answer(events: Sequence[Event]) -> list[Proposal]:
+    return [event.proposal for event in events if isinstance(event, ExperimentProposed)]
 
 
-def _proposed(events: Sequence[Event]) -> list[Point]:
-    return [event.proposal.point for event in events if isinstance(event, ExperimentProposed)]
+def _same_answer(one: Basis, other: Basis) -> bool:
+    return (one.events, one.number) == (other.events, other.number) and one.position < other.position

@@ -107,7 +107,7 @@ class _Knowledge:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Compute on one thread: sums in another order are other sums, and the instruments' processes need cores as well."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -124,7 +124,7 @@ def propose(request: Request) -> list[Proposal]:
         SpaceExhaustedError: If every allowed setting has been proposed.
         MissingExtraError: If the problem has structures and RDKit is not installed.
     """
-    with _one_thread():
+    with one_thread():
         return [p.model_copy(update={"basis": _basis(request, k)}) for k, p in enumerate(with_references(request, _propose))]
 
 
@@ -184,7 +184,7 @@ def predict(
 
     An objective without any value yet is left out.
     """
-    with _one_thread():
+    with one_thread():
         ground = _ground(problem)
         knowledge = _learn(problem, policy, ground, observed, seed, device)
         trusted = Trusted.of(knowledge.surrogates, knowledge.data)
@@ -195,7 +195,7 @@ def calibrations(
     problem: Problem, policy: ProposalPolicy, observed: Sequence[Observed], seed: int, device: str = "auto"
 ) -> dict[str, CalibrationReport]:
     """Return per objective how well its model predicts each observation from the others; too few give no report."""
-    with _one_thread():
+    with one_thread():
         knowledge = _learn(problem, policy, _ground(problem), observed, seed, device)
     reports = {name: calibration(s, knowledge.data[name]) for name, s in knowledge.surrogates.items()}
     return {name: report for name, report in reports.items() if report is not None}
@@ -213,11 +213,16 @@ class Reconsidered:
     models: dict[str, Surrogate]
     """The same once points under way are believed."""
     data: dict[str, TrainingData]
+    trusted: Trusted
     feasibility: Feasibility | None
     score: Acquisition | None
     """What was searched; None while no result is complete."""
     certain: Acquisition | None
     """The same as if every prediction were certain: what the means alone promise."""
+
+    def expect(self, problem: Problem, X: Tensor, *, pending: bool) -> list[dict[str, Prediction]]:
+        """Return what is expected at the rows of `X` (n x d), with points under way believed or not."""
+        return _predictions(problem, self.models if pending else self.surrogates, self.trusted, X)
 
 
 def reconsider(request: Request, widened: bool = False) -> Reconsidered:
@@ -244,8 +249,8 @@ def reconsider(request: Request, widened: bool = False) -> Reconsidered:
         sure = {name: Certain(model) for name, model in models.items()}
         certain = _score(problem, ground, knowledge, sure, complete, believed, seed)
     return Reconsidered(
-        ground.encoder, ground.listing is not None, knowledge.surrogates, models, knowledge.data, knowledge.feasibility,
-        score, certain,
+        ground.encoder, ground.listing is not None, knowledge.surrogates, models, knowledge.data,
+        Trusted.of(knowledge.surrogates, knowledge.data), knowledge.feasibility, score, certain,
     )  # fmt: skip
 
 

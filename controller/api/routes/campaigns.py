@@ -6,10 +6,10 @@ import json
 import tempfile
 from collections.abc import Callable, Coroutine
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-from fastapi import Query, Request
+from fastapi import Path, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
@@ -89,7 +89,7 @@ def _load(body: Start) -> Any:
     from controller.files.loading import load_campaign
 
     with tempfile.TemporaryDirectory(prefix="labwright-") as folder:
-        path = Path(folder) / "campaign.json"
+        path = FilePath(folder) / "campaign.json"
         try:
             path.write_text(json.dumps(body.file, indent=1), encoding="utf-8")
             return load_campaign(path, seed=body.seed, simulate=body.simulate)
@@ -177,6 +177,28 @@ async def tell_context(request: Request, campaign: Campaign, body: Context, time
             return answered(found, campaigns.tell_context(found, body.values, by=by, timeout_s=timeout_s))
 
     return await desk.steer(ask_controller, timeout_s=timeout_s)
+
+
+@routes.get("/campaigns/{campaign}/sensitivity", summary="Tell which parameters matter for what", **needs(Role.LOOK))
+async def sensitivity(request: Request, campaign: Campaign) -> Response:
+    """Per objective total-effect Sobol' indices of what the model expects, with 80 % intervals; takes seconds."""
+    return told(request, await desk_of(request).compute(campaign, "sensitivity"))
+
+
+@routes.get("/campaigns/{campaign}/slices/{parameter}", summary="Show what is expected along one parameter", **needs(Role.LOOK))
+async def slice_through(
+    request: Request, campaign: Campaign,
+    parameter: Annotated[str, Path(description="Name of a parameter.", max_length=64)],
+    through: Annotated[str | None, Query(max_length=100, description="Experiment whose setting is held; else the best.")] = None,
+) -> Response:  # fmt: skip
+    """Mean and 80 % band of each objective, the other parameters held; takes seconds."""
+    return told(request, await desk_of(request).compute(campaign, "slice_through", parameter=parameter, number=through))
+
+
+@routes.get("/campaigns/{campaign}/why", summary="Explain the newest proposal of the model", **needs(Role.LOOK))
+async def why(request: Request, campaign: Campaign) -> Response:
+    """As for an experiment, below; without one of the model's, the newest of all."""
+    return told(request, await desk_of(request).compute(campaign, "why"))
 
 
 def _steering(verb: str) -> Callable[..., Coroutine[Any, Any, Response]]:

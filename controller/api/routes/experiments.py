@@ -71,6 +71,12 @@ async def show(request: Request, campaign: Campaign, number: Number) -> Response
     return told(request, experiments.experiment_told(shown))
 
 
+@routes.get(PLACE + "/{number}/why", summary="Explain why an experiment was proposed", **needs(Role.LOOK))
+async def why(request: Request, campaign: Campaign, number: Number) -> Response:
+    """Exploring or exploiting, what was expected and what came, its neighbours, what matters, what lost; takes seconds."""
+    return told(request, await desk_of(request).compute(campaign, "why", number=number))
+
+
 @routes.post(PLACE + "/{number}/explain", summary="Tell what is known of an unknown experiment", **needs(Role.OPERATE))
 async def explain_it(request: Request, campaign: Campaign, number: Number) -> Response:
     """What store and journal hold, what the instrument reads now (by safe actions alone), and what each answer would mean."""

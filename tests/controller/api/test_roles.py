@@ -21,10 +21,14 @@ ANSWERS: dict[tuple[str, str], tuple[Any, int]] = {
     ("get", "/v1/campaigns/{campaign}/events"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/audit"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/export"): (None, 200),
+    ("get", "/v1/campaigns/{campaign}/why"): (None, 200),
+    ("get", "/v1/campaigns/{campaign}/sensitivity"): (None, 200),
+    ("get", "/v1/campaigns/{campaign}/slices/{parameter}"): (None, 404),
     **{("post", f"/v1/campaigns/{{campaign}}/{verb}"): (None, 202) for verb in ("pause", "stop", "abort")},
     ("post", "/v1/campaigns/{campaign}/resume"): (None, 409),
     ("get", "/v1/campaigns/{campaign}/experiments"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/experiments/{number}"): (None, 200),
+    ("get", "/v1/campaigns/{campaign}/experiments/{number}/why"): (None, 200),
     ("post", "/v1/campaigns/{campaign}/experiments/{number}/explain"): (None, 200),
     ("post", "/v1/campaigns/{campaign}/experiments/{number}/resolve"): ({"status": "failed"}, 409),
     ("post", "/v1/campaigns/{campaign}/experiments/{number}/retract"): ({"reason": "x", "undo": True}, 409),
@@ -44,7 +48,7 @@ ANSWERS: dict[tuple[str, str], tuple[Any, int]] = {
     ("post", "/v1/tokens/{name}/revoke"): (None, 404),
 }
 """Method and route -> body, and what it is answered when it may be asked."""
-PLACES = {"campaign": "sample", "number": "1", "instrument": "nowhere", "name": "nowhere"}
+PLACES = {"campaign": "sample", "number": "1", "instrument": "nowhere", "name": "nowhere", "parameter": "nowhere"}
 PUBLIC = {("get", "/v1/health")}
 
 

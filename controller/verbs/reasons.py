@@ -1,0 +1,83 @@
+"""What one can ask of a campaign's models: why a point was proposed, which parameters matter, what lies along one of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from controller.verbs.stores import Found, find_experiment, show_url
+
+if TYPE_CHECKING:
+    from controller.domain.base import Model
+    from controller.domain.campaign import Definition
+    from controller.domain.event import Event
+
+
+def why(found: Found, number: str | None = None, *, device: str = "cpu") -> dict[str, Any]:
+    """Return why the point of an experiment was proposed, as `domain.explanation.Explanation` tells it.
+
+    Args:
+        found: The campaign.
+        number: Number or id of the experiment; None takes the newest that the model proposed, or the newest of all.
+        device: `cpu`, `cuda` or `auto`.
+
+    Raises:
+        UnknownNameError: If there is no such experiment, or none at all.
+        MissingExtraError: If the campaign has structures and RDKit is not installed.
+    """
+    from controller.engine.thinking_why import explain
+
+    wanted = None if number is None else int(find_experiment(found, number)["number"])
+    return _told(found, explain(*_log(found), wanted, device))
+
+
+def sensitivity(found: Found, *, device: str = "cpu") -> dict[str, Any]:
+    """Return which parameters matter for what, by all that is known now: `domain.explanation.SensitivityReport`.
+
+    Args:
+        found: The campaign.
+        device: `cpu`, `cuda` or `auto`.
+
+    Raises:
+        ConflictError: If nothing was measured yet.
+        MissingExtraError: If the campaign has structures and RDKit is not installed.
+    """
+    from controller.engine.thinking_sensitivity import sensitivity
+
+    return _told(found, sensitivity(*_log(found), device))
+
+
+def slice_through(found: Found, parameter: str, *, number: str | None = None, device: str = "cpu") -> dict[str, Any]:
+    """Return what is expected along a parameter, the others held: `domain.explanation.Slice`.
+
+    Args:
+        found: The campaign.
+        parameter: Its name.
+        number: Number or id of the experiment whose setting the slice goes through; None takes the best.
+        device: `cpu`, `cuda` or `auto`.
+
+    Raises:
+        UnknownNameError: If there is no such parameter or experiment.
+        ConflictError: If nothing was measured yet.
+        MissingExtraError: If the campaign has structures and RDKit is not installed.
+    """
+    from controller.engine.thinking_sensitivity import slice_through
+
+    wanted = None if number is None else int(find_experiment(found, number)["number"])
+    return _told(found, slice_through(*_log(found), parameter, number=wanted, device=device))
+
+
+def _log(found: Found) -> tuple[Definition, list[Event]]:
+    """Return a campaign's definition and its whole log, both of one moment."""
+    import json
+
+    from controller.domain.campaign import Definition
+    from controller.domain.event import event_adapter
+
+    with found.reader.snapshot():
+        definition = Definition.model_validate_json(json.dumps(found.reader.definition(found.id)))
+        events = [event_adapter.validate_json(row["body"]) for page in found.reader.event_pages(found.id) for row in page]
+    return definition, events
+
+
+def _told(found: Found, content: Model) -> dict[str, Any]:
+    return {**content.model_dump(mode="json"), "simulated": found.simulated, "store": show_url(found.url)}
