@@ -43,6 +43,7 @@ from controller.domain.proposal import Prediction, Proposal
 from controller.domain.request import Request
 from controller.domain.state import CampaignState, Experiment, fold
 from controller.engine.asking import request_for
+from controller.engine.pricing import previous_point, priced
 from controller.engine.retracting import retraction_event
 from controller.engine.snapshot import best_experiments
 from controller.engine.thinking import predict, propose
@@ -286,6 +287,7 @@ class Campaign:
 
     def _enter(self, proposal: Proposal) -> Suggestion:
         key, number = new_id(), self.state.n_experiments + 1
+        (proposal,) = priced(self.definition.problem, [proposal], previous_point(self.state))
         self._record(
             ExperimentProposed(**self._stamp(), experiment=key, number=number, proposal=proposal),
             ExperimentStatusChanged(**self._stamp(), experiment=key, status=_S.QUEUED),

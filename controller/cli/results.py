@@ -84,6 +84,14 @@ def traded(definition: Mapping[str, Any]) -> bool:
     return len(goals) > 1 and not problem.get("desirability")
 
 
+def cost_text(definition: Mapping[str, Any], cost: float | None) -> str:
+    """Return what was spent, of how much where that is limited; empty where nothing is said of costs."""
+    if cost is None:
+        return ""
+    limit, unit = definition["budget"].get("cost"), definition["problem"]["cost"].get("unit")
+    return f"{cost:.6g}{f' of {limit:g}' if limit is not None else ''}{f' {unit}' if unit else ''}"
+
+
 def goals_text(definition: Mapping[str, Any]) -> str:
     """Return what is wanted, on one line."""
     parts = []

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from controller.domain.base import LATER, Label, Model, Name
+from controller.domain.cost import Cost
 from controller.domain.desirability import Desirability
 from controller.domain.drift import Drift
 from controller.domain.lab import LabSpec
@@ -30,6 +31,8 @@ class Budget(Model):
     """Experiments carried out, failed ones included; cancelled ones cost nothing."""
     hours: Annotated[float, Field(gt=0)] | None = None
     """Lab time that the campaign may be at work [h], pauses left out; no new experiment is begun after it."""
+    cost: Annotated[float | None, Field(gt=0), LATER] = None
+    """What the experiments may cost, in the unit of `cost`; no new one is begun once so much is spent."""
 
 
 class FailurePolicy(Model):
@@ -92,6 +95,8 @@ class CampaignFile(Model):
     """Experiments in flight."""
     allow_replicates: bool | Literal["auto"] = False
     """Whether a setting may be proposed again; `auto` measures the best ones again when that tells more than a new setting."""
+    cost: Annotated[Cost | None, LATER] = None
+    """What an experiment costs: more is then expected of what costs more."""
     drift: Annotated[Drift | None, LATER] = None
     """How measurements drift, and the reference experiments that show it."""
     proposals: ProposalPolicy = ProposalPolicy()

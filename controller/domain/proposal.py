@@ -61,6 +61,8 @@ class Proposal(Model):
     point: Point
     source: Literal["space-filling", "model", "stand-in", "user", "reference"]
     """`stand-in`: the model was not ready in time, or failed; `note` says why. `reference`: shows how measurements drift."""
+    cost: Annotated[float | None, LATER] = None
+    """What it is expected to cost, in the campaign's unit, after the experiment before it."""
     acquisition: float | None = None
     """Value of the acquisition function (log expected improvement for one objective)."""
     acquisition_name: str | None = None
@@ -88,4 +90,4 @@ class Proposal(Model):
 
     def without_reasons(self) -> Proposal:
         """Return the point, its source and what is expected there alone."""
-        return Proposal(point=self.point, source=self.source, predictions=self.predictions)
+        return Proposal(point=self.point, source=self.source, predictions=self.predictions, cost=self.cost)

@@ -97,6 +97,10 @@ class Request(Model):
     number: int
     """Number of the first experiment to be proposed."""
     seed: int
+    previous: Annotated[Point, LATER] = {}
+    """Setting of the newest experiment, where changing it costs something."""
+    cooling: Annotated[float | None, LATER] = None
+    """How much cost counts, 1 fully and 0 not at all; None where there is none."""
     reference_in: int | None = None
     """After how many further experiments the reference is due again; None where there is none."""
     events: int = 0

@@ -16,6 +16,7 @@ from pydantic import model_validator
 
 from controller.domain.base import LATER, Model, Point, Value
 from controller.domain.constraint import LinearConstraint
+from controller.domain.cost import Cost
 from controller.domain.desirability import Desirability
 from controller.domain.drift import Drift
 from controller.domain.objective import Objective, Standing, check_goals, standing, wanted
@@ -48,7 +49,8 @@ class Problem(Model):
     allow_replicates: bool | Literal["auto"] = False
     desirability: Annotated[dict[str, Desirability], LATER] = {}
     """How desirable values of the objectives are, where they are combined into one score."""
-
+    cost: Annotated[Cost | None, LATER] = None
+    """What an experiment costs."""
     drift: Annotated[Drift | None, LATER] = None
     """How measurements drift, and the reference experiments that show it."""
 

@@ -106,6 +106,11 @@ class Experiment:
         return self.proposal.point
 
     @property
+    def cancelled(self) -> bool:
+        """Whether it was never carried out and never will be."""
+        return self.status is ExperimentStatus.CANCELLED
+
+    @property
     def circumstances(self) -> Point:
         """The setting, and the context that it met: what a model learns from."""
         return {**self.point, **self.context} if self.context else self.point
@@ -147,6 +152,8 @@ class CampaignState:
     """What ended experiments taught."""
     n_experiments: int = 0
     """How many were proposed."""
+    cost: float = 0.0
+    """What all of them but the cancelled ones are expected to cost, where the campaign has a cost."""
     judged: deque[tuple[int, dict[str, Judged]]] = field(default_factory=lambda: deque(maxlen=MOST_JUDGED))
     """Number of each of the newest completed experiments that a model proposed, and by objective what it had predicted; of those
     alone that were proposed since the last alarm over it, for a warning once given needs new evidence to be given again."""
@@ -213,6 +220,7 @@ class CampaignState:
         self.experiments[event.experiment] = Experiment(event.experiment, event.number, proposal, event.at)
         self.n_experiments += 1
         self._tally[ExperimentStatus.PROPOSED] += 1
+        self.cost += proposal.cost or 0.0
 
     def _move_experiment(self, event: ExperimentStatusChanged) -> None:
         experiment = self._experiment(event.experiment)
@@ -229,6 +237,8 @@ class CampaignState:
         self._tally[event.status] += 1
         experiment.status, experiment.reason, experiment.fault = event.status, event.reason, event.fault
         experiment.observations = dict(event.observations)
+        if event.status is ExperimentStatus.CANCELLED:
+            self.cost -= experiment.proposal.cost or 0.0
         self.history.remove(experiment.number)
         if event.status in ENDED_EXPERIMENTS:
             completed = event.status is ExperimentStatus.COMPLETED

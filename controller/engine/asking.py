@@ -14,6 +14,7 @@ from controller.domain.parameter import CategoricalParameter, ContinuousParamete
 from controller.domain.request import Request
 from controller.domain.space import Problem
 from controller.domain.state import CampaignState
+from controller.engine.pricing import cooling, previous_point
 from controller.learn.selection import selected
 
 _UNDER_WAY = (ExperimentStatus.PROPOSED, ExperimentStatus.QUEUED, ExperimentStatus.RUNNING, ExperimentStatus.UNKNOWN)
@@ -52,6 +53,8 @@ def request_for(
         n=n,
         number=state.n_experiments + 1,
         seed=state.seed,
+        previous=previous_point(state) if problem.cost is not None else {},
+        cooling=cooling(definition, state),
         reference_in=_reference_in(problem, state),
         events=state.n_events,
         refused=tuple(refused),

@@ -17,6 +17,7 @@ from controller.domain.proposal import Proposal
 from controller.domain.request import Request
 from controller.engine.context import missing_text, untold
 from controller.engine.ledger import Ledger
+from controller.engine.pricing import previous_point, priced
 from controller.engine.thinker import Thinker
 from controller.errors import ProposalError, SpaceExhaustedError
 from controller.learn.stopping import experiments_left, reason_to_stop
@@ -181,7 +182,7 @@ class Proposing:
         """Accept proposals as experiments, as many as are still wanted and none that is known already."""
         problem = self._ledger.definition.problem
         events: list[Event] = []
-        number = self._ledger.state.n_experiments
+        number, previous = self._ledger.state.n_experiments, previous_point(self._ledger.state)
         for proposal in proposals[: self.wanted()]:
             key = self._key(proposal.point)
             if not problem.allow_replicates and proposal.source != "reference" and key in self._known:
@@ -189,6 +190,7 @@ class Proposing:
                 continue  # a stand-in took it while the model was thinking, or nobody had told of it
             self._known.add(key)
             number += 1
+            (proposal,), previous = priced(problem, [proposal], previous), proposal.point
             experiment, stamp = new_id(), self._ledger.stamp()
             events.append(ExperimentProposed(**stamp, experiment=experiment, number=number, proposal=proposal))
             events.append(ExperimentStatusChanged(**stamp, experiment=experiment, status=_S.QUEUED))

@@ -16,6 +16,7 @@ from torch import Tensor
 from controller.design.acquisition import Acquisition, WithSuccess
 from controller.design.candidates import Listing, listing
 from controller.design.certain import Certain
+from controller.design.costing import PerCost, Price
 from controller.design.goals import log_chance, score_for
 from controller.design.initial import data_fingerprint, first_points, seen_points, stand_in, without_model
 from controller.design.screening import Screen
@@ -243,11 +244,12 @@ def reconsider(request: Request, widened: bool = False) -> Reconsidered:
     complete = [o for o in observed if _is_complete(o, problem)]
     score = certain = None
     if complete and knowledge.surrogates.keys() == problem.objectives.keys():
-        score = _score(problem, ground, knowledge, models, complete, believed, seed)
+        price = _price(request, ground.encoder, request.pending)
+        score = _score(problem, ground, knowledge, models, complete, believed, seed, price)
         if widened:
             score = score.widened(-math.inf) or score
         sure = {name: Certain(model) for name, model in models.items()}
-        certain = _score(problem, ground, knowledge, sure, complete, believed, seed)
+        certain = _score(problem, ground, knowledge, sure, complete, believed, seed, price)
     return Reconsidered(
         ground.encoder, ground.listing is not None, knowledge.surrogates, models, knowledge.data,
         Trusted.of(knowledge.surrogates, knowledge.data), knowledge.feasibility, score, certain,
@@ -301,7 +303,8 @@ def _with_model(
     for k in range(request.n - len(earlier)):
         believed = encoder.encode(pending)
         models = _condition(knowledge.surrogates, believed)
-        score = _score(problem, ground, knowledge, models, complete, believed, seed)
+        price = _price(request, encoder, pending)
+        score = _score(problem, ground, knowledge, models, complete, believed, seed, price)
         choices: list[Choice] = []
         try:
             choices = _search(request, ground, score, complete, pending, seed + k, screen)
@@ -313,8 +316,10 @@ def _with_model(
                 if proposals:
                     break
                 raise
-        repeat = _repeat(problem, ground, knowledge, models, complete, choices, seed)
+        repeat = _repeat(problem, ground, knowledge, models, complete, choices, seed, price)
         if not choices and repeat is None:
+            if proposals:
+                break
             raise SpaceExhaustedError("all allowed settings have been measured, and measuring one again would tell nothing")
         best = choices[0] if repeat is None else repeat.choice
         told = notes if repeat is None else [repeat.note, *notes]
@@ -344,7 +349,7 @@ def _with_model(
 
 def _score(
     problem: Problem, ground: _Ground, knowledge: _Knowledge, models: Mapping[str, Surrogate],
-    complete: Sequence[Observed], believed: Tensor, seed: int,
+    complete: Sequence[Observed], believed: Tensor, seed: int, price: Price | None,
 ) -> Acquisition:  # fmt: skip
     """Return what is searched: the acquisition function over `models`, with all that counts beside the objectives."""
     measured = {
@@ -358,21 +363,31 @@ def _score(
     lucky = problem.allow_replicates == "auto" or problem.drift is not None or named
     best_observed = ground.listing is not None and not lucky and not problem.context
     score = score_for(problem, models, measured, done, believed, best_observed=best_observed, seed=seed)
-    return score if knowledge.feasibility is None else WithSuccess(score, knowledge.feasibility.log_probability)
+    if knowledge.feasibility is not None:
+        score = WithSuccess(score, knowledge.feasibility.log_probability)
+    return score if price is None else PerCost(score, price)
+
+
+def _price(request: Request, encoder: Encoder, pending: Sequence[Point]) -> Price | None:
+    """Return what the next experiment costs, and how much that counts; None where nothing is said of it."""
+    if request.problem.cost is None or request.cooling is None:
+        return None
+    return Price(request.problem.cost, encoder, pending[-1] if pending else request.previous, request.cooling)
 
 
 def _repeat(
     problem: Problem, ground: _Ground, knowledge: _Knowledge, models: Mapping[str, Surrogate],
-    complete: Sequence[Observed], choices: Sequence[Choice], seed: int,
+    complete: Sequence[Observed], choices: Sequence[Choice], seed: int, price: Price | None,
 ) -> Repeat | None:  # fmt: skip
     """Return the setting to be measured again instead of the best of `choices`, where that is to be decided and tells more."""
     if problem.allow_replicates != "auto":
         return None
+    complete = [o.model_copy(update={"point": problem.settings(o.point)}) for o in complete]
     X = ground.encoder.encode([c.point for c in choices])
     chance = log_chance(problem, models, X)
     if knowledge.feasibility is not None and len(X):
         chance = chance + knowledge.feasibility.log_probability(X).detach().cpu()
-    return repeat_of(problem, ground.encoder, models, complete, choices, chance.detach().exp(), seed)
+    return repeat_of(problem, ground.encoder, models, complete, choices, chance.detach().exp(), price, seed)
 
 
 def _condition(surrogates: dict[str, Surrogate], believed: Tensor) -> dict[str, Surrogate]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from controller.design.costing import Price
 from controller.design.goals import acceptable
 from controller.design.replicating import MOST_HELD, score_of_means, worth
 from controller.design.search import Choice
@@ -38,6 +39,7 @@ def repeat_of(
     complete: Sequence[Observed],
     choices: Sequence[Choice],
     chance: Tensor,
+    price: Price | None,
     seed: int,
 ) -> Repeat | None:
     """Return the measured setting that tells more when it is measured again than the best new setting does, if there is one.
@@ -49,6 +51,7 @@ def repeat_of(
         complete: Experiments measured for every objective.
         choices: New settings that were found; none where all have been measured.
         chance: For each of them the probability that its result will count: that it succeeds and is acceptable.
+        price: What an experiment costs, where that counts.
         seed: Of the quasi-random draws.
     """
     settings = {problem.key(o.point): o.point for o in complete}
@@ -62,7 +65,10 @@ def repeat_of(
     held = X[order]
     again = [points[i] for i in order[:_REPEATED].tolist()]
     news: list[Point] = [c.point for c in choices]
-    value = worth(problem, models, held, torch.cat([held[: len(again)], encoder.encode(news)]), seed)
+    options = torch.cat([held[: len(again)], encoder.encode(news)])
+    value = worth(problem, models, held, options, seed)
+    if price is not None:
+        value = value * torch.exp(-price(options))
     old, new = value[: len(again)], value[len(again) :] * chance
     best, rival = int(old.argmax()), float(new.max()) if len(new) else 0.0
     if float(old[best]) <= rival:

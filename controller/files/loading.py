@@ -14,6 +14,7 @@ from controller.domain.parameter import CategoricalParameter, Parameter
 from controller.domain.rule import Constraint
 from controller.domain.space import DescriptorTable, Pool, Problem
 from controller.files.candidates import read_candidates
+from controller.files.cost import check_cost
 from controller.files.descriptors import read_descriptors
 from controller.files.faults import Faults, listed, nearest
 from controller.files.laboratory import Laboratory, Wishes, lab_document_of, lab_of_campaign, lab_of_document
@@ -76,8 +77,9 @@ def load_campaign(
     problem = Problem(
         parameters=campaign.parameters, context=campaign.context, objectives=campaign.objectives, constraints=campaign.constraints,
         descriptors=descriptors, allow_replicates=campaign.allow_replicates, desirability=campaign.desirability,
-        drift=campaign.drift,
+        cost=campaign.cost, drift=campaign.drift,
     )  # fmt: skip
+    check_cost(document, problem, campaign.budget, faults)
     _check_reference(document, problem, faults)
     pool = _pool(document, problem, candidates, laboratory, constraints, faults) if feasible else None
     if len(faults) == 0 and pool is not None and problem.drift is not None and problem.drift.reference:

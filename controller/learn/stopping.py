@@ -34,6 +34,8 @@ def reason_to_stop(budget: Budget, state: CampaignState, worked_s: float, *, exh
         return f"the budget of {budget.hours:g} hours is used up"
     if experiments_left(budget, state) == 0:
         return f"the budget of {budget.experiments} experiments is used up"
+    if budget.cost is not None and state.cost >= budget.cost:
+        return f"the budget of {budget.cost:g} for cost is used up"
     if exhausted:
         return "every allowed setting has been proposed"
     return None

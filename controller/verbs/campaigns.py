@@ -36,12 +36,17 @@ class View:
     best: list[dict[str, Any]]
     calibration: dict[str, Any]
     """How well predictions covered what was measured; see `verbs.trust`."""
+    cost: float | None = None
+    """What its experiments cost, cancelled ones left out [the campaign's unit]; None where nothing is said of costs."""
+    noted: str = ""
+    """What the newest proposal of a model said beside its reasons: drift, outliers, why a setting is measured again."""
 
     def told(self) -> dict[str, Any]:
         """Return where the campaign stands and what it has reached."""
         return {
             **self.found.campaign, "campaign": self.found.name, "best": self.best, "alarms": self.alarms,
-            "calibration": self.calibration["objectives"],
+            "calibration": self.calibration["objectives"], "noted": self.noted,
+            **({} if self.cost is None else {"cost": self.cost}),
             "definition": self.definition, "store": show_url(self.found.url),
         }  # fmt: skip
 
@@ -79,14 +84,17 @@ def mixed_data(url: str, name: str, *, simulated: bool) -> str | None:
 
 def look_at(found: Found) -> View:
     """Return what is known of a campaign, all of it of one moment."""
-    from controller.verbs.results import best_rows
+    from controller.verbs.results import best_rows, cost_of
     from controller.verbs.trust import calibration_told
 
     reader = found.reader
     with reader.snapshot():
         definition, experiments, alarms = reader.definition(found.id), reader.experiments(found.id), reader.alarms(found.id)
         calibration = calibration_told(found)
-    return View(found, definition, experiments, alarms, best_rows(definition, experiments), calibration)
+        cost = cost_of(reader.proposal_rows(found.id), experiments) if definition["problem"].get("cost") else None
+        newest = max((int(e["number"]) for e in experiments if e["source"] == "model"), default=None)
+        noted = "" if newest is None else str(reader.experiment(found.id, newest)["proposal"].get("note", ""))
+    return View(found, definition, experiments, alarms, best_rows(definition, experiments), calibration, cost, noted)
 
 
 def steer_campaign(found: Found, verb: str, *, by: str, timeout_s: float) -> Answer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,6 +35,18 @@ def best_rows(definition: Mapping[str, Any], experiments: Sequence[Mapping[str, 
         }
         for e in sorted(chosen, key=lambda e: e["objectives"][first])
     ]
+
+
+def cost_of(proposals: Sequence[Mapping[str, Any]], experiments: Sequence[Mapping[str, Any]]) -> float:
+    """Return what experiments cost, cancelled ones left out.
+
+    Args:
+        proposals: Rows of the store: `experiment` (its id) and `body` (JSON).
+        experiments: As the reader gives them.
+    """
+    carried_out = {e["id"] for e in experiments if e["status"] != "cancelled"}
+    costs = (json.loads(row["body"]).get("cost") or 0.0 for row in proposals if row["experiment"] in carried_out)
+    return math.fsum(costs)
 
 
 def has_result(experiment: Mapping[str, Any]) -> bool:
