@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from controller.domain.objective import Objective
 from surrogates.base import Surrogate
-from surrogates.build import MANY_OBSERVATIONS, build
+from surrogates.build import MANY_OBSERVATIONS, build, takes_gp
 from surrogates.data import TrainingData
 from surrogates.specs import AnySpec, AutoSpec, GPMember, GPSpec
 
@@ -42,4 +42,4 @@ def _is_open(spec: AnySpec, data: TrainingData) -> bool:
     """Whether the members of a Gaussian process are left to us."""
     if isinstance(spec, GPSpec):
         return spec.members is None and spec.recipe == "auto"
-    return isinstance(spec, AutoSpec) and data.n <= MANY_OBSERVATIONS
+    return isinstance(spec, AutoSpec) and takes_gp(data.n, pool=False)

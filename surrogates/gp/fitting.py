@@ -28,6 +28,8 @@ _SHORTEST_STEP = 1e-8
 _STARTS = ((0.0, 0.0), (-0.7, -2.0), (0.7, 2.0))
 # Of more observations so many, drawn at random, say first where to look: an evaluation costs the cube of their number.
 _MANY = 64
+# Of more than so many, as many say what the hyperparameters are. Predictions rest on all of them.
+_MOST = 500
 
 
 def fit(problem: Problem) -> tuple[Tensor, Tensor]:
@@ -49,16 +51,24 @@ def fit(problem: Problem) -> tuple[Tensor, Tensor]:
     rows = torch.arange(members, device=device).repeat_interleave(len(_STARTS))
     t, batch = _starts(problem.priors), problem.take(rows)
     k = min(n, _MANY)
-    some = torch.randperm(n, generator=torch.Generator().manual_seed(n))[:k].sort().values.to(device)
-    t, value, H = minimise(batch.observed(some) if k < n else batch, t, _ROUGH_TOLERANCE, rows.cpu().numpy())
+    rough = batch.observed(_drawn(n, k).to(device)) if k < n else batch
+    t, value, H = minimise(rough, t, _ROUGH_TOLERANCE, rows.cpu().numpy())
     if k < n:
         apart = torch.from_numpy(np.flatnonzero(np.isfinite(value.cpu().numpy()))).to(device)
-        value = torch.full_like(value, torch.inf).index_copy(0, apart, batch.take(apart).value(t[apart]))
+        judge = batch.take(apart).observed(_drawn(n, _MOST).to(device)) if n > _MOST else batch.take(apart)
+        value = torch.full_like(value, torch.inf).index_copy(0, apart, judge.value(t[apart]))
     best = value.view(members, -1).argmin(1) + len(_STARTS) * torch.arange(members, device=device)
     # What the data say curves the posterior in proportion to their number.
-    t, value, _ = minimise(problem, t[best], _NEWTON_TOLERANCE, H=H[best.cpu().numpy()] * (k / n))
+    m = min(n, _MOST)
+    final = problem.observed(_drawn(n, m).to(device)) if m < n else problem
+    t, value, _ = minimise(final, t[best], _NEWTON_TOLERANCE, H=H[best.cpu().numpy()] * (k / m))
     back = torch.argsort(order)
     return t[back], value[back]
+
+
+def _drawn(n: int, k: int) -> Tensor:
+    """Positions of `k` of `n` observations, drawn at random, in order; of fewer, the first of those of more."""
+    return torch.randperm(n, generator=torch.Generator().manual_seed(n))[:k].sort().values
 
 
 def _starts(priors: Priors) -> Tensor:

@@ -30,10 +30,11 @@ def test_named_members_overrule_the_recipe() -> None:
     assert names == ["rbf/standard/tight", "matern52/standard/tight"]
 
 
-def test_auto_changes_over_when_observations_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MANY_OBSERVATIONS", 12)
-    assert isinstance(build(AutoSpec(), DATA, pool=False, seed=0), GPEnsemble)
-    surrogate = build(AutoSpec(), smooth_data(13, 3), pool=False, seed=0)
+@pytest.mark.parametrize(("pool", "limit"), [(True, "MANY_OBSERVATIONS"), (False, "MANY_ON_FUNCTIONS")])
+def test_auto_changes_over_when_observations_are_many(pool: bool, limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, limit, 12)
+    assert isinstance(build(AutoSpec(), DATA, pool=pool, seed=0), GPEnsemble)
+    surrogate = build(AutoSpec(), smooth_data(13, 3), pool=pool, seed=0)
     assert isinstance(surrogate, DeepEnsemble)
     assert surrogate.report.kind == "deep_ensemble"
 

@@ -60,6 +60,31 @@ def test_fit_of_many_observations_ends_where_a_fit_to_all_of_them_does(monkeypat
     assert bool((value <= whole + 0.05).all()), value - whole
 
 
+def test_of_very_many_observations_a_part_says_what_the_hyperparameters_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = _of(FUNCTION, smooth_data(160, 3))
+    t, _ = fit(problem)
+    monkeypatch.setattr(fitting, "_MOST", 100)
+    part, _ = fit(problem)
+    # Not the same, but nearly all that is to be gained over the prior's guess.
+    assert not torch.equal(t, part)
+    start = problem.value(problem.priors.start)
+    assert bool((start - problem.value(part) > 0.8 * (start - problem.value(t))).all())
+
+
+def test_starts_that_meet_go_on_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = _of(FUNCTION[:1], smooth_data(20, 3))
+    evaluated = []
+    evaluate = Problem.evaluate
+    monkeypatch.setattr(Problem, "evaluate", lambda self, t: evaluated.append(len(t)) or evaluate(self, t))
+    _, together = fit(problem)
+    shared = sum(evaluated)
+    monkeypatch.setattr(fitting, "_SAME_PEAK", 0.0)
+    evaluated.clear()
+    _, apart = fit(problem)
+    assert shared < sum(evaluated)
+    assert together.item() == pytest.approx(apart.item(), abs=0.02)
+
+
 def test_hyperparameters_stay_within_bounds() -> None:
     problem = _of((*TABLE, *FUNCTION), smooth_data(60, 3))
     t, _ = fit(problem)
