@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,8 @@ _ROUNDS = 3
 _STEPS = 12
 # Levels tried of one coordinate at a time: all where there are few, the nearest and some others where there are many.
 _MOST_TRIED = 24
+# Of a category with more choices, such as molecules, each is tried with the best settings measured.
+_MANY_CHOICES = 1000
 # Starts closer than this lead to the same place.
 _APART = 0.05
 # Closer in every coordinate, two settings are one.
@@ -116,7 +118,7 @@ def best_anywhere(
     """
     space = encoder.space
     rng = np.random.default_rng(seed)
-    raw = np.vstack([draw(space, _RAW, int(rng.integers(2**62))), _around(space, incumbents, rng)])
+    raw = np.vstack([draw(space, _RAW, int(rng.integers(2**62))), _around(space, incumbents, rng), *_sweeps(space, incumbents)])
     climb = _Climb(encoder, acquisition, rng)
     scores = _checked(climb.score(raw))
     starts = _spread(space, raw, scores)
@@ -175,6 +177,18 @@ def _around(space: SearchSpace, incumbents: Array, rng: np.random.Generator) -> 
         step = np.where(absent, 0.0, step)
     z = space.snap(centre + step)
     return z[space.allows(z)]
+
+
+def _sweeps(space: SearchSpace, incumbents: Array) -> Iterator[Array]:
+    """Yield every choice of each category with very many of them, with the other settings of the two best measured."""
+    for j, axis in enumerate(space.axes):
+        if axis.levels is None or not axis.categorical or len(axis.levels) <= _MANY_CHOICES:
+            continue
+        for incumbent in incumbents[:2]:
+            z = np.tile(incumbent, (len(axis.levels), 1))
+            z[:, j] = axis.levels
+            z = space.settle(z)
+            yield z[space.allows(z)]
 
 
 def _along(space: SearchSpace, step: Array) -> Array:
@@ -337,5 +351,9 @@ class _Climb:
         others = levels[np.abs(levels - current) > 1e-9]
         if len(others) <= _MOST_TRIED:
             return others
-        nearest = others[np.argsort(np.abs(others - current), kind="stable")[: _MOST_TRIED // 2]]
+        gaps = np.abs(others - current)
+        table = self._encoder.tables[j]
+        if table is not None and len(levels) > _MANY_CHOICES:  # choices in the neighbourhood, wherever they stand in the list
+            gaps = torch.cdist(table[[round(current)]], table[torch.from_numpy(others).round().long()]).numpy().ravel()
+        nearest = others[np.argsort(gaps, kind="stable")[: _MOST_TRIED // 2]]
         return np.concatenate([nearest, self._rng.choice(others, _MOST_TRIED // 2, replace=False)])

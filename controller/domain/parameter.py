@@ -139,7 +139,8 @@ class CategoricalParameter(_Conditional):
 
     type: Literal["categorical"]
     choices: Annotated[tuple[str, ...], Field(min_length=2)]
-    """The names of the choices."""
+    """The names of the choices; in a campaign file also the name of a CSV file with one row per choice, which then counts as
+    `descriptors` too: thousands of molecules are a file with a column `smiles`."""
     descriptors: str | None = None
     """A CSV file with one row per choice; a column `smiles` is expanded with RDKit."""
 

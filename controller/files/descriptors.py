@@ -13,6 +13,8 @@ from controller.files.tables import CellFaults, Table, number, read_table
 
 CHOICE_COLUMNS: Final = ("choice", "name", "label")
 """Names of the column that holds the choices, besides the parameter's own."""
+MOST_CHOICES: Final = 100_000
+"""Most choices that a file can name."""
 
 
 def read_descriptors(
@@ -39,7 +41,7 @@ def read_descriptors(
         faults.add(path, table.lines[0] - 1, (), f"no column holds the choices of {name}; name it {name!r} or 'choice', beside "
                    f"{listed(table.header)}")  # fmt: skip
         return None
-    used = [own_smiles] if own_smiles in table.header else [c for c in table.header if c != choice_column]
+    used = [own_smiles] if own_smiles in table.header else [c for c in table.header if c != choice_column or c == "smiles"]
     if not used:
         faults.add(
             path, 1, (), f"says nothing about the choices; add a column of numbers, or {own_smiles!r} with structures"
@@ -61,10 +63,38 @@ def read_descriptors(
     return DescriptorTable(columns=telling, smiles=smiles)
 
 
+def read_choices(name: str, file: str, document: Document, faults: Faults) -> tuple[list[str], bool] | None:
+    """Return the choices that `parameters.NAME.choices: FILE.csv` stands for: the different cells of one column of the file.
+
+    And whether the file says more of them than their names.
+
+    It is the column named as the parameter, or `choice`, `name`, `label` or `smiles`, or else the first one.
+    """
+    try:
+        table = read_table(document.path.parent / file, faults)
+    except ValueError as error:
+        document.fault(faults, ("parameters", name, "choices"), str(error))
+        return None
+    if table is None:
+        return None
+    column = next((c for c in (name, *CHOICE_COLUMNS, "smiles") if c in table.header), table.header[0])
+    choices = list(dict.fromkeys(cell for cell in table.column(column) if cell))
+    if len(choices) < 2:
+        faults.add(table.path, 1, (column,), "names fewer than two choices; add rows")
+        return None
+    if len(choices) > MOST_CHOICES:
+        message = f"names {len(choices)} choices, at most {MOST_CHOICES} are possible; list them as candidates"
+        faults.add(table.path, 1, (column,), message)
+        return None
+    return choices, column == "smiles" or len(table.header) > 1
+
+
 def _choice_column(name: str, parameter: CategoricalParameter, table: Table) -> str | None:
     for candidate in (name, *CHOICE_COLUMNS):
         if candidate in table.header:
             return candidate
+    if "smiles" in table.header and set(parameter.choices) <= set(table.column("smiles")):
+        return "smiles"
     return next((c for c in table.header if set(parameter.choices) <= set(table.column(c))), None)
 
 

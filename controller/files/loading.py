@@ -15,7 +15,7 @@ from controller.domain.rule import Constraint
 from controller.domain.space import DescriptorTable, Pool, Problem
 from controller.files.candidates import read_candidates
 from controller.files.cost import check_cost
-from controller.files.descriptors import read_descriptors
+from controller.files.descriptors import read_choices, read_descriptors
 from controller.files.faults import Faults, listed, nearest
 from controller.files.laboratory import Laboratory, Wishes, lab_document_of, lab_of_campaign, lab_of_document
 from controller.files.pools import check_pool, check_subset, settle_pool
@@ -46,6 +46,7 @@ def load_campaign(
     if seed is not None:
         document = Document(path, {**document.data, "seed": seed}, document.lines)
     faults = Faults()
+    document = _with_choices(document, faults)
     wishes = Wishes(simulate, speed)
     campaign = validated(CampaignFile, document, faults)
     parameters = _good_parameters(document) if campaign is None else campaign.parameters
@@ -106,6 +107,22 @@ def load_lab(path: Path) -> LabSpec:
     faults.raise_if_any()
     assert laboratory is not None  # noqa: S101 - its faults have just been raised
     return laboratory.spec
+
+
+def _with_choices(document: Document, faults: Faults) -> Document:
+    """Return the document with the choices in the place of each file that names them, and that file for their descriptors."""
+    written: Any = document.data.get("parameters")
+    parameters: dict[str, Any] = {}
+    for name, content in written.items() if isinstance(written, dict) else ():
+        if isinstance(content, dict) and content.get("type") == "categorical" and isinstance(file := content.get("choices"), str):
+            found = read_choices(name, file, document, faults)
+            faults.raise_if_any()
+            assert found is not None  # noqa: S101 - its faults have just been raised
+            choices, described = found
+            parameters[name] = {**({"descriptors": file} if described else {}), **content, "choices": choices}
+    if not parameters:
+        return document
+    return Document(document.path, {**document.data, "parameters": {**written, **parameters}}, document.lines)
 
 
 def _good_parameters(document: Document) -> dict[str, Parameter]:

@@ -103,10 +103,10 @@ class Reader(StoredRows):
             else:
                 rows = self.experiment_page(key, wanted, after, limit)
                 observations = self.observation_page(key, rows[0]["number"], rows[-1]["number"]) if rows else []
+            told = self.context_rows(key)
         observed: dict[str, dict[str, float]] = {}
         for row in observations:
             observed.setdefault(row["experiment"], {})[row["objective"]] = row["value"]
-            told = self.context_rows(key)
         found = [self._experiment(row, observed.get(row["id"], {})) for row in rows if row["status"] in wanted]
         if told:
             begun = {row["id"]: row["started_at"] for row in rows}

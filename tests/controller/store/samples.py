@@ -12,6 +12,7 @@ from controller.domain.event import (
     CampaignCreated,
     CampaignStatusChanged,
     CampaignWorked,
+    ContextTold,
     ControllerAttached,
     ControllerDetached,
     Event,
@@ -99,6 +100,10 @@ class Script:
     def abort_requested(self) -> Event:
         campaign, at = self._stamp()
         return CampaignAbortRequested(campaign=campaign, at=at)
+
+    def context_told(self) -> Event:
+        campaign, at = self._stamp()
+        return ContextTold(campaign=campaign, at=at, values={"humidity": 43.0}, by="Ada")
 
     def amended(self) -> Event:
         campaign, at = self._stamp()
