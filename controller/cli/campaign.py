@@ -342,6 +342,19 @@ def why(
 
 
 @app.command()
+def best(
+    campaign: CampaignName, store: Store = None, device: DeviceOption = Device.CPU, json: Json = False
+) -> None:
+    """Tell which measured settings are best as the model believes, with 90 % intervals; outliers and drift."""
+    from controller.cli.reasons import print_best
+    from controller.verbs.reasons import believed_best
+
+    with find(store_urls(store), campaign) as found:
+        told = believed_best(found, device=device.value)
+    print_json(told) if json else print_best(told)
+
+
+@app.command()
 def sensitivity(
     campaign: CampaignName, store: Store = None, device: DeviceOption = Device.CPU, json: Json = False
 ) -> None:

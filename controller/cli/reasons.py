@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from controller.cli.render import Column, clean, console, print_facts, table, text_of
+from controller.cli.render import Column, clean, console, print_facts, print_rows, table, text_of
 
 _WIDEST = 100
 _BAR = 30
@@ -170,6 +170,29 @@ def print_sensitivity(told: Mapping[str, Any]) -> None:
             "that the data allow.", _WIDEST,
         )
     )  # fmt: skip
+
+
+def print_best(told: Mapping[str, Any]) -> None:
+    """Print what `verbs.reasons.believed_best` returned."""
+    rows = []
+    for row in told["best"]:
+        cells: dict[str, Any] = {f"p:{name}": value for name, value in row["parameters"].items()}
+        cells["experiments"] = ", ".join(map(str, row["experiments"]))
+        for name, e in row["expected"].items():
+            cells[f"m:{name}"], cells[f"e:{name}"] = row["measured"][name], _short(e["mean"])
+            cells[f"i:{name}"] = f"{_short(e['low'])} to {_short(e['high'])}"
+        cells["chance"] = f"{100 * row['chance']:.0f} %" if "chance" in row else None
+        rows.append(cells)
+    first = told["best"][0]
+    columns = [Column("experiments")]
+    for name in first["expected"]:
+        columns += [Column(f"m:{name}", name), Column(f"e:{name}", "expected"), Column(f"i:{name}", "90 %")]
+    columns += [Column("chance", "acceptable"), *(Column(f"p:{name}", name) for name in first["parameters"])]
+    print_rows(rows, columns, as_json=False, title=f"Best as the model believes: {told['campaign']}{_mark(told)}")
+    for name, numbers in told["outliers"].items():
+        print(f"Outliers of {name}, which count for less: experiments {', '.join(map(str, numbers))}. Look at them at the bench.")
+    for line in told["drift"]:
+        print(f"{line[:1].upper()}{line[1:]}; what is expected is what would be measured now.")
 
 
 def print_slice(told: Mapping[str, Any]) -> None:

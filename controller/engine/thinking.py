@@ -220,6 +220,8 @@ class Reconsidered:
     """What was searched; None while no result is complete."""
     certain: Acquisition | None
     """The same as if every prediction were certain: what the means alone promise."""
+    drifted: dict[str, Drifted] = field(default_factory=dict)
+    """What was learned of the drift of each objective, where measurements are said to drift."""
 
     def expect(self, problem: Problem, X: Tensor, *, pending: bool) -> list[dict[str, Prediction]]:
         """Return what is expected at the rows of `X` (n x d), with points under way believed or not."""
@@ -252,7 +254,7 @@ def reconsider(request: Request, widened: bool = False) -> Reconsidered:
         certain = _score(problem, ground, knowledge, sure, complete, believed, seed, price)
     return Reconsidered(
         ground.encoder, ground.listing is not None, knowledge.surrogates, models, knowledge.data,
-        Trusted.of(knowledge.surrogates, knowledge.data), knowledge.feasibility, score, certain,
+        Trusted.of(knowledge.surrogates, knowledge.data), knowledge.feasibility, score, certain, knowledge.drifted,
     )  # fmt: skip
 
 

@@ -46,6 +46,22 @@ def sensitivity(found: Found, *, device: str = "cpu") -> dict[str, Any]:
     return _told(found, sensitivity(*_log(found), device))
 
 
+def believed_best(found: Found, *, device: str = "cpu") -> dict[str, Any]:
+    """Return the measured settings that are best as the models believe; see `engine.thinking_best.believed_best`.
+
+    Args:
+        found: The campaign.
+        device: `cpu`, `cuda` or `auto`.
+
+    Raises:
+        ConflictError: If nothing was measured yet.
+        MissingExtraError: If the campaign has structures and RDKit is not installed.
+    """
+    from controller.engine.thinking_best import believed_best
+
+    return {**believed_best(*_log(found), device), "simulated": found.simulated, "store": show_url(found.url)}
+
+
 def slice_through(found: Found, parameter: str, *, number: str | None = None, device: str = "cpu") -> dict[str, Any]:
     """Return what is expected along a parameter, the others held: `domain.explanation.Slice`.
 
