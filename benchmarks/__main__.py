@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import estop, flood, pools, roundtrip, soak, speed, tables
+from benchmarks import calibration, estop, flood, forecast, pools, roundtrip, soak, speed, tables
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -13,6 +13,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     tables.add_arguments(commands.add_parser("tables", help="closed loops over measured tables, against other tools"))
+    calibration.add_arguments(commands.add_parser("calibration", help="whether predicted intervals hold what they promise"))
+    forecast.add_arguments(commands.add_parser("forecast", help="whether the forecast of a campaign's best holds the outcome"))
     speed.add_arguments(commands.add_parser("speed", help="processor time of a proposal, against BoTorch's default"))
     pools.add_arguments(commands.add_parser("pools", help="a batch chosen from a million candidates, and the whole way there"))
     soak.add_arguments(commands.add_parser("soak", help="a simulated lab with failures, for as long as asked"))
@@ -21,7 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     estop.add_arguments(commands.add_parser("estop", help="an emergency stop of many busy instruments"))
     chosen = parser.parse_args(arguments)
     benchmarks = {
-        "tables": tables, "speed": speed, "pools": pools, "soak": soak, "flood": flood, "roundtrip": roundtrip, "estop": estop,
+        "tables": tables, "calibration": calibration, "forecast": forecast, "speed": speed, "soak": soak, "flood": flood,
+        "roundtrip": roundtrip, "pools": pools, "estop": estop,
     }  # fmt: skip
     return benchmarks[chosen.command].run(chosen)
 

@@ -271,6 +271,36 @@ def calibration(campaign: CampaignName, store: Store = None, json: Json = False)
 
 
 @app.command()
+def forecast(
+    campaign: CampaignName,
+    experiments: Annotated[
+        int | None,
+        typer.Option("--experiments", "-k", min=1, help="How many more; by default those left of the budget.", show_default=False),
+    ] = None,
+    by: Annotated[
+        float | None, typer.Option("--by", help="An improvement whose probability is wanted too.", show_default=False)
+    ] = None,
+    worth: Annotated[
+        float | None,
+        typer.Option("--worth", help="What one experiment must bring at least; says when to stop.", show_default=False),
+    ] = None,
+    store: Store = None,
+    device: DeviceOption = Device.CPU,
+    json: Json = False,
+) -> None:
+    """Tell what further experiments will probably bring, by playing the campaign on functions drawn from its models."""
+    from controller.cli.trust import print_forecast
+    from controller.verbs.foreseeing import forecast_told
+
+    with find(store_urls(store), campaign) as found:
+        told = forecast_told(found, experiments, by=by, worth=worth, device=device.value)
+    if json:
+        print_json(told)
+    else:
+        print_forecast(told)
+
+
+@app.command()
 def replay(
     campaign: CampaignName,
     number: Annotated[

@@ -85,3 +85,52 @@ def print_replay(told: dict[str, Any]) -> None:
         same = told["compared"] - told["different"]
         head = f"{told['campaign']} ({mark(told['simulated'])} data)"
         print(f"{head}: {same} of {told['compared']} proposals come out the same, bit for bit")
+
+
+_MEASURES = {
+    "objective": "best {objective}", "distance": "distance of {objective} from its target", "desirability": "overall desirability",
+    "hypervolume": "hypervolume of the front, in parts of that of now",
+}  # fmt: skip
+
+
+def print_forecast(told: dict[str, Any]) -> None:
+    """Print what `verbs.foreseeing.forecast_told` returned."""
+    what = _MEASURES[told["measure"]].format(objective=told["objective"])
+    unit = f" [{told['unit']}]" if told["unit"] else ""
+    asked = any(row["improved_by"] is not None for row in told["outlook"])
+    rows = [
+        {
+            "experiments": row["experiments"], "median": row["median"],
+            "interval": "" if row["low"] is None else f"{text_of(row['low'])} to {text_of(row['high'])}",
+            "improved": f"{100 * row['improved']:.0f} %",
+            "by": f"{100 * row['improved_by']:.0f} %" if row["improved_by"] is not None else None, "gain": row["gain"],
+        }
+        for row in told["outlook"] if _is_shown(row["experiments"], len(told["outlook"]))
+    ]  # fmt: skip
+    columns = [
+        Column("experiments", "after experiments"), Column("median", f"{what}{unit}"), Column("interval", "in 4 of 5 cases"),
+        Column("improved", "better than now"), *([Column("by", "by the amount asked for")] if asked else []),
+        Column("gain", "the last one brings"),
+    ]  # fmt: skip
+    now = "nothing acceptable yet" if told["now"] is None else text_of(told["now"])
+    out = console()
+    out.print(table(rows, columns, title=f"Forecast of {told['campaign']} ({mark(told['simulated'])} data): now {now}"))
+    print_facts({
+        "rests on": f"{told['learned_from']} results, {told['paths']} functions drawn from the models",
+        "under way": f"{told['under_way']}, counted as the first" if told["under_way"] else None,
+        "stop": _stop_text(told),
+    })  # fmt: skip
+
+
+def _is_shown(step: int, n: int) -> bool:
+    return step in (1, 2, 3, 5, n) or step % (5 if n <= 40 else 10) == 0
+
+
+def _stop_text(told: dict[str, Any]) -> str | None:
+    if told["worth"] is None:
+        return None
+    if told["stop_after"] is None:
+        return f"not within these {told['experiments']} experiments: the last is still expected to bring {told['worth']:g}"
+    if told["stop_after"] == 0:
+        return f"now: no further experiment is expected to bring {told['worth']:g}"
+    return f"after {told['stop_after']} more: none of those to come is expected to bring {told['worth']:g}"

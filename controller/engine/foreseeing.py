@@ -1,0 +1,188 @@
+"""From what is known to what further experiments will probably bring: a pure function of the question and a seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from controller.design.candidates import listing
+from controller.design.forecast import Belief, Worth, play, reached
+from controller.design.sampling import draw
+from controller.domain.forecast import Forecast, Outlook
+from controller.domain.objective import wanted
+from controller.domain.request import Request, settings_of
+from controller.domain.space import Problem
+from controller.encoding.space import Array
+from controller.engine.thinking import Reconsidered, reconsider
+from controller.errors import ConflictError
+from controller.learn.trust import Trusted
+
+PATHS = 400
+FEWEST = 5
+MOST = 100
+"""So many further experiments are foreseen at most: beyond, it is the models that would have to be foreseen."""
+_CANDIDATES, _SPREAD_OUT = 300, 100
+_LOOKED_AT = 4000
+_NEAR = 25
+_LOW, _HIGH = 0.1, 0.9
+
+
+def foresee(request: Request, k: int, *, by: float | None = None, worth: float | None = None, paths: int = PATHS) -> Forecast:
+    """Return what `k` further experiments will probably bring.
+
+    Args:
+        request: As for the next proposal; what is under way comes first.
+        k: At most `MOST`.
+        by: An amount of improvement whose probability is asked for [what is told].
+        worth: What one experiment must bring at least [the same], for `stop_after`.
+        paths: Functions to be drawn.
+
+    Raises:
+        ConflictError: If too little is known, no setting is left, or a number cannot be.
+    """
+    problem = request.problem
+    complete = [o for o in request.observed.rows() if o.values is not None and problem.objectives.keys() <= o.values.keys()]
+    if not 1 <= k <= MOST:
+        raise ConflictError(f"{k} experiments cannot be foreseen; ask for 1 to {MOST}")
+    for name, amount in (("by", by), ("worth", worth)):
+        if amount is not None and not (math.isfinite(amount) and amount > 0):
+            raise ConflictError(f"{name} {amount:g} is no amount of improvement; give one above 0")
+    if len(complete) < FEWEST:
+        raise ConflictError(
+            f"{len(complete)} results are too few for a forecast; carry out {FEWEST - len(complete)} more experiments first"
+        )
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the same numbers on every machine of a kind
+    try:
+        return _foresee(request, problem, k, by, worth, paths)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _foresee(request: Request, problem: Problem, k: int, by: float | None, worth: float | None, paths: int) -> Forecast:
+    thought = reconsider(request)
+    complete = [o for o in request.observed.rows() if o.values is not None and problem.objectives.keys() <= o.values.keys()]
+    measured = torch.tensor(
+        [[o.sign * c.values[name] for name, o in problem.objectives.items()] for c in complete if c.values is not None],
+        dtype=torch.float64,
+    )
+    z, forced = _candidates(request, thought, min(k, MOST))
+    X = thought.encoder.columns(torch.from_numpy(z))
+    if not len(X):
+        raise ConflictError("no setting is left to be proposed: nothing more can be expected")
+    trusted = Trusted.of(thought.surrogates, thought.data)
+    beliefs = {
+        name: Belief.of(thought.surrogates[name], X, trusted.factors[name], objective)
+        for name, objective in problem.objectives.items()
+    }
+    chance = torch.ones(len(X), dtype=torch.float64)
+    if thought.feasibility is not None:
+        with torch.no_grad():
+            chance = thought.feasibility.log_probability(X).exp().cpu().double()
+    k = min(k, len(X))
+    seed = int(np.random.default_rng([request.seed, request.number, 7]).integers(2**31))
+    shown = play(problem, beliefs, measured, chance, forced[:k], k, paths=paths, seed=seed)
+    return _told(problem, reached(problem, measured, shown), by, worth, len(forced), len(complete))
+
+
+def _candidates(request: Request, thought: Reconsidered, k: int) -> tuple[Array, list[int]]:
+    """Return settings that the loop may choose among (C x p), and the positions of those under way, which come first."""
+    space, rng = thought.encoder.space, np.random.default_rng([request.seed, request.number])
+    pending = space.coordinates(request.pending)
+    seen = [*request.observed.settings(), *settings_of(request.others), *request.pending]
+    listed = listing(space)
+    if listed is not None:
+        free = np.flatnonzero(listed.fresh(space.coordinates(seen)))
+        looked_at = listed.z[rng.permutation(free)[:_LOOKED_AT]]
+        chosen = _most_promising(thought, looked_at)
+    else:
+        best = sorted(request.observed.rows(), key=lambda o: _rank(request.problem, o.values), reverse=True)[:4]
+        looked_at = draw(space, _LOOKED_AT // 2, int(rng.integers(2**62)))
+        chosen = _most_promising(thought, looked_at)
+        # The real loop climbs from the best of these, and around what it has measured: so do their neighbours here.
+        centres = np.vstack([chosen[:_NEAR], space.coordinates([o.point for o in best])])
+        chosen = np.vstack([_most_promising(thought, _around(thought, centres, rng)), chosen[-_SPREAD_OUT:]])
+    return np.vstack([pending, chosen]), list(range(len(pending)))
+
+
+def _rank(problem: Problem, values: dict[str, float] | None) -> tuple[bool, float]:
+    if values is None or not problem.objectives.keys() <= values.keys():
+        return False, -math.inf
+    standing = problem.standing(values)
+    return standing.feasible, sum(standing.scores)
+
+
+def _most_promising(thought: Reconsidered, z: Array) -> Array:
+    """Return the settings that the campaign's acquisition function scores highest, best first, and after them some at random."""
+    if len(z) <= _CANDIDATES + _SPREAD_OUT or thought.score is None:
+        return z
+    with torch.no_grad():
+        scores = thought.score(thought.encoder.columns(torch.from_numpy(z))).cpu().numpy()
+    order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
+    every = max(1, (len(z) - _CANDIDATES) // _SPREAD_OUT)
+    return np.asarray(z[np.concatenate([order[:_CANDIDATES], order[_CANDIDATES::every]])])
+
+
+def _around(thought: Reconsidered, centres: Array, rng: np.random.Generator) -> Array:
+    """Return allowed neighbours of `centres` (m x p), some coordinates moved by steps of many sizes."""
+    space = thought.encoder.space
+    n = _LOOKED_AT // 4
+    centre = centres[np.arange(n) % len(centres)]
+    moved = rng.random((n, space.p)) < max(0.5, 1.0 / space.p)
+    step = np.where(moved, 10.0 ** rng.uniform(-2.3, -0.5, (n, 1)) * rng.standard_normal((n, space.p)), 0.0)
+    z = space.snap(centre + step)
+    return np.unique(z[space.polytope.allows(z)], axis=0)
+
+
+def _told(
+    problem: Problem, quality: Tensor, by: float | None, worth: float | None, under_way: int, learned_from: int
+) -> Forecast:
+    """Return quantiles of how good the best is (paths x (k + 1)) on the scale of what is told."""
+    several, goals = Worth(problem).several, wanted(problem.objectives)
+    name, objective = next(iter(goals.items()))
+    single = not several and not problem.desirability
+    now = float(quality[0, 0])
+    if several:
+        quality = quality / now if now > 0 else quality
+    factor = 1.0
+    if single:
+        factor = -1.0 if objective.goal != "maximize" else 1.0  # a distance is told as it is, less being better
+    steps = range(1, quality.shape[1])
+    gains = (quality[:, 1:] - quality[:, :-1]).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).mean(0).tolist()
+    outlook = []
+    start = quality[:, :1]
+    for step in steps:
+        column = quality[:, step : step + 1]
+        low, median, high = (_quantile(column, share) for share in (_LOW, 0.5, _HIGH))
+        ends = [None if q is None else factor * q for q in ((low, high) if factor > 0 else (high, low))]
+        outlook.append(
+            Outlook(
+                experiments=step, median=None if median is None else factor * median, low=ends[0], high=ends[1],
+                improved=float((column > start).double().mean()),
+                improved_by=None if by is None else float((column >= start + by).double().mean()), gain=gains[step - 1],
+            )
+        )  # fmt: skip
+    return Forecast(
+        measure="hypervolume" if several else "desirability" if problem.desirability else "objective" if objective.target is None
+        else "distance",
+        objective=name if single else None, unit=objective.unit if single else None, larger_is_better=factor > 0,
+        now=None if not math.isfinite(now) else 1.0 if several and now > 0 else factor * now,
+        experiments=len(outlook), under_way=under_way, learned_from=learned_from, outlook=outlook,
+        stop_after=None if worth is None else _stop_after(gains, worth), paths=len(quality),
+    )  # fmt: skip
+
+
+def _quantile(column: Tensor, share: float) -> float | None:
+    value = float(column.sort(0).values[min(len(column) - 1, int(share * len(column)))])
+    return value if math.isfinite(value) else None
+
+
+def _stop_after(gains: Sequence[float], worth: float) -> int | None:
+    """Return after how many experiments none of those to come is expected to bring `worth`; None where the last one still does."""
+    keep = [step for step, gain in enumerate(gains, start=1) if gain >= worth]
+    after = keep[-1] if keep else 0
+    return None if after == len(gains) else after
