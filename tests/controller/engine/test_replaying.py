@@ -19,8 +19,8 @@ from tests.controller.store.samples import make_definition
 __all__ = ["call"]  # a fixture of the command line's tests
 
 
-def one_objective() -> Definition:
-    definition = make_definition(experiments=50)
+def one_objective(experiments: int = 50) -> Definition:
+    definition = make_definition(experiments=experiments)
     problem = definition.problem.model_copy(update={"objectives": {"yield": definition.problem.objectives["yield"]}})
     return definition.model_copy(update={"problem": problem})
 
