@@ -118,7 +118,7 @@ def best_anywhere(
     """
     space = encoder.space
     rng = np.random.default_rng(seed)
-    raw = np.vstack([draw(space, _RAW, int(rng.integers(2**62))), _around(space, incumbents, rng), *_sweeps(space, incumbents)])
+    raw = np.vstack([draw(space, _RAW, int(rng.integers(2**62))), around(space, incumbents, rng), *_sweeps(space, incumbents)])
     climb = _Climb(encoder, acquisition, rng)
     scores = _checked(climb.score(raw))
     starts = _spread(space, raw, scores)
@@ -157,23 +157,23 @@ def _checked(scores: Array) -> Array:
     return np.where(finite, scores, -np.inf)
 
 
-def _around(space: SearchSpace, incumbents: Array, rng: np.random.Generator) -> Array:
-    """Return allowed neighbours of `incumbents`, some coordinates moved by steps of many sizes."""
+def around(space: SearchSpace, incumbents: Array, rng: np.random.Generator, n: int = _NEIGHBOURS) -> Array:
+    """Return allowed neighbours of `incumbents`, some coordinates moved by steps of many sizes; `n` at most."""
     if not len(incumbents):
         return np.zeros((0, space.p))
-    centre = incumbents[np.arange(_NEIGHBOURS) % len(incumbents)]
-    size = 10.0 ** rng.uniform(-2.7, -0.7, (_NEIGHBOURS, 1))
-    moved = rng.random((_NEIGHBOURS, space.p)) < np.maximum(0.5, 1.0 / space.p)
-    step = np.where(moved, size * rng.standard_normal((_NEIGHBOURS, space.p)), 0.0)
+    centre = incumbents[np.arange(n) % len(incumbents)]
+    size = 10.0 ** rng.uniform(-2.7, -0.7, (n, 1))
+    moved = rng.random((n, space.p)) < np.maximum(0.5, 1.0 / space.p)
+    step = np.where(moved, size * rng.standard_normal((n, space.p)), 0.0)
     for j, axis in enumerate(space.axes):
         if axis.levels is not None:
             # One level up or down, or another choice.
-            jump = rng.choice(axis.levels, _NEIGHBOURS) - centre[:, j]
-            step[:, j] = np.where(moved[:, j] & (rng.random(_NEIGHBOURS) < 0.5), jump, step[:, j])
+            jump = rng.choice(axis.levels, n) - centre[:, j]
+            step[:, j] = np.where(moved[:, j] & (rng.random(n) < 0.5), jump, step[:, j])
     if not space.polytope.empty:
         step = _along(space, step)
     if space.ruled:
-        absent = counted(space) & (centre == 0.0) & (rng.random((_NEIGHBOURS, 1)) < 0.8)
+        absent = counted(space) & (centre == 0.0) & (rng.random((n, 1)) < 0.8)
         step = np.where(absent, 0.0, step)
     z = space.snap(centre + step)
     return z[space.allows(z)]

@@ -12,6 +12,7 @@ from torch import Tensor
 from controller.design.candidates import listing
 from controller.design.forecast import Belief, Worth, play, reached
 from controller.design.sampling import draw
+from controller.design.search import around
 from controller.domain.forecast import Forecast, Outlook
 from controller.domain.objective import wanted
 from controller.domain.request import Request, settings_of
@@ -105,7 +106,7 @@ def _candidates(request: Request, thought: Reconsidered, k: int) -> tuple[Array,
         chosen = _most_promising(thought, looked_at)
         # The real loop climbs from the best of these, and around what it has measured: so do their neighbours here.
         centres = np.vstack([chosen[:_NEAR], space.coordinates([o.point for o in best])])
-        chosen = np.vstack([_most_promising(thought, _around(thought, centres, rng)), chosen[-_SPREAD_OUT:]])
+        chosen = np.vstack([_most_promising(thought, around(space, centres, rng, _LOOKED_AT // 4)), chosen[-_SPREAD_OUT:]])
     return np.vstack([pending, chosen]), list(range(len(pending)))
 
 
@@ -125,17 +126,6 @@ def _most_promising(thought: Reconsidered, z: Array) -> Array:
     order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
     every = max(1, (len(z) - _CANDIDATES) // _SPREAD_OUT)
     return np.asarray(z[np.concatenate([order[:_CANDIDATES], order[_CANDIDATES::every]])])
-
-
-def _around(thought: Reconsidered, centres: Array, rng: np.random.Generator) -> Array:
-    """Return allowed neighbours of `centres` (m x p), some coordinates moved by steps of many sizes."""
-    space = thought.encoder.space
-    n = _LOOKED_AT // 4
-    centre = centres[np.arange(n) % len(centres)]
-    moved = rng.random((n, space.p)) < max(0.5, 1.0 / space.p)
-    step = np.where(moved, 10.0 ** rng.uniform(-2.3, -0.5, (n, 1)) * rng.standard_normal((n, space.p)), 0.0)
-    z = space.snap(centre + step)
-    return np.unique(z[space.polytope.allows(z)], axis=0)
 
 
 def _told(
