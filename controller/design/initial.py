@@ -18,7 +18,7 @@ from controller.domain.pool import Pool
 from controller.domain.proposal import Proposal
 from controller.domain.request import Request, settings_of
 from controller.domain.space import Problem, fingerprint
-from controller.encoding.space import SearchSpace
+from controller.encoding.space import Array, SearchSpace
 from controller.errors import SpaceExhaustedError
 
 # Categories with more choices than this need a few rows before their effects can be told apart, unless descriptors say how
@@ -58,8 +58,8 @@ def space_filling(
 ) -> list[Point]:
     """Return `n` allowed points that fill the space beside those seen, and repeat none of them unless replicates are allowed.
 
-    Random rows of a pool, Sobol points of a box, spread-out points of a polytope; beyond the policy's first points of a pool,
-    rows far from all others.
+    Random rows of a pool, the middle and then Sobol points of a box, spread-out points of a polytope; beyond the policy's first
+    points of a pool, rows far from all others.
 
     Args:
         problem: What may be proposed.
@@ -117,6 +117,8 @@ def _from_space(space: SearchSpace, points: Sequence[Point], place: int, seed: i
     problem = space.problem
     taken = set() if problem.allow_replicates is True else keys(problem, points)
     if space.polytope.empty and not space.ruled:
+        if place == 0 and problem.key(middle := space.point(_middle(space, seed))) not in taken:
+            return middle
         # The next of one sequence: together the first points fill the space more evenly than separate draws.
         n = place
         while n < place + _MOST_TRIED:
@@ -140,6 +142,21 @@ def _from_space(space: SearchSpace, points: Sequence[Point], place: int, seed: i
         f"no new setting was found among {4 * _DRAWN} draws; the constraints leave too little room beside the"
         f" {len(points)} settings already proposed (spaces of up to {MOST_LISTED:,} settings are searched completely)"
     )
+
+
+def _middle(space: SearchSpace, seed: int) -> Array:
+    """Return the middle of every range (p), with choices as the Sobol sequence begins.
+
+    Random points of many dimensions lie near the sides, where much of what is searched is flat; the middle is nearer to
+    everything than they are, so that it tells more about where there is something to be found.
+    """
+    z = to_axes(space, sobol(space.p, 1, seed))[0]
+    for j, axis in enumerate(space.axes):
+        if axis.levels is None:
+            z[j] = 0.5
+        elif not axis.categorical:
+            z[j] = axis.levels[len(axis.levels) // 2]
+    return z
 
 
 def data_fingerprint(request: Request, extra: Sequence[Point] = ()) -> str:

@@ -98,3 +98,23 @@ def test_pool_rows_outside_the_constraints_are_never_proposed() -> None:
     which = pool_problem(60, 2, constraints=("x0 + x1 <= 0.6",))
     points = space_filling(which, ProposalPolicy(), [], 5, seed=0)
     assert all(float(p["x0"]) + float(p["x1"]) <= 0.6 for p in points)
+
+
+def test_first_point_of_a_box_is_its_middle_and_the_choice_is_drawn() -> None:
+    which = problem(
+        {
+            "a": {"type": "continuous", "bounds": [2.0, 4.0]},
+            "rate": {"type": "continuous", "bounds": [0.01, 100.0], "scale": "log"},
+            "n": {"type": "integer", "bounds": [1, 9]},
+            "c": {"type": "categorical", "choices": ["x", "y", "z"]},
+        }
+    )
+    found = [space_filling(which, ProposalPolicy(), [], 2, seed=seed) for seed in range(8)]
+    for middle, other in found:
+        assert middle["a"] == pytest.approx(3.0)
+        assert middle["rate"] == pytest.approx(1.0)
+        assert middle["n"] == 5
+        assert other["a"] != middle["a"]
+    assert len({points[0]["c"] for points in found}) > 1
+    taken = found[0][0]
+    assert space_filling(which, ProposalPolicy(), [taken], 1, seed=0, place=0)[0] != taken

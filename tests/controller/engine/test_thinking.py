@@ -113,8 +113,10 @@ def test_every_point_of_the_model_tells_how_far_it_lies_from_the_data() -> None:
     assert ask(which)[0].novelty == {}
 
 
-def test_other_seeds_begin_elsewhere() -> None:
-    assert len({json.dumps(ask(BRANIN, seed=s)[0].point) for s in range(5)}) == 5
+def test_other_seeds_begin_elsewhere_after_the_middle() -> None:
+    begun = [[proposal.point for proposal in ask(BRANIN, seed=s, n=2)] for s in range(5)]
+    assert {json.dumps(points[0]) for points in begun} == {json.dumps({"a": 0.5, "b": 0.5})}
+    assert len({json.dumps(points[1]) for points in begun}) == 5
 
 
 def test_model_beats_chance_on_branin() -> None:
