@@ -150,7 +150,7 @@ def _middle(space: SearchSpace, seed: int) -> Array:
     Random points of many dimensions lie near the sides, where much of what is searched is flat; the middle is nearer to
     everything than they are, so that it tells more about where there is something to be found.
     """
-    z = to_axes(space, sobol(space.p, 1, seed))[0]
+    z: Array = to_axes(space, sobol(space.p, 1, seed))[0]
     for j, axis in enumerate(space.axes):
         if axis.levels is None:
             z[j] = 0.5
