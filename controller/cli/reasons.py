@@ -17,7 +17,7 @@ def print_why(told: Mapping[str, Any]) -> None:
     """Print what `verbs.reasons.why` returned: the answer in sentences, then what it rests on."""
     out = console()
     title = f"Why experiment {told['experiment']} of {told['campaign']} ({told['status']}){_mark(told)}"
-    print_facts({"setting": told["point"]}, title=title)
+    print_facts({"setting": told["point"], "context": told["context"]}, title=title)
     print()
     for sentence in told["summary"]:
         print(textwrap.fill(clean(sentence), min(out.width, _WIDEST), initial_indent="· ", subsequent_indent="  "))
@@ -202,7 +202,7 @@ def print_slice(told: Mapping[str, Any]) -> None:
     print_facts({"through": told["through"]}, title=f"{told['campaign']}: along {told['parameter']}, {at}{_mark(told)}")
     if told["moved"]:
         print(f"To keep the equalities, {', '.join(told['moved'])} give way.")
-    here = told["through"][told["parameter"]]
+    here = told["through"].get(told["parameter"])
     for name in told["values"][0]["expected"] if told["values"] else ():
         bands = [row["expected"][name] for row in told["values"]]
         low, high = min(b["low"] for b in bands), max(b["high"] for b in bands)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from controller.design.drawing import draw
 from controller.design.lines import elsewhere
 from controller.design.sampling import sobol, to_axes
-from controller.encoding.space import Array, SearchSpace
+from controller.encoding.space import Array, Axis, SearchSpace
 
 MOST_SETTINGS = 60_000
 """So many in all; fewer for each parameter where there are many."""
@@ -67,3 +68,30 @@ def pairs(space: SearchSpace, seed: int) -> Pairs:
     if len(space.polytope.f):
         how += "; in an equality the other parts make room"
     return Pairs(base, moved, None, how)
+
+
+def with_context(found: Pairs, axes: Sequence[Axis], seed: int) -> Pairs:
+    """Return `found` with c context variables behind the parameters, each drawn evenly from its range or choices.
+
+    Args:
+        found: Pairs for the parameters.
+        axes: Of the context variables.
+        seed: Of the random numbers.
+    """
+    if not axes:
+        return found
+    n, c = len(found.base), len(axes)
+    rng = np.random.default_rng([seed, 2])
+    first, second = (np.column_stack([_anywhere(axis, n, rng) for axis in axes]) for _ in range(2))
+    moved = [np.hstack([z, first]) for z in found.moved]
+    for k in range(c):
+        drawn = first.copy()
+        drawn[:, k] = second[:, k]
+        moved.append(np.hstack([found.base, drawn]))
+    other = None if found.other is None else np.hstack([found.other, second])
+    how = f"{found.how}; the context anywhere in its range"
+    return Pairs(np.hstack([found.base, first]), np.stack(moved), other, how)
+
+
+def _anywhere(axis: Axis, n: int, rng: np.random.Generator) -> Array:
+    return rng.random(n) if axis.levels is None else rng.choice(axis.levels, n)

@@ -57,6 +57,7 @@ class Effect(Model):
     """How much one parameter matters for one objective."""
 
     parameter: str
+    """Or context variable."""
     total: float
     """Total-effect Sobol' index of the predicted mean: the share of its variance over the space that stays when all but this
     parameter are known. With interactions they add up to more than one."""
@@ -107,8 +108,9 @@ class Slice(Model):
     parameter: str
     unit: str | None
     through: Point
-    experiment: int | None
-    """Whose setting that is; None for a setting of the caller's own."""
+    """With the context as it is now."""
+    experiment: int
+    """Whose setting that is."""
     moved: tuple[str, ...]
     """Other parameters that have to give way, in an equality."""
     values: tuple[SliceValue, ...]
@@ -195,6 +197,8 @@ class Explanation(Model):
     experiment: int
     status: str
     point: Point
+    context: Point = {}
+    """What the context was when it was asked for."""
     source: Literal["space-filling", "model", "stand-in", "user"]
     summary: tuple[str, ...]
     """The answer in sentences."""

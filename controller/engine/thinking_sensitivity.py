@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from controller.design.lines import along, direction, listed
-from controller.design.pairs import pairs
+from controller.design.pairs import pairs, with_context
 from controller.domain.base import Point
 from controller.domain.campaign import Definition
 from controller.domain.event import Event
@@ -25,6 +25,7 @@ from controller.domain.explanation import (
     SliceValue,
 )
 from controller.domain.objective import wanted
+from controller.domain.parameter import CategoricalParameter
 from controller.domain.proposal import Prediction
 from controller.domain.request import Request
 from controller.domain.space import Problem
@@ -72,7 +73,7 @@ def slice_through(
     Args:
         definition: Of the campaign.
         events: Its log.
-        parameter: Its name.
+        parameter: Its name, or that of a context variable.
         number: The experiment whose setting the slice goes through; None takes the best one, of several objectives the one that
             is best in the sum of scores relative to their ranges.
         device: `cpu`, `cuda` or `auto`.
@@ -83,37 +84,50 @@ def slice_through(
         MissingExtraError: If the problem has structures and RDKit is not installed.
     """
     problem = definition.problem
-    if parameter not in problem.parameters:
-        raise UnknownNameError(f"campaign {definition.name} has no parameter {parameter!r}; it has {', '.join(problem.parameters)}")
+    known = {**problem.parameters, **problem.context}
+    if parameter not in known:
+        raise UnknownNameError(f"campaign {definition.name} has no parameter {parameter!r}; it has {', '.join(known)}")
     request, state = _now(definition, events, device)
     number = _best(definition, state) if number is None else number
     point = experiment_of(state, number).point
-    if parameter not in point:
-        when = ", ".join(f"{n}: {v}" for n, v in (problem.parameters[parameter].active_when or {}).items())
+    if parameter in problem.parameters and parameter not in point:
+        wanted_of = problem.parameters[parameter].active_when or {}
+        when = " and ".join(
+            f"{name} is {(' or ' if isinstance(problem.parameters[name], CategoricalParameter) else ' to ').join(map(str, there))}"
+            for name, there in wanted_of.items()
+        )
         raise ConflictError(
             f"{parameter} is not active in experiment {number}; name one where it is with --through (it is active when {when})"
         )
     with one_thread():
         found = reconsider(request)
-        space = found.encoder.space
-        j = next(i for i, axis in enumerate(space.axes) if axis.name == parameter)
-        z = space.coordinates([point])[0]
-        rows = along(space, z, j, _PLACES)
-        points = [space.point(row) for row in rows]
-        allowed = [problem.allows(p) for p in points] if problem.pool is None else listed(problem.pool, points, parameter)
-        values = [
-            SliceValue(value=p[parameter], point=p, expected=expected, allowed=fine)
-            for p, expected, fine in zip(
-                points, expected_at(problem, found, found.encoder.encode(points)), allowed, strict=True
-            )
-        ]
+        points, moved = _line(found.encoder, {**request.context, **point}, parameter)
+        allowed = [problem.allows(problem.settings(p)) for p in points]
+        if problem.pool is not None and parameter in problem.parameters:
+            allowed = listed(problem.pool, points, parameter)
+        rows = zip(points, expected_at(problem, found, found.encoder.encode(points)), allowed, strict=True)
+        values = [SliceValue(value=p[parameter], point=p, expected=expected, allowed=fine) for p, expected, fine in rows]
+    return Slice(
+        campaign=definition.name, parameter=parameter, unit=getattr(known[parameter], "unit", None),
+        through={**request.context, **point}, experiment=number, moved=moved, values=tuple(values),
+    )  # fmt: skip
+
+
+def _line(encoder: Encoder, through: Point, parameter: str) -> tuple[list[Point], tuple[str, ...]]:
+    """Return points along a parameter, or along a context variable, and which other parameters have to give way."""
+    space = encoder.space
+    for axis in encoder.context:
+        if axis.name == parameter:
+            places = np.linspace(0.0, 1.0, _PLACES) if axis.levels is None else axis.levels
+            here = [through[parameter]] if parameter in through else []
+            found = list(dict.fromkeys([*here, *(axis.value(float(c)) for c in places)]))
+            return [{**through, parameter: value} for value in sorted(found, key=axis.coordinate)], ()
+    j = next(i for i, axis in enumerate(space.axes) if axis.name == parameter)
+    rows = along(space, space.coordinates([through])[0], j, _PLACES)
+    context = {axis.name: through[axis.name] for axis in encoder.context if axis.name in through}
     way = direction(space, j)
     moved = tuple(axis.name for i, axis in enumerate(space.axes) if i != j and abs(way[i]) > _ON)
-    unit = getattr(problem.parameters[parameter], "unit", None)
-    return Slice(
-        campaign=definition.name, parameter=parameter, unit=unit, through=point, experiment=number, moved=moved,
-        values=tuple(values),
-    )  # fmt: skip
+    return [{**context, **space.point(row)} for row in rows], moved
 
 
 def _now(definition: Definition, events: Sequence[Event], device: str) -> tuple[Request, CampaignState]:
@@ -195,7 +209,7 @@ def changes_along(problem: Problem, found: Reconsidered, point: Point) -> tuple[
 
 def sensitivities(problem: Problem, found: Reconsidered, request: Request) -> dict[str, Sensitivity]:
     """Return per objective which parameters matter for what its model expects over the space."""
-    space, encoder = found.encoder.space, found.encoder
+    encoder = found.encoder
     drawn = _drawn(encoder, request.seed)
     told = {}
     means = expected_at(problem, found, drawn.base)
@@ -209,7 +223,7 @@ def sensitivities(problem: Problem, found: Reconsidered, request: Request) -> di
                 first=None if result.first is None else float(result.first[j]),
                 trend=None if axis.categorical else _trend(drawn.z[:, j], values),
             )
-            for j, axis in enumerate(space.axes)
+            for j, axis in enumerate((*encoder.space.axes, *encoder.context))
         ]  # fmt: skip
         told[name] = Sensitivity(
             observations=found.data[name].n, r2=None if quality is None else quality.r2, spread=result.spread,
@@ -228,8 +242,8 @@ class _Drawn:
 
 
 def _drawn(encoder: Encoder, seed: int) -> _Drawn:
-    """Return the settings over which sensitivity is told, as columns."""
-    found = pairs(encoder.space, seed % 2**62)
+    """Return the settings over which sensitivity is told, as columns; context variables are drawn beside the parameters."""
+    found = with_context(pairs(encoder.space, seed % 2**62), encoder.context, seed % 2**62)
     base, *moved = (encoder.columns(torch.from_numpy(z)) for z in (found.base, *found.moved))
     other = None if found.other is None else encoder.columns(torch.from_numpy(found.other))
     return _Drawn(found.base, base, moved, other, found.how)

@@ -68,6 +68,7 @@ def _bare(definition: Definition, experiment: Experiment, recalled: Recalled) ->
     proposal, completed = experiment.proposal, recalled.request.observed.completed
     return Explanation(
         campaign=definition.name, experiment=experiment.number, status=experiment.status.value, point=experiment.point,
+        context=recalled.request.context,
         source=proposal.source, summary=(), note=proposal.note, exact=recalled.exact or proposal.source == "user",
         learned_from=len(completed), under_way=len(recalled.request.pending), failed=completed.count(False),
         acquisition_name=proposal.acquisition_name, acquisition=proposal.acquisition, novelty=proposal.novelty,
@@ -187,8 +188,10 @@ def _neighbours(found: Reconsidered, recalled: Recalled, point: Point) -> tuple[
     told = []
     for i in nearest:
         number, there, values = measured[i]
-        pairs_of = zip(problem.parameters, problem.key(point), problem.key(there), strict=True)
+        pairs_of = zip(problem.parameters, problem.key(point), problem.key(problem.settings(there)), strict=True)
         differs = tuple(name for name, mine, its in pairs_of if mine != its)
+        context = recalled.request.context
+        differs += tuple(name for name in problem.context if there.get(name, context.get(name)) != context.get(name))
         similarity = min(1.0, max(float(alike[i]), 1e-300))
         told.append(
             Neighbour(

@@ -11,6 +11,7 @@ import pytest
 from controller.campaign import Campaign
 from controller.domain.base import Point
 from controller.domain.campaign import Definition
+from controller.domain.event import ContextTold
 from controller.domain.lab import LabSpec
 from controller.domain.space import Pool, Problem
 from controller.errors import ConflictError, UnknownNameError
@@ -179,3 +180,48 @@ def test_pool_tells_which_settings_of_a_slice_it_has() -> None:
     assert [row.allowed for row in told.values if row.point == told.through] == [True]
     assert not all(row.allowed for row in told.values)
     assert made.why().same_model
+
+
+def test_conditional_parameters_rules_outcome_constraints_and_context() -> None:
+    parameters = continuous("a", "b") | {
+        "way": {"type": "categorical", "choices": ["heat", "light"]},
+        "watts": {"type": "continuous", "bounds": [1.0, 9.0], "active_when": {"way": ("light",)}},
+    }
+    goals = {"y": {"goal": "maximize"}, "impurity": {"goal": "constrain", "at_most": 0.6}}
+    which = problem(
+        parameters, goals, constraints=("a * b <= 0.25",), context={"humidity": {"type": "continuous", "bounds": [0, 100]}}
+    )
+    made = campaign(which)
+    rng = np.random.default_rng(1)
+    for number in range(24):
+        humidity = float(rng.integers(100))
+        made._record(ContextTold(**made._stamp(), values={"humidity": humidity}, by="a test"))
+        a = round(float(rng.random()), 3)
+        point: Point = {"a": a, "b": round(min(1.0, 0.25 / (a + 1e-9)) * float(rng.random()), 3), "way": "heat"}
+        if number % 2:
+            point |= {"way": "light", "watts": round(1.0 + 8.0 * float(rng.random()), 3)}
+        y = float(point["a"]) + 0.02 * humidity + 0.1 * float(point.get("watts", 0.0))
+        made.tell(point, {"y": y, "impurity": float(point["b"])})
+    (asked,) = made.ask(1)
+    told = made.why()
+    assert told.experiment == 25
+    assert told.exact
+    assert told.same_model
+    assert told.context == {"humidity": humidity}
+    assert told.acceptable is not None
+    assert any("outcome constraints are met with a probability" in sentence for sentence in told.summary)
+    assert {line.parameter for line in told.local} == asked.parameters.keys()
+    if float(asked.parameters["a"]) * float(asked.parameters["b"]) > 0.2499:
+        assert "the constraint a * b <= 0.25" in told.binding
+    effects = {e.parameter: e.total for e in told.sensitivity["y"].effects}
+    assert effects.keys() == {"a", "b", "way", "watts", "humidity"}
+    assert max(effects, key=lambda name: effects[name]) == "humidity"
+    line = made.slice("humidity")
+    assert [row.value for row in line.values] == sorted({row.value for row in line.values})
+    assert line.values[0].expected["y"].mean < line.values[-1].expected["y"].mean
+    assert all(row.allowed for row in line.values)
+    assert all(float(row.point["a"]) * float(row.point["b"]) <= 0.25 + 1e-6 for row in made.slice("b", through=3).values)
+    assert [row.value for row in made.slice("way", through=2).values] == ["heat", "light"]
+    with pytest.raises(ConflictError, match=r"watts is not active in experiment 1; name one .*when way is light\)"):
+        made.slice("watts", through=1)
+    assert len(made.slice("watts", through=2).values) > 20
