@@ -183,10 +183,11 @@ def _parquet(path: Path, parameters: Mapping[str, Parameter], faults: Faults) ->
                 reader.check(schema.field(name).type, pa, faults)
             if len(faults) > n_before:
                 return None
-            for batch in file.iter_batches(batch_size=_BATCH, columns=list(readers)):
-                for name, reader in readers.items():
-                    reader.take(batch.column(batch.schema.get_field_index(name)), pa)
-            return readers
+            for name, reader in readers.items():  # one after the other: a file written in one group would be in memory as a whole
+                for batch in file.iter_batches(batch_size=_BATCH, columns=[name]):
+                    reader.take(batch.column(0), pa)
+        pa.default_memory_pool().release_unused()
+        return readers
     except pa.ArrowException as error:
         raise ValueError(f"is no Parquet file that can be read ({one_line(str(error))[:200]}); write it anew") from None
 

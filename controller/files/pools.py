@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _GOLDEN = 0.6180339887498949
 _ROUNDING = 1e-13
+_TURNS = 3
 _NEARLY = 0.02
 """A row that misses an equality by less than this, relative to its terms, was meant to meet it."""
 
@@ -80,28 +81,31 @@ def settle_pool(
 def distinct(pool: Pool, rows: NDArray[np.int64], problem: Problem) -> NDArray[np.int64]:
     """Return which of `rows` (ascending) are the first of their setting, to the nine digits by which settings are compared.
 
-    Only rows that have a close neighbour are compared digit by digit: all are sorted by a sum of their numbers, each with a
-    weight of its own, in which equal settings are next to each other.
+    Only rows that may have an equal are compared digit by digit: all are sorted by a sum of their numbers, each with a weight of
+    its own, in which equal settings are next to each other; those that have a close neighbour again, with other weights.
     """
     import numpy as np
 
-    total, room = np.zeros(len(rows)), _ROUNDING * len(pool.names)
-    for j, name in enumerate(problem.parameters):
-        column = pool.columns[name]
-        values = column.data[rows].astype(np.float64)
-        low, high = float(values.min()), float(values.max())
-        span = (high - low) or 1.0
-        weight = 0.5 + (_GOLDEN * (j + 1) % 1.0) / 2
-        total += weight * ((values - low) / span)
-        if column.kind != "text":  # nine digits of a number are equal where it differs by less than this share
-            room += weight * 2e-8 * max(abs(low), abs(high)) / span
-    order = np.argsort(total, kind="stable")
-    close = np.diff(total[order]) <= room
-    doubtful = np.zeros(len(rows), bool)
-    doubtful[order[:-1][close]] = doubtful[order[1:][close]] = True
     keep = np.ones(len(rows), bool)
+    places = np.arange(len(rows))
+    for turn in range(_TURNS):
+        total, room = np.zeros(len(places)), _ROUNDING * len(pool.names)
+        for j, name in enumerate(problem.parameters):
+            column = pool.columns[name]
+            values = column.data[rows[places]].astype(np.float64)
+            low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+            if (span := high - low) == 0.0:
+                continue
+            weight = 0.5 + (_GOLDEN * (j * _TURNS + turn + 1) % 1.0) / 2
+            total += weight * ((values - low) / span)
+            if column.kind != "text":  # nine digits of a number are equal where it differs by less than this share
+                room += weight * 2e-8 * max(abs(low), abs(high)) / span
+        order = np.argsort(total, kind="stable")
+        close = np.diff(total[order]) <= room
+        doubtful = np.zeros(len(places), bool)
+        doubtful[order[:-1][close]] = doubtful[order[1:][close]] = True
+        places = places[doubtful]
     known: set[tuple[Value | None, ...]] = set()
-    places = np.flatnonzero(doubtful)
     columns = [list(pool.columns[name].take(rows[places])) for name in problem.parameters]
     for place, values_there in zip(places.tolist(), zip(*columns, strict=True), strict=True):
         key = problem.key(dict(zip(problem.parameters, values_there, strict=True)))
