@@ -45,7 +45,7 @@ def run(chosen: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="labwright-pools-") as folder:
         pool = _apart(_make, chosen.rows, chosen.columns, folder)
         asked = (pool, chosen.batch, chosen.observations)
-        found = {"ours": _apart(_ours, *asked), "BoTorch": _apart(_botorch, *asked)}
+        found = {"ours": _apart(_ours, *asked), "BoTorch": _apart(_botorch, *asked, 2000 if chosen.smoke else chosen.rows)}
         way = _apart(_way, folder, chosen.columns, chosen.experiments)
     print(f"{chosen.rows} rows x {chosen.columns} columns, {chosen.observations} observations, {os.cpu_count()} cores")
     print(f"{'':34s} {'seconds':>9s} {'processor s':>12s} {'memory [MB]':>12s}")
@@ -153,7 +153,7 @@ def _ours(file: str, batch: int, observations: int) -> dict[str, Any]:
     return {"times": {"the first time": first, _BATCH: again}, "memory_mb": _peak_mb() - held}
 
 
-def _botorch(file: str, batch: int, observations: int) -> dict[str, Any]:
+def _botorch(file: str, batch: int, observations: int, rows_scored: int) -> dict[str, Any]:
     import numpy as np
     import torch
     from botorch.acquisition import LogExpectedImprovement
@@ -180,7 +180,7 @@ def _botorch(file: str, batch: int, observations: int) -> dict[str, Any]:
 
     def score(acquisition: Any) -> int:
         with torch.no_grad():
-            return int(torch.cat([acquisition(part.unsqueeze(1)) for part in torch.split(every, _CHUNK)]).argmax())
+            return int(torch.cat([acquisition(part.unsqueeze(1)) for part in torch.split(every[:rows_scored], _CHUNK)]).argmax())
 
     fitting, acquisition = _timed(fit)
     scoring, _ = _timed(lambda: score(acquisition))

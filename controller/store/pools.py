@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import uuid
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -143,6 +144,7 @@ class Shelf:
     def put(self, pool: Pool) -> Pool:
         """Write a pool's file, unless it is there, and return the pool as one that is referred to and lies in it."""
         path = self.path(pool.sha256)
+        _ = pool.columns  # one that refers to this shelf is now on it
         if not self._is_whole(path):
             self._write(path, pool.parts())
         return Pool.referred(pool.sha256, len(pool), pool.names, self)
@@ -156,7 +158,7 @@ class Shelf:
 
     @staticmethod
     def _write(path: Path, parts: Iterable[bytes | memoryview]) -> None:
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:

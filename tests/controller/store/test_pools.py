@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,12 @@ from controller.domain.campaign import Definition
 from controller.domain.event import CampaignCreated
 from controller.domain.pool import Column, Pool
 from controller.errors import PoolError, StoreError
-from controller.settings import normalise_url
 from controller.store import pools
 from controller.store.audit import audit
 from controller.store.backup import back_up
 from controller.store.opening import Store
 from controller.store.pools import Shelf, open_file
+from tests.controller.store.conftest import tamper
 from tests.controller.store.samples import make_definition
 
 ROWS = 7000
@@ -60,15 +59,15 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "PART", 10_000)
 
 
-def test_a_definition_refers_to_a_large_pool_and_the_store_keeps_it(tmp_path: Path) -> None:
+def test_a_definition_refers_to_a_large_pool_and_the_store_keeps_it(store_url: str) -> None:
     definition = _definition()
     pool = definition.problem.pool
     assert pool is not None
     assert len(definition.model_dump_json()) < 5000
-    with Store.open(str(tmp_path / "s.db")) as store:
+    with Store.open(store_url) as store:
         _create(store, definition)
         assert [row["rows"] for row in store.reader.pool_rows()] == [ROWS]
-    with Store.open(str(tmp_path / "s.db")) as store:
+    with Store.open(store_url) as store:
         again = store.definition("c1")
         found = again.problem.pool
         assert found is not None
@@ -82,6 +81,17 @@ def test_a_definition_refers_to_a_large_pool_and_the_store_keeps_it(tmp_path: Pa
         assert audit(store, "c1").differences == []
 
 
+def test_a_campaign_goes_on_where_the_files_are_gone(tmp_path: Path) -> None:
+    with Store.open(str(tmp_path / "s.db")) as store:
+        _create(store, _definition())
+    with Store.open(str(tmp_path / "s.db")) as store:
+        taken_up = store.shelved(store.definition("c1"))
+        assert taken_up.problem.pool is not None
+        assert taken_up.problem.pool.row(2) == _pool().row(2)
+        assert taken_up.fingerprint == _definition().fingerprint
+        assert [file.name for file in (store.folder / "pools").iterdir()] == [f"{_pool().sha256}.pool"]
+
+
 def test_what_is_kept_is_kept_once(tmp_path: Path) -> None:
     with Store.open(str(tmp_path / "s.db")) as store:
         store.keep_now(_definition())
@@ -93,31 +103,27 @@ def test_what_is_kept_is_kept_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
-        ("UPDATE pool_part SET body = x'00' WHERE position = 1", "is damaged in store"),
         ("UPDATE pool_part SET body = (SELECT p.body FROM pool_part p WHERE p.position = 0) WHERE position = 1", "the hash"),
         ("DELETE FROM pool_part WHERE position = 1", "part 2 is missing"),
         ("DELETE FROM pool", "is missing in store"),
     ],
 )
-def test_damage_is_told_and_not_copied(statement: str, words: str, tmp_path: Path) -> None:
-    file = tmp_path / "s.db"
-    with Store.open(str(file)) as store:
+def test_damage_is_told_and_not_copied(statement: str, words: str, store_url: str, tmp_path: Path) -> None:
+    with Store.open(store_url) as store:
         _create(store, _definition())
-    back_up(normalise_url(str(file)), tmp_path / "good.db")
-    with sqlite3.connect(file) as connection:
-        connection.execute(statement)
-    connection.close()
-    with Store.open(str(file)) as store:
+    copy = back_up(store_url, tmp_path / "good")
+    assert list(copy.heads) == ["sample"]
+    tamper(store_url, statement)
+    with Store.open(store_url) as store:
         assert any(words in line for line in audit(store, "c1").differences)
+        store.shelf.path(_pool().sha256).unlink(missing_ok=True)
         pool = store.definition("c1").problem.pool
         assert pool is not None
         with pytest.raises(PoolError, match=words):
             _ = pool.columns
     if words != "is missing in store":
         with pytest.raises(StoreError, match="no copy was kept"):
-            back_up(normalise_url(str(file)), tmp_path / "bad.db")
-    with Store.open(str(tmp_path / "good.db")) as store:
-        assert audit(store, "c1").differences == []
+            back_up(store_url, tmp_path / "bad")
 
 
 def test_a_shelf_refuses_what_is_not_the_pool(tmp_path: Path) -> None:
