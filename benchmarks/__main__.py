@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import calibration, estop, flood, forecast, pools, roundtrip, soak, speed, tables
+from benchmarks import calibration, estop, flood, forecast, pools, roundtrip, soak, speed, tables, transfer
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,14 +17,17 @@ def main(arguments: list[str] | None = None) -> int:
     forecast.add_arguments(commands.add_parser("forecast", help="whether the forecast of a campaign's best holds the outcome"))
     speed.add_arguments(commands.add_parser("speed", help="processor time of a proposal, against BoTorch's default"))
     pools.add_arguments(commands.add_parser("pools", help="a batch chosen from a million candidates, and the whole way there"))
+    transfer.add_arguments(
+        commands.add_parser("transfer", help="with and without earlier campaigns, alike and misleading ones")
+    )
     soak.add_arguments(commands.add_parser("soak", help="a simulated lab with failures, for as long as asked"))
     flood.add_arguments(commands.add_parser("flood", help="junk frames and connections against a hub at work"))
     roundtrip.add_arguments(commands.add_parser("roundtrip", help="what an attempt costs, against a bare echo and a bare commit"))
     estop.add_arguments(commands.add_parser("estop", help="an emergency stop of many busy instruments"))
     chosen = parser.parse_args(arguments)
     benchmarks = {
-        "tables": tables, "calibration": calibration, "forecast": forecast, "speed": speed, "soak": soak, "flood": flood,
-        "roundtrip": roundtrip, "pools": pools, "estop": estop,
+        "tables": tables, "calibration": calibration, "forecast": forecast, "speed": speed, "transfer": transfer, "soak": soak,
+        "flood": flood, "roundtrip": roundtrip, "pools": pools, "estop": estop,
     }  # fmt: skip
     return benchmarks[chosen.command].run(chosen)
 

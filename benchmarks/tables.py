@@ -117,21 +117,29 @@ def to_problem(source: Any) -> Any:
     )
 
 
-def campaign(source: Any, seed: int, budget: int) -> dict[str, Any]:
-    """Run one campaign until the target is reached or the budget spent, as many experiments at a time as the problem says."""
+def campaign(source: Any, seed: int, budget: int, *, problem: Any = None, to_the_end: bool = False) -> dict[str, Any]:
+    """Run one campaign until the target is reached or the budget spent, as many experiments at a time as the problem says.
+
+    Args:
+        source: A problem of `problems.py`.
+        seed: Of the proposals and of the noise.
+        budget: Most experiments.
+        problem: The `Problem` to be solved, where more is known of it than `to_problem` says.
+        to_the_end: Spend the budget although the target has been reached.
+    """
     import numpy as np
 
     from controller.domain.campaign import ProposalPolicy
     from controller.domain.request import Observations, Observed, Request
     from controller.engine.thinking import propose
 
-    problem, policy = to_problem(source), ProposalPolicy()
+    problem, policy = problem or to_problem(source), ProposalPolicy()
     noise = np.random.default_rng(50_000 + seed)
     observed: list[Observed] = []
     seconds: list[float] = []
     sources: list[str] = []
     hit = None
-    while hit is None and len(observed) < budget:
+    while (hit is None or to_the_end) and len(observed) < budget:
         request = Request(
             problem=problem,
             policy=policy,

@@ -115,8 +115,10 @@ class Campaign:
             FileFaultsError: If the file is wrong; lists everything that is.
         """
         from controller.files.loading import load_campaign
+        from controller.verbs.earlier import earlier_reader
+        from controller.verbs.stores import store_urls
 
-        definition = load_campaign(Path(path), seed=seed)
+        definition = load_campaign(Path(path), seed=seed, read_campaign=earlier_reader(store_urls(store)))
         if store is None:
             return cls(definition, device=device)
         from controller.store.opening import Store

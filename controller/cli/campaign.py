@@ -39,9 +39,10 @@ def start(
     from controller.errors import ConflictError
     from controller.files.loading import load_campaign
     from controller.store.opening import Store as WritingStore
+    from controller.verbs.earlier import earlier_reader
     from controller.verbs.requests import ask, who
 
-    definition = load_campaign(file, seed=seed, simulate=simulate)
+    definition = load_campaign(file, seed=seed, simulate=simulate, read_campaign=earlier_reader(store_urls(store)))
     url = store_for(definition, store)
     if not daemon_state(url)["running"]:
         raise ConflictError(

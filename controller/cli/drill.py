@@ -45,8 +45,11 @@ def drill(
     """
     from controller.drill.rehearsing import prepared
     from controller.files.loading import load_campaign
+    from controller.verbs.earlier import earlier_reader
+    from controller.verbs.stores import store_urls
 
-    definition = prepared(load_campaign(file or _demo(), simulate=True), experiments)
+    read = load_campaign(file or _demo(), simulate=True, read_campaign=earlier_reader(store_urls(None)))
+    definition = prepared(read, experiments)
     if seed is not None:
         first, seeds = seed, 1
     jobs = min(seeds, jobs or os.cpu_count() or 1)

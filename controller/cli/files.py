@@ -41,8 +41,10 @@ def validate(
 ) -> None:
     """Check files: one line per fault, exit code 2 when there is one."""
     from controller.files.checking import check_file
+    from controller.verbs.earlier import earlier_reader
+    from controller.verbs.stores import store_urls
 
-    faults = {path: check_file(path) for path in files}
+    faults = {path: check_file(path, earlier_reader(store_urls(None))) for path in files}
     if json:
         print_json([{"file": str(path), "faults": lines} for path, lines in faults.items()])
     else:

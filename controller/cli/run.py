@@ -11,7 +11,7 @@ import typer
 from controller.cli.options import Device, DeviceOption, Store
 from controller.cli.options import Json as JsonOption
 from controller.cli.render import console, print_json
-from controller.verbs.stores import show_url
+from controller.verbs.stores import show_url, store_urls
 
 if TYPE_CHECKING:
     from controller.domain.campaign import Definition
@@ -37,8 +37,10 @@ def run(
 ) -> None:
     """Carry a campaign out, or go on where it was; exit code 0 when it is completed, 3 when it was interrupted."""
     from controller.files.loading import load_campaign
+    from controller.verbs.earlier import earlier_reader
 
-    definition = load_campaign(file, seed=seed, simulate=simulate, speed=speed)
+    earlier = earlier_reader(store_urls(store))
+    definition = load_campaign(file, seed=seed, simulate=simulate, speed=speed, read_campaign=earlier)
     url = store_for(definition, store)
     snapshot = carry_out(definition, url, device=device, grace_s=grace, plain=plain, as_json=json)
     if json:

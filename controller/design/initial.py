@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.design.candidates import MOST_LISTED, Listing, distances, keys, listing
 from controller.design.drawing import draw
 from controller.design.sampling import sobol, to_axes
 from controller.domain.base import Point
 from controller.domain.campaign import ProposalPolicy
+from controller.domain.fidelity import FIDELITY
 from controller.domain.parameter import CategoricalParameter
 from controller.domain.pool import Pool
 from controller.domain.proposal import Proposal
@@ -105,6 +107,7 @@ def _from_list(space: SearchSpace, candidates: Listing, points: Sequence[Point],
         if not space.problem.allow_replicates or not len(candidates):
             raise SpaceExhaustedError(f"all {len(candidates)} allowed settings have been proposed")
         fresh = np.arange(len(candidates))
+    fresh = _at_cheapest(space, candidates.z, fresh)
     rng = np.random.default_rng([seed, len(points)])
     if len(points) < first or not len(points):
         return candidates.point(int(rng.choice(fresh)))
@@ -124,7 +127,7 @@ def _from_space(space: SearchSpace, points: Sequence[Point], place: int, seed: i
         while n < place + _MOST_TRIED:
             sequence = to_axes(space, sobol(space.p, max(2 * n, 16), seed))
             for row in sequence[n:]:
-                point = space.point(row)
+                point = _cheaply(problem, space.point(row))
                 if problem.key(point) not in taken:
                     return point
             n = len(sequence)
@@ -135,7 +138,7 @@ def _from_space(space: SearchSpace, points: Sequence[Point], place: int, seed: i
             np.arange(len(drawn)) if not points else np.argsort(-distances(space, drawn, done).min(1), kind="stable")
         )
         for i in order:
-            point = space.point(drawn[i])
+            point = _cheaply(problem, space.point(drawn[i]))
             if problem.allows(point) and problem.key(point) not in taken:
                 return point
     raise SpaceExhaustedError(
@@ -157,6 +160,21 @@ def _middle(space: SearchSpace, seed: int) -> Array:
         elif not axis.categorical:
             z[j] = axis.levels[len(axis.levels) // 2]
     return z
+
+
+def _cheaply(problem: Problem, point: Point) -> Point:
+    """Return a setting at the cheapest fidelity: what is to be learned first is what the whole space looks like."""
+    return point if problem.fidelity is None else problem.fidelity.at(point, problem.fidelity.cheapest)
+
+
+def _at_cheapest(space: SearchSpace, z: Array, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return those of `rows` of `z` that are at the cheapest fidelity, or all where none is left there."""
+    levels = space.problem.fidelity
+    if levels is None:
+        return rows
+    j = list(space.problem.parameters).index(FIDELITY)
+    cheap = rows[z[rows, j] == list(levels.levels).index(levels.cheapest)]
+    return cheap if len(cheap) else rows
 
 
 def data_fingerprint(request: Request, extra: Sequence[Point] = ()) -> str:

@@ -13,6 +13,8 @@ from controller.domain.base import LATER, Label, Model, Name
 from controller.domain.cost import Cost
 from controller.domain.desirability import Desirability
 from controller.domain.drift import Drift
+from controller.domain.fidelity import Fidelity
+from controller.domain.knowledge import EarlierSource
 from controller.domain.lab import LabSpec
 from controller.domain.objective import Objective
 from controller.domain.parameter import Parameter
@@ -99,6 +101,12 @@ class CampaignFile(Model):
     """What an experiment costs: more is then expected of what costs more."""
     drift: Annotated[Drift | None, LATER] = None
     """How measurements drift, and the reference experiments that show it."""
+    fidelity: Fidelity | None = None
+    """Cheaper ways to carry an experiment out, a simulation or a quick assay, beside the one that counts. Each experiment then has
+    a setting `fidelity`, which a step of the protocol takes as `$fidelity`."""
+    earlier: Annotated[tuple[EarlierSource, ...], Field(max_length=20)] = ()
+    """Earlier campaigns with the same parameters and objectives, on other substrates for example; this one learns from them as far
+    as they predict its own results."""
     proposals: ProposalPolicy = ProposalPolicy()
     """How points are proposed."""
     failures: FailurePolicy = FailurePolicy()

@@ -17,12 +17,13 @@ T = TypeVar("T")
 class Objective(Model):
     """One measured quantity and what is wanted of it."""
 
-    goal: Literal["maximize", "minimize", "match", "constrain"]
-    """What is wanted: much, little, a value near the target, or nothing but that its bounds are kept (an outcome constraint)."""
+    goal: Literal["maximize", "minimize", "match", "constrain", "explore", "level"]
+    """What is wanted: much, little, a value near the target, or nothing but that its bounds are kept (an outcome constraint). Or to
+    know it: everywhere (`explore`), or where it crosses the target (`level`); nothing is the best then."""
     unit: str | None = None
     """Unit of the values, checked against the driver's; as pint writes it, or `percent`, `mol%`."""
     target: float | None = None
-    """The value to match [unit]; only with `goal: match`."""
+    """The value to match, or the level [unit]; only with `goal: match` and `goal: level`."""
     at_least: Annotated[float | None, LATER] = None
     """The least value with which a result is acceptable [unit]: an outcome constraint."""
     at_most: Annotated[float | None, LATER] = None
@@ -30,11 +31,12 @@ class Objective(Model):
 
     @model_validator(mode="after")
     def _check_target(self) -> Objective:
-        if (self.goal == "match") != (self.target is not None):
+        aims = self.goal in ("match", "level")
+        if aims != (self.target is not None):
             raise ValueError(
-                "goal: match needs a target, for example target: 7.4"
-                if self.goal == "match"
-                else f"target is only for goal: match, not for goal: {self.goal}"
+                f"goal: {self.goal} needs a target, for example target: 7.4"
+                if aims
+                else f"target is only for goal: match and goal: level, not for goal: {self.goal}"
             )
         if self.goal == "constrain" and not self.bounded:
             raise ValueError("goal: constrain needs at_least, at_most or both, for example at_most: 0.5")
@@ -48,6 +50,11 @@ class Objective(Model):
     def bounded(self) -> bool:
         """Whether values exist that are not acceptable."""
         return self.at_least is not None or self.at_most is not None
+
+    @property
+    def explored(self) -> bool:
+        """Whether it is to be known, not to be optimised: no result is better than another."""
+        return self.goal in ("explore", "level")
 
     @property
     def sign(self) -> float:
@@ -194,6 +201,10 @@ def check_goals(
             faults.append((("desirability", name), f"{name} is no objective with a goal of its own; {there}"))
         elif (message_of := _misfit(goals[name], wish)) is not None:
             faults.append((("desirability", name), message_of))
+    explored = [name for name, o in objectives.items() if o.explored]
+    if explored and (len(explored) < len(objectives) or bounded(objectives) or desirability):
+        text = "explore and level are goals of their own; give every objective one of them, without bounds, or none"
+        faults.append((("objectives", explored[0], "goal"), text))
     if desirability and (missing := [name for name in goals if name not in desirability]):
         text = f"says nothing of {', '.join(missing)}; add from and to for it, or give it goal: constrain with a bound"
         faults.append((("desirability",), text))

@@ -19,6 +19,8 @@ from controller.domain.constraint import LinearConstraint
 from controller.domain.cost import Cost
 from controller.domain.desirability import Desirability
 from controller.domain.drift import Drift
+from controller.domain.fidelity import Fidelity
+from controller.domain.knowledge import EarlierCampaign, Knowledge
 from controller.domain.objective import Objective, Standing, check_goals, standing, wanted
 from controller.domain.parameter import CategoricalParameter, DiscreteParameter, Parameter, meets
 from controller.domain.pool import Pool
@@ -37,7 +39,7 @@ class DescriptorTable(Model):
 
 
 class Problem(Model):
-    """Parameters, constraints, objectives and, where the settings are listed, the pool."""
+    """Parameters, constraints, objectives, where the settings are listed the pool, and what is known beforehand."""
 
     parameters: dict[str, Parameter]
     objectives: dict[str, Objective]
@@ -53,6 +55,19 @@ class Problem(Model):
     """What an experiment costs."""
     drift: Annotated[Drift | None, LATER] = None
     """How measurements drift, and the reference experiments that show it."""
+    fidelity: Annotated[Fidelity | None, LATER] = None
+    """The levels at which an experiment can be carried out; the parameter `fidelity` then says at which one."""
+    knowledge: Annotated[Knowledge | None, LATER] = None
+    """What is known before the first experiment."""
+
+    def counts(self, point: Mapping[str, Value]) -> bool:
+        """Say whether a result there may be the best: whether it is one of the fidelity that counts."""
+        return self.fidelity is None or self.fidelity.is_target(point)
+
+    @property
+    def explored(self) -> bool:
+        """Whether the objectives are to be known, not to be optimised: no result is the best."""
+        return any(o.explored for o in self.objectives.values())
 
     @model_validator(mode="after")
     def _check_goals(self) -> Problem:
@@ -83,6 +98,11 @@ class Problem(Model):
             of_linear(c) if isinstance(c, LinearConstraint) and any(name in self.conditional for name, _ in c.coefficients) else c
             for c in parsed
         )
+
+    @property
+    def earlier(self) -> tuple[EarlierCampaign, ...]:
+        """Results of earlier campaigns."""
+        return () if self.knowledge is None else self.knowledge.earlier
 
     @cached_property
     def linear_constraints(self) -> tuple[LinearConstraint, ...]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from controller.domain.base import Point, Value
+from controller.domain.fidelity import FIDELITY
 from controller.domain.parameter import CategoricalParameter, ContinuousParameter
 from controller.domain.space import Problem
 from controller.encoding import descriptors, structure
@@ -160,6 +161,9 @@ class Encoder:
 
 def _blocks(name: str, parameter: CategoricalParameter, problem: Problem) -> list[_Block]:
     """Return (kind, tied, columns per choice) for each way in which the choices of one parameter resemble each other."""
+    if problem.fidelity is not None and name == FIDELITY:
+        marks = np.eye(len(parameter.choices))
+        return [("source", False, np.delete(marks, parameter.choices.index(problem.fidelity.target), axis=1))]
     table = problem.descriptors.get(name)
     blocks: list[_Block] = []
     if table is not None and table.smiles is not None:

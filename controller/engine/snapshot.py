@@ -51,8 +51,11 @@ class BestSoFar:
         self._front: Front[Ended] = Front()
 
     def add(self, ended: Ended) -> None:
-        """Take one experiment in; one without values changes nothing."""
-        if ended.values is not None:
+        """Take one experiment in; one without values, or at a fidelity that does not count, changes nothing.
+
+        Nor does any where the objectives are to be known, not to be optimised.
+        """
+        if ended.values is not None and not self._problem.explored and self._problem.counts(ended.point):
             self._front.add(self._problem.standing(ended.values), ended)
 
     def numbers(self) -> list[int]:

@@ -17,6 +17,8 @@ from controller.design.acquisition import Acquisition, WithSuccess
 from controller.design.candidates import Listing, listing
 from controller.design.certain import Certain
 from controller.design.costing import PerCost, Price
+from controller.design.exploring import exploration
+from controller.design.fidelity import AtFidelity, only_target, relative_costs
 from controller.design.goals import log_chance, score_for
 from controller.design.initial import data_fingerprint, first_points, seen_points, stand_in, without_model
 from controller.design.screening import Screen
@@ -33,8 +35,10 @@ from controller.errors import MissingExtraError, SpaceExhaustedError
 from controller.learn.calibration import CalibrationReport, calibration
 from controller.learn.dataset import training_data
 from controller.learn.drift import Drifted, drift_note, drifts
+from controller.learn.earlier import earlier_data, earlier_points, informs, misled
 from controller.learn.feasibility import Feasibility, fit_feasibility
-from controller.learn.fit import fit
+from controller.learn.fit import fit_informed
+from controller.learn.levels import at_target, level_columns, lifted, with_levels
 from controller.learn.novelty import novelty
 from controller.learn.outliers import outlier_notes
 from controller.learn.software import software
@@ -150,13 +154,16 @@ def _propose(request: Request) -> list[Proposal]:
     # Points under way count as first points, or a batch would be filled with them again and again.
     done = len(complete) + len(request.pending) - references(request, complete)
     first = max(wanted - done, 0) if complete else request.n
+    informed = informs(request.problem)
+    if first and informed and not (complete and _is_misled(request, ground, observed)):
+        first = 0
     proposals: list[Proposal] = []
     if first:
         note = f"one of the first {wanted}" if len(seen) < wanted else "nothing was measured yet that a model could use"
         proposals = without_model(
             request.model_copy(update={"n": min(first, request.n)}), "space-filling", note, ground.encoder.space
         )
-    if len(proposals) < request.n and complete:
+    if len(proposals) < request.n and (complete or informed):
         try:
             proposals += _with_model(request, ground, observed, proposals)
         except SpaceExhaustedError:
@@ -198,7 +205,7 @@ def calibrations(
     """Return per objective how well its model predicts each observation from the others; too few give no report."""
     with one_thread():
         knowledge = _learn(problem, policy, _ground(problem), observed, seed, device)
-    reports = {name: calibration(s, knowledge.data[name]) for name, s in knowledge.surrogates.items()}
+    reports = {name: calibration(knowledge.surrogates[name], rows) for name, rows in knowledge.data.items()}
     return {name: report for name, report in reports.items() if report is not None}
 
 
@@ -243,19 +250,33 @@ def reconsider(request: Request, widened: bool = False) -> Reconsidered:
     knowledge = _learn(problem, request.policy, ground, observed, seed, request.device)
     believed = ground.encoder.encode(request.pending)
     models = _condition(knowledge.surrogates, believed)
-    complete = [o for o in observed if _is_complete(o, problem)]
+    complete = _complete(observed, problem)
     score = certain = None
-    if complete and knowledge.surrogates.keys() == problem.objectives.keys():
-        price = _price(request, ground.encoder, request.pending)
-        score = _score(problem, ground, knowledge, models, complete, believed, seed, price)
+    if (complete or informs(problem)) and knowledge.surrogates.keys() == problem.objectives.keys():
+        price, dear = _price(request, ground.encoder, request.pending), only_target(request, request.pending)
+        score = _score(problem, ground, knowledge, models, complete, believed, seed, price, dear=dear)
         if widened:
             score = score.widened(-math.inf) or score
         sure = {name: Certain(model) for name, model in models.items()}
-        certain = _score(problem, ground, knowledge, sure, complete, believed, seed, price)
+        certain = _score(problem, ground, knowledge, sure, complete, believed, seed, price, dear=dear)
     return Reconsidered(
         ground.encoder, ground.listing is not None, knowledge.surrogates, models, knowledge.data,
         Trusted.of(knowledge.surrogates, knowledge.data), knowledge.feasibility, score, certain, knowledge.drifted,
     )  # fmt: skip
+
+
+def _is_misled(request: Request, ground: _Ground, observed: Sequence[Observed]) -> bool:
+    try:
+        knowledge = _learn(request.problem, request.policy, ground, observed, request.seed, request.device)
+    except Exception:  # the model will fail again, and be reported then
+        return True
+    return misled(knowledge.surrogates.values())
+
+
+def _complete(observed: Sequence[Observed], problem: Problem) -> list[Observed]:
+    """Return the experiments that have a value of every objective; of several fidelities those at the target, if there are any."""
+    complete = [o for o in observed if _is_complete(o, problem)]
+    return [o for o in complete if problem.counts(o.point)] or complete
 
 
 def _is_complete(observed: Observed, problem: Problem) -> bool:
@@ -273,16 +294,23 @@ def _learn(
     drifted = {} if problem.drift is None else drifts(problem.drift, data, observed)
     data |= {name: found.data for name, found in drifted.items()}
     surrogates = {
-        name: fit(
-            policy.surrogate,
-            rows,
-            problem.objectives[name],
-            listed=ground.listing is not None,
-            seed=seed,
-            device=device,
+        name: surrogate
+        for name, objective in problem.objectives.items()
+        if (
+            surrogate := fit_informed(
+                policy.surrogate,
+                data.get(name),
+                earlier_data(ground.encoder, problem.earlier, name, objective),
+                objective,
+                listed=ground.listing is not None,
+                seed=seed,
+                device=device,
+            )
         )
-        for name, rows in data.items()
+        is not None
     }
+    if problem.fidelity is not None:
+        data = {name: rows.rows(there) for name, rows in data.items() if bool((there := at_target(rows.X, rows.layout)).any())}
     return _Knowledge(surrogates, data, fit_feasibility(ground.encoder, observed, device), drifted)
 
 
@@ -291,7 +319,7 @@ def _with_model(
 ) -> list[Proposal]:
     begin = time.perf_counter()
     problem, encoder = request.problem, ground.encoder
-    complete = [o for o in observed if _is_complete(o, problem)]
+    complete = _complete(observed, problem)
     ended = len(observed) + request.left_out
     notes = [f"learned from {len(observed)} of {ended} experiments"] if request.left_out else []
     seed = int(np.random.default_rng([request.seed, request.number + len(earlier)]).integers(2**31))
@@ -305,8 +333,8 @@ def _with_model(
     for k in range(request.n - len(earlier)):
         believed = encoder.encode(pending)
         models = _condition(knowledge.surrogates, believed)
-        price = _price(request, encoder, pending)
-        score = _score(problem, ground, knowledge, models, complete, believed, seed, price)
+        price, dear = _price(request, encoder, pending), only_target(request, pending)
+        score = _score(problem, ground, knowledge, models, complete, believed, seed, price, dear=dear)
         choices: list[Choice] = []
         try:
             choices = _search(request, ground, score, complete, pending, seed + k, screen)
@@ -325,7 +353,7 @@ def _with_model(
             raise SpaceExhaustedError("all allowed settings have been measured, and measuring one again would tell nothing")
         best = choices[0] if repeat is None else repeat.choice
         told = notes if repeat is None else [repeat.note, *notes]
-        x = encoder.encode([best.point])
+        x = lifted(encoder.encode([best.point]), encoder.layout)
         proposals.append(
             Proposal(
                 point=best.point,
@@ -351,20 +379,35 @@ def _with_model(
 
 def _score(
     problem: Problem, ground: _Ground, knowledge: _Knowledge, models: Mapping[str, Surrogate],
-    complete: Sequence[Observed], believed: Tensor, seed: int, price: Price | None,
+    complete: Sequence[Observed], believed: Tensor, seed: int, price: Price | None, *, dear: bool,
 ) -> Acquisition:  # fmt: skip
-    """Return what is searched: the acquisition function over `models`, with all that counts beside the objectives."""
+    """Return what is searched: the acquisition function over `models`, with all that counts beside the objectives.
+
+    `dear` says that cheaper fidelities have cost enough for now.
+    """
+    layout = ground.encoder.layout
+    # Results that count; before there is one, the settings of others say what is to be surpassed.
+    counting = [c for c in complete if problem.counts(c.point)]
     measured = {
-        name: o.sign * torch.tensor([[c.values[name]] for c in complete if c.values is not None], dtype=torch.float64)
+        name: o.sign * torch.tensor([[c.values[name]] for c in counting if c.values is not None], dtype=torch.float64)
         for name, o in problem.objectives.items()
     }
     # What was measured in another context is compared with for what it would bring now.
-    done = ground.encoder.encode([problem.settings(c.point) for c in complete])
+    known = [problem.settings(c.point) for c in complete] or earlier_points(problem)
+    done = lifted(ground.encoder.encode(known), layout)
+    if not counting:
+        measured = {name: model.predict(done)[0].detach().cpu().unsqueeze(-1) for name, model in models.items()}
     # Where it is worth while to measure again, values drift, or outliers are known, the best observed value may be a lucky one.
     named = any(model.report.outliers for model in models.values())
     lucky = problem.allow_replicates == "auto" or problem.drift is not None or named
-    best_observed = ground.listing is not None and not lucky and not problem.context
-    score = score_for(problem, models, measured, done, believed, best_observed=best_observed, seed=seed)
+    best_observed = ground.listing is not None and not lucky and not problem.context and len(counting) > 0
+    if problem.explored:
+        score: Acquisition = exploration(problem, ground.encoder, ground.listing, models, seed)
+    else:
+        score = score_for(problem, models, measured, done, lifted(believed, layout), best_observed=best_observed, seed=seed)
+    if problem.fidelity is not None:
+        parts = tuple(with_levels(model) for model in models.values())
+        score = AtFidelity(score, parts, level_columns(layout), relative_costs(problem), only_target=dear)
     if knowledge.feasibility is not None:
         score = WithSuccess(score, knowledge.feasibility.log_probability)
     return score if price is None else PerCost(score, price)
@@ -372,8 +415,8 @@ def _score(
 
 def _price(request: Request, encoder: Encoder, pending: Sequence[Point]) -> Price | None:
     """Return what the next experiment costs, and how much that counts; None where nothing is said of it."""
-    if request.problem.cost is None or request.cooling is None:
-        return None
+    if request.problem.cost is None or request.cooling is None or request.problem.fidelity is not None:
+        return None  # of several fidelities, what each tells is weighed against what it costs anyway
     return Price(request.problem.cost, encoder, pending[-1] if pending else request.previous, request.cooling)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from controller.errors import FileFaultsError
+from controller.files.earlier import ReadCampaign
 from controller.files.faults import Faults
 from controller.files.loading import load_campaign, load_lab
 from controller.files.reading import read_document
@@ -13,12 +14,17 @@ CAMPAIGN_KEYS = ("campaign", "parameters", "objectives", "budget")
 LAB_KEYS = ("instruments", "protocol", "simulator")
 
 
-def check_file(path: Path) -> list[str]:
-    """Return one line per fault of a campaign or lab file, none when it is good; the keys say which of the two it is."""
+def check_file(path: Path, read_campaign: ReadCampaign | None = None) -> list[str]:
+    """Return one line per fault of a campaign or lab file, none when it is good; the keys say which of the two it is.
+
+    Args:
+        path: The file.
+        read_campaign: Reads the results of an earlier campaign from the store, as for `load_campaign`.
+    """
     try:
         document = read_document(path)
         if any(key in document.data for key in CAMPAIGN_KEYS):
-            load_campaign(path)
+            load_campaign(path, read_campaign=read_campaign)
         elif any(key in document.data for key in LAB_KEYS):
             load_lab(path)
         else:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from controller.domain.campaign import CampaignFile, Definition
+from controller.domain.knowledge import Knowledge
 from controller.domain.lab import LabSpec
 from controller.domain.objective import check_goals
 from controller.domain.parameter import CategoricalParameter, Parameter
@@ -16,7 +17,9 @@ from controller.domain.space import DescriptorTable, Pool, Problem
 from controller.files.candidates import read_candidates
 from controller.files.cost import check_cost
 from controller.files.descriptors import read_choices, read_descriptors
+from controller.files.earlier import ReadCampaign, read_earlier
 from controller.files.faults import Faults, listed, nearest
+from controller.files.fidelity import across_levels, with_levels
 from controller.files.laboratory import Laboratory, Wishes, lab_document_of, lab_of_campaign, lab_of_document
 from controller.files.pools import check_pool, check_subset, settle_pool
 from controller.files.reading import Document, read_document
@@ -26,7 +29,12 @@ from controller.files.wiring import check_wiring
 
 
 def load_campaign(
-    path: Path, *, seed: int | None = None, simulate: bool = False, speed: float | None = None
+    path: Path,
+    *,
+    seed: int | None = None,
+    simulate: bool = False,
+    speed: float | None = None,
+    read_campaign: ReadCampaign | None = None,
 ) -> Definition:
     """Read a campaign file with everything it points to.
 
@@ -35,6 +43,7 @@ def load_campaign(
         seed: Takes the place of the file's.
         simulate: Swap every real instrument for its simulated twin.
         speed: Lab seconds per real second, in place of the lab's; only for simulated labs.
+        read_campaign: Reads the results of an earlier campaign from the store; without it only those in files can be named.
 
     Returns:
         A definition that needs no file any more, but for files that drivers read themselves.
@@ -67,6 +76,9 @@ def load_campaign(
             lab_of_document(inner, None, wishes, faults)
         faults.raise_if_any()
     assert campaign is not None  # noqa: S101 - its faults have just been raised
+    campaign = with_levels(document, campaign, faults)
+    if candidates is not None:
+        candidates = across_levels(candidates, campaign)
     # Units that nobody knows cannot be compared; simulators do so themselves.
     if units_known or isinstance(campaign.lab, str):
         laboratory = lab_of_campaign(document, campaign, wishes, faults)
@@ -74,11 +86,14 @@ def load_campaign(
         check_wiring(document, campaign, laboratory, faults)
     for place, message in check_goals(campaign.objectives, campaign.desirability, replicates=campaign.allow_replicates):
         document.fault(faults, place, message, value=place == ("allow_replicates",))
+    set_or_given = {**campaign.parameters, **campaign.context}
+    earlier = read_earlier(document, campaign.earlier, set_or_given, campaign.objectives, read_campaign, faults)
     faults.raise_if_any()
     problem = Problem(
         parameters=campaign.parameters, context=campaign.context, objectives=campaign.objectives, constraints=campaign.constraints,
         descriptors=descriptors, allow_replicates=campaign.allow_replicates, desirability=campaign.desirability,
-        cost=campaign.cost, drift=campaign.drift,
+        cost=campaign.cost, drift=campaign.drift, fidelity=campaign.fidelity,
+        knowledge=Knowledge(earlier=earlier) if earlier else None,
     )  # fmt: skip
     check_cost(document, problem, campaign.budget, faults)
     _check_reference(document, problem, faults)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from controller.domain import campaign, cost, desirability, drift, lab, objective, parameter
+from controller.domain import campaign, cost, desirability, drift, fidelity, knowledge, lab, objective, parameter
 from controller.files import labfile
 from surrogates import specs
 
@@ -46,7 +46,7 @@ def _models() -> dict[str, type[BaseModel]]:
     """Return every model that a file can embed, by class name."""
     return {
         name: item
-        for module in (campaign, cost, desirability, drift, lab, objective, parameter, labfile, specs)
+        for module in (campaign, cost, desirability, drift, fidelity, knowledge, lab, objective, parameter, labfile, specs)
         for name, item in vars(module).items()
         if inspect.isclass(item) and issubclass(item, BaseModel) and item.__module__ == module.__name__
     }

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from controller.domain.objective import Objective
+from controller.learn.earlier import fit_with_earlier
+from controller.learn.levels import fit_levels, level_columns
 from surrogates.base import Surrogate
 from surrogates.build import MANY_OBSERVATIONS, build, takes_gp
 from surrogates.data import TrainingData
@@ -33,9 +37,45 @@ def fit(
     """
     if device == "auto" and data.n < MANY_OBSERVATIONS:
         device = "cpu"
-    if objective.goal in ("match", "constrain") and not listed and _is_open(spec, data):
+    if objective.goal not in ("maximize", "minimize") and not listed and _is_open(spec, data):
         spec = _UNBENT.model_copy(update={"noise": getattr(spec, "noise", "normal")})
     return build(spec, data, pool=listed, seed=seed, device=device)
+
+
+def fit_informed(
+    spec: AnySpec,
+    own: TrainingData | None,
+    earlier: Sequence[tuple[str, TrainingData]],
+    objective: Objective,
+    *,
+    listed: bool,
+    seed: int,
+    device: str,
+) -> Surrogate | None:
+    """Return a surrogate of what was measured and of what is known beforehand; None where there is neither.
+
+    Args:
+        spec: From the campaign's policy.
+        own: Results of this objective; None where there are none yet.
+        earlier: Name and results of each earlier campaign.
+        objective: As for `fit`.
+        listed: As for `fit`.
+        seed: As for `fit`.
+        device: As for `fit`.
+    """
+
+    def fitted(data: TrainingData, spec: AnySpec = spec) -> Surrogate:
+        return fit(spec, data, objective, listed=listed, seed=seed, device=device)
+
+    def jointly(data: TrainingData) -> Surrogate:
+        # One's own results are few; together with others they must not be taken for many.
+        return fitted(data, GPSpec() if isinstance(spec, AutoSpec) else spec)
+
+    if own is not None and level_columns(own.layout):
+        return fit_levels(own, fitted, jointly)
+    if earlier:
+        return fit_with_earlier(own, earlier, fitted, jointly)
+    return None if own is None else fitted(own)
 
 
 def _is_open(spec: AnySpec, data: TrainingData) -> bool:

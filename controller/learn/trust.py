@@ -26,8 +26,8 @@ class Trusted:
 
     @classmethod
     def of(cls, surrogates: Mapping[str, Surrogate], data: Mapping[str, TrainingData]) -> Trusted:
-        """Return what left-out observations say of `surrogates`."""
-        return cls(surrogates, {name: factor_of(s, data[name]) for name, s in surrogates.items()})
+        """Return what left-out observations say of `surrogates`; without one of its own, a surrogate is taken at its word."""
+        return cls(surrogates, {name: factor_of(s, data[name]) if name in data else 1.0 for name, s in surrogates.items()})
 
     def scales(self, name: str, X: Tensor) -> list[float]:
         """Return the scales of what would be measured at `X` (n x d): Student-t, `FREEDOM` degrees of freedom."""

@@ -20,10 +20,15 @@ def best_rows(definition: Mapping[str, Any], experiments: Sequence[Mapping[str, 
         whether the constraints are met.
     """
     from controller.domain.desirability import Desirability
+    from controller.domain.fidelity import FIDELITY
     from controller.domain.objective import Objective, best_of, bounded, standing
 
     objectives = {name: Objective.model_validate(o) for name, o in definition["problem"]["objectives"].items()}
     completed = [e for e in experiments if has_result(e) and objectives.keys() <= e["objectives"].keys()]
+    if any(o.explored for o in objectives.values()):
+        return []
+    if (levels := definition["problem"].get("fidelity")) is not None:
+        completed = [e for e in completed if e["parameters"][FIDELITY] == levels["target"]]
     wishes = {n: Desirability.model_validate(w) for n, w in definition["problem"].get("desirability", {}).items()}
     chosen = [completed[i] for i in best_of(objectives, [e["objectives"] for e in completed], wishes)]
     first = next(iter(objectives))

@@ -18,6 +18,8 @@ from surrogates.specs import GPMember
 
 _MEDIAN: dict[GroupKind, float] = {"numeric": 0.6, "category": 1.2, "structure": 1.2 * 1.8}
 _SD: dict[GroupKind, float] = {"numeric": 0.6, "category": 0.4, "structure": 0.4}
+# Another source is at distance one: its correlation is 0.5 (Matérn) at the median, and 0.02 to 0.97 within two sd.
+_SOURCE_MEDIAN, _SOURCE_SD = 1.0, 0.8
 _NOISE_MEDIAN = -4.0
 _NOISE_FLOOR = {"tight": 1e-2, "gamma": 1e-4}
 _NOISE_CEILING = 4.0
@@ -68,21 +70,27 @@ class Priors:
 
 def _row(member: GPMember, layout: Layout) -> tuple[list[float], ...]:
     """The seven rows of `Priors` for one member."""
-    L = layout.n_lengthscales
+    kinds = layout.kind_of_lengthscale
+    n = len(kinds)
+    L = sum(kind != "source" for kind in kinds)
     if member.prior == "tight":
-        mu = [math.log(_MEDIAN[kind] * math.sqrt(L)) for kind in layout.kind_of_lengthscale]
-        precision = [_SD[kind] ** -2 for kind in layout.kind_of_lengthscale]
-        linear, exponential = [0.0] * L, [0.0] * L
-        start = mu
+        mu = [0.0 if kind == "source" else math.log(_MEDIAN[kind] * math.sqrt(L)) for kind in kinds]
+        precision = [0.0 if kind == "source" else _SD[kind] ** -2 for kind in kinds]
+        linear, exponential = [0.0] * n, [0.0] * n
+        start = list(mu)
         # Without an output scale: held at one by its bounds.
         reach = 0.0
     else:
         # Gamma(3, 6) on the lengthscale, stretched so that points of many dimensions do not become strangers.
-        shift = max(0.0, 0.5 * math.log(L / 6.0))
-        mu, precision = [0.0] * L, [0.0] * L
-        linear, exponential = [3.0] * L, [6.0 * math.exp(-shift)] * L
-        start = [math.log(0.5) + shift] * L
+        shift = max(0.0, 0.5 * math.log(L / 6.0)) if L else 0.0
+        mu, precision = [0.0] * n, [0.0] * n
+        linear, exponential = [3.0] * n, [6.0 * math.exp(-shift)] * n
+        start = [math.log(0.5) + shift] * n
         reach = _OUTPUT_SCALE_REACH
+    for j, kind in enumerate(kinds):
+        if kind == "source":
+            mu[j] = start[j] = math.log(_SOURCE_MEDIAN)
+            precision[j], linear[j], exponential[j] = _SOURCE_SD**-2, 0.0, 0.0
     floor = math.log(_NOISE_FLOOR[member.prior])
     return (
         [*mu, _NOISE_MEDIAN, 0.0],

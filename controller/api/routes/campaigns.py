@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from enum import StrEnum
 from pathlib import Path as FilePath
 from typing import Annotated, Any
@@ -70,7 +70,7 @@ async def start(request: Request, body: Start, timeout_s: Timeout = 30.0) -> Res
         from controller.settings import default_store_url
         from controller.store.opening import Store
 
-        definition = _load(body)
+        definition = _load(body, desk.urls)
         wanted = default_store_url(simulated=definition.simulated)
         url = wanted if wanted in desk.urls else desk.urls[0]
         mixed = campaigns.mixed_data(url, definition.name, simulated=definition.simulated)
@@ -84,15 +84,16 @@ async def start(request: Request, body: Start, timeout_s: Timeout = 30.0) -> Res
     return await desk.steer(begin, timeout_s=timeout_s)
 
 
-def _load(body: Start) -> Any:
+def _load(body: Start, urls: Sequence[str]) -> Any:
     """Check a campaign as a file is checked. Raises `FileFaultsError`."""
     from controller.files.loading import load_campaign
+    from controller.verbs.earlier import earlier_reader
 
     with tempfile.TemporaryDirectory(prefix="labwright-") as folder:
         path = FilePath(folder) / "campaign.json"
         try:
             path.write_text(json.dumps(body.file, indent=1), encoding="utf-8")
-            return load_campaign(path, seed=body.seed, simulate=body.simulate)
+            return load_campaign(path, seed=body.seed, simulate=body.simulate, read_campaign=earlier_reader(urls))
         except FileFaultsError as error:
             raise FileFaultsError([fault.replace(f"{folder}/", "") for fault in error.faults]) from None
         except RecursionError:

@@ -1,0 +1,57 @@
+"""What is known before a campaign's first experiment: results of earlier campaigns."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import model_validator
+
+from controller.domain.base import LATER, Label, Model, Point, Value
+
+
+class EarlierSource(Model):
+    """Results of an earlier campaign with the same parameters and objectives: one that the store holds, or a file."""
+
+    campaign: Label | None = None
+    """Name of a campaign in the store; its completed experiments are read once, when this campaign is made."""
+    file: str | None = None
+    """A CSV file with a column for each parameter and each objective, as `labwright campaign export` writes it."""
+
+    @model_validator(mode="after")
+    def _check_one(self) -> EarlierSource:
+        if (self.campaign is None) == (self.file is None):
+            raise ValueError("names either a campaign or a file, for example {campaign: suzuki-2024} or {file: suzuki.csv}")
+        return self
+
+
+class EarlierCampaign(Model):
+    """The results of an earlier campaign, as columns of equal length."""
+
+    name: str
+    """What it is called: its name, or that of its file."""
+    points: dict[str, tuple[Value, ...]]
+    """Parameter name -> settings."""
+    values: dict[str, tuple[float | None, ...]]
+    """Objective name -> values [the objective's unit]; None where there is none."""
+    left_out: int = 0
+    """Rows that were not taken, because they hold choices that this campaign does not have."""
+
+    def __len__(self) -> int:
+        return len(next(iter(self.points.values()), ()))
+
+    def measured(self, objective: str) -> tuple[list[Point], list[float]]:
+        """Return the settings that have a value of `objective`, and the values."""
+        column = self.values.get(objective, ())
+        kept = [(i, value) for i, value in enumerate(column) if value is not None]
+        return [self.row(i) for i, _ in kept], [value for _, value in kept]
+
+    def row(self, index: int) -> Point:
+        """Return the setting at `index`."""
+        return {name: column[index] for name, column in self.points.items()}
+
+
+class Knowledge(Model):
+    """What is known before the first experiment."""
+
+    earlier: Annotated[tuple[EarlierCampaign, ...], LATER] = ()
+    """Results of earlier campaigns, which may resemble this one."""
