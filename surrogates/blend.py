@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 
@@ -30,9 +31,11 @@ class Blend(Surrogate):
         parts: At least two, of the same columns, fitted to the same observations of the quantity, in the same order.
         names: Of the parts, for people.
         prior: Weights before anything is observed; they sum to one.
+        least: What the first part keeps of the acquisition in any case once there is evidence. Where another part is sure that nothing
+            is left to be gained, the first one decides then.
     """
 
-    def __init__(self, parts: Sequence[Surrogate], names: Sequence[str], prior: Sequence[float]) -> None:
+    def __init__(self, parts: Sequence[Surrogate], names: Sequence[str], prior: Sequence[float], least: float = 0.0) -> None:
         super().__init__()
         if len(parts) < 2 or len({part.d for part in parts}) != 1:
             raise ShapeError(f"parts: expected two or more of equal columns, got {[part.d for part in parts]}")
@@ -43,7 +46,7 @@ class Blend(Surrogate):
         self._loo = found
         density = torch.stack([loo.log_density for loo in found])
         if density.shape[-1] >= _FEWEST:
-            self._log_weights = torch.log_softmax(density.sum(-1) + self._prior.log(), 0)
+            self._log_weights = _kept_up(torch.log_softmax(density.sum(-1) + self._prior.log(), 0), least)
             self._reporting = torch.softmax(0.5 * density.sum(-1) + self._prior.log(), 0)
         else:
             self._log_weights = torch.log_softmax(_SURE * self._prior.log(), 0)
@@ -134,6 +137,15 @@ class Blend(Surrogate):
             outliers=reports[0].outliers,
             fingerprint=fingerprint([*self._names, *(report.fingerprint for report in reports), self._log_weights]),
         )
+
+
+def _kept_up(log_weights: Tensor, least: float) -> Tensor:
+    """Return log weights of which the first is at least `least`, and the others share the rest as before."""
+    first = log_weights[0].exp()
+    if float(first) >= least:
+        return log_weights
+    others = log_weights[1:] + (math.log1p(-least) - torch.log1p(-first))
+    return torch.cat([log_weights.new_full((1,), math.log(least)), others])
 
 
 def _weighted(member: MemberReport, name: str, weight: float, share: float) -> MemberReport:

@@ -14,7 +14,7 @@ from controller.files.reading import Document
 
 
 def with_levels(document: Document, campaign: CampaignFile, faults: Faults) -> CampaignFile:
-    """Return the campaign with its levels of fidelity as one more parameter, the last one, and as a part of what experiments cost."""
+    """Return the campaign with its levels of fidelity as its last parameter, and as a part of what experiments cost."""
     if campaign.fidelity is None:
         return campaign
     if FIDELITY in campaign.parameters:

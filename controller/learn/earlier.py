@@ -22,6 +22,8 @@ from surrogates.sources import Seen, with_sources
 OWN, WITH_EARLIER = "own results", "with earlier campaigns"
 PRIOR = 0.7
 """How far earlier campaigns are believed before there is a result of one's own: whoever names them thinks them alike."""
+LEAST = 0.5
+"""What one's own results have to say in any case: however alike, an earlier campaign ends where one's own has to go on."""
 # More rows of earlier campaigns slow each proposal down and change it little.
 _MOST = 300
 # Spreads below this share of the earlier campaign's own are rounding, or one peak measured again and again.
@@ -119,7 +121,7 @@ def fit_with_earlier(
     d = own.layout.d
     joint = fit_jointly(with_sources(own, tuple(moved)))
     seen = Seen(joint, d, tuple(range(d)), len(moved), torch.arange(own.n))
-    return Blend((fit(own), seen), (OWN, WITH_EARLIER), (1.0 - PRIOR, PRIOR))
+    return Blend((fit(own), seen), (OWN, WITH_EARLIER), (1.0 - PRIOR, PRIOR), LEAST)
 
 
 def _from_earlier_alone(earlier: Sequence[tuple[str, TrainingData]], fit_jointly: Fit) -> Surrogate:
@@ -134,4 +136,4 @@ def _from_earlier_alone(earlier: Sequence[tuple[str, TrainingData]], fit_jointly
 
 def misled(surrogates: Iterable[Surrogate]) -> bool:
     """Say whether own results alone predict better than with earlier campaigns, for any of the objectives."""
-    return any(isinstance(s, Blend) and s.shares.get(OWN, 0.0) > s.shares.get(WITH_EARLIER, 1.0) for s in surrogates)
+    return any(isinstance(s, Blend) and s.shares.get(OWN, 0.0) > LEAST for s in surrogates)
