@@ -31,8 +31,8 @@ class Blend(Surrogate):
         parts: At least two, of the same columns, fitted to the same observations of the quantity, in the same order.
         names: Of the parts, for people.
         prior: Weights before anything is observed; they sum to one.
-        least: What the first part keeps of the acquisition in any case once there is evidence. Where another part is sure that nothing
-            is left to be gained, the first one decides then.
+        least: What the first part keeps of the acquisition in any case once there is evidence. Where another part is sure that
+            nothing is left to be gained, the first one decides then.
     """
 
     def __init__(self, parts: Sequence[Surrogate], names: Sequence[str], prior: Sequence[float], least: float = 0.0) -> None:
