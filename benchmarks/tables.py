@@ -27,6 +27,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from benchmarks import own
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
 PEERS = ("baybe", "ax", "botorch")
@@ -42,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `python -m benchmarks tables`."""
     parser.add_argument("--seeds", default="0-7", help="for example 0-7 or 3 (default: %(default)s)")
     parser.add_argument(
-        "--problems", default="tables", help="names, separated by commas; tables, functions or all (default: %(default)s)"
+        "--problems", default="tables",
+        help="names, separated by commas; tables, functions, all, or own: mixed and constrained ones (default: %(default)s)",
     )
     parser.add_argument("--budget", type=int, help="experiments per campaign (default: the problem's own)")
     parser.add_argument("--jobs", type=int, default=1, help="campaigns side by side (default: %(default)s)")
@@ -86,6 +89,8 @@ def load_problems(folder: Path) -> ModuleType:
 
 def to_problem(source: Any) -> Any:
     """Return a problem of `problems.py` as a `Problem`: rows of a table are the pool, structures are descriptors."""
+    if isinstance(source, own.Own):
+        return source.problem
     from controller.domain.objective import Objective
     from controller.domain.space import DescriptorTable, Pool, Problem
 
@@ -176,6 +181,11 @@ def _job(folder: str, name: str, seed: int, budget: int | None) -> dict[str, Any
     import torch
 
     torch.set_num_threads(1)
+    if name in own.MADE:
+        source = own.MADE[name]()
+        most = budget or source.budget
+        peers = {tool: own.peer(source, tool, seed, most) for tool in (CHANCE, "botorch")}
+        return campaign(source, seed, most) | {"problem": name, "peers": peers, "best": source.best}
     source = _cached(folder).get(name)
     # `problems.py` names a problem in batches like the one without.
     return campaign(source, seed, budget or source.budget) | {"problem": name}
@@ -202,8 +212,10 @@ def _cached(folder: str) -> ModuleType:
 def run(chosen: argparse.Namespace) -> int:
     """Run the campaigns, print one table, write the results, and return the exit status."""
     try:
-        folder = shared_folder()
-        problems = _cached(str(folder))
+        folder, problems = Path(), None
+        if any(name not in {"own", *own.MADE} for name in chosen.problems.split(",")):
+            folder = shared_folder()
+            problems = _cached(str(folder))
     except (FileNotFoundError, ImportError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -218,10 +230,13 @@ def run(chosen: argparse.Namespace) -> int:
     for result in _results(jobs, chosen.jobs):
         found.append(result)
         print(f"  {result['problem']} seed {result['seed']}: {result['hit'] or 'missed'}", file=sys.stderr, flush=True)
-    peers = json.loads((folder / "bench" / "peers.json").read_text())
-    rows = [
-        summary(name, [r for r in found if r["problem"] == name], peers, problems.get(name).budget) for name in names
-    ]
+    peers = [] if problems is None else json.loads((folder / "bench" / "peers.json").read_text())
+    peers += [
+        {"tool": tool, "problem": name, "seeds": {r["seed"]: {"hit": r["peers"][tool]} for r in found if r["problem"] == name}}
+        for name in names if name in own.MADE for tool in (CHANCE, "botorch")
+    ]  # fmt: skip
+    budgets = {name: (own.MADE[name]() if name in own.MADE else problems.get(name)).budget for name in names}  # type: ignore[union-attr]
+    rows = [summary(name, [r for r in found if r["problem"] == name], peers, chosen.budget or budgets[name]) for name in names]
     print(render(rows))
     output = chosen.output or RESULTS / f"tables-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -231,9 +246,12 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def chosen_problems(problems: Any, text: str) -> list[str]:
-    """Return the names that `tables`, `functions`, `all` or a list of names stands for."""
+    """Return the names that `tables`, `functions`, `all`, `own` or a list of names stands for."""
     names: list[str] = []
     for part in text.split(","):
+        if part == "own":
+            names += own.MADE
+            continue
         kinds = {"tables": (True,), "functions": (False,), "all": (True, False)}.get(part)
         names += [part] if kinds is None else [n for n in problems.names() if problems.get(n).is_pool in kinds]
     return list(dict.fromkeys(names))
