@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from controller.domain.space import Problem
 from controller.errors import FileFaultsError
 from controller.files.earlier import ReadCampaign
 from controller.files.faults import Faults
@@ -14,17 +16,24 @@ CAMPAIGN_KEYS = ("campaign", "parameters", "objectives", "budget")
 LAB_KEYS = ("instruments", "protocol", "simulator")
 
 
-def check_file(path: Path, read_campaign: ReadCampaign | None = None) -> list[str]:
+def check_file(
+    path: Path, read_campaign: ReadCampaign | None = None, objection: Callable[[Problem], str | None] | None = None
+) -> list[str]:
     """Return one line per fault of a campaign or lab file, none when it is good; the keys say which of the two it is.
 
     Args:
         path: The file.
         read_campaign: Reads the results of an earlier campaign from the store, as for `load_campaign`.
+        objection: Says why the space of a campaign without fault cannot be searched, None if it can.
     """
     try:
         document = read_document(path)
         if any(key in document.data for key in CAMPAIGN_KEYS):
-            load_campaign(path, read_campaign=read_campaign)
+            problem = load_campaign(path, read_campaign=read_campaign).problem
+            if objection is not None and (why := objection(problem)) is not None:
+                faults = Faults()
+                document.fault(faults, ("constraints",), why, value=False)
+                return faults.lines()
         elif any(key in document.data for key in LAB_KEYS):
             load_lab(path)
         else:

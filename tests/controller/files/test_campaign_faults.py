@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.cli.files import _objection
 from controller.errors import FileFaultsError
 from controller.files.checking import check_file
 from controller.files.loading import load_campaign
@@ -405,3 +406,62 @@ def test_all_faults_are_told_at_once_in_the_order_of_lines(folder: Path) -> None
     assert own == [3, 4, 8, 10, 12]
     assert [fault for fault in faults if fault.startswith(f"{folder / 'lab.yaml'}:12: protocol[1].instrument")]
     assert len(faults) == 6
+
+
+SPACE = """campaign: demo
+parameters:
+  kind: {type: categorical, choices: [acid, metal]}
+  amount: {type: continuous, bounds: [0, 1], active_when: {kind: [metal]}}
+  time: {type: continuous, bounds: [1, 2], unit: h}
+  rate: {type: continuous, bounds: [2, 3]}
+context:
+  humidity: {type: continuous, bounds: [0, 100], unit: percent}
+constraints:
+  - time * rate <= 5 if kind == "metal"
+  - count(amount, time) <= 2
+objectives: {y: {goal: maximize}}
+budget: {experiments: 5}
+lab: {simulator: nowhere}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ('"metal"\n', '"metals"\n', 10, ["constraints[0]", 'no choice "metals"', "did you mean metal?"]),
+        ('"metal"\n', "metal\n", 10, ["constraints[0]", "metal is no parameter", "put it in quotes"]),
+        ('kind == "metal"', 'time == "metal"', 10, ["constraints[0]", "only one of the two"]),
+        ('if kind == "metal"', "if kind > 2", 10, ["constraints[0]", "kind is categorical", "in quotes"]),
+        ("time * rate <= 5", "time * rat <= 5", 10, ["constraints[0]", "rat is no parameter", "did you mean rate?"]),
+        ("count(amount, time)", "count(amount, rate)", 11, ["constraints[1]", "the range of rate does not begin at 0"]),
+        ("{kind: [metal]}", "{kind: [metals]}", 4, ["active_when.kind", "no choice", "did you mean metal?"]),
+        ("{kind: [metal]}", "{knd: [metal]}", 4, ["active_when.knd", "no parameter", "did you mean kind?"]),
+        ("{kind: [metal]}", "{time: [2]}", 4, ["active_when.time", "[lowest, highest]"]),
+        ("{kind: [metal]}", "{time: [5, 9]}", 4, ["active_when.time", "beyond the range of time, 1 to 2"]),
+        ("{kind: [metal]}", "{amount: [0, 1]}", 4, ["active_when.amount", "for itself"]),
+        ("{kind: [metal]}", "{}", 4, ["amount", "names no parameter"]),
+        ("unit: h}", "unit: h, active_when: {rate: [2, 3]}, when_inactive: fast}", 5, ["when_inactive", "must be a number"]),
+        ("unit: h}", "unit: h, when_inactive: 1}", 5, ["when_inactive", "always active"]),
+        ("unit: h}", "unit: h, active_when: {amount: [0, 1]}}", 4, ["active_when", "circle"]),
+        ("humidity:", "rate:", 8, ["context.rate", "a parameter has that name"]),
+        ("unit: percent}", "unit: percnt}", 8, ["context.humidity.unit", "percnt"]),
+        ("unit: percent}", "unit: percent, active_when: {time: [1, 2]}}", 8, ["context.humidity.active_when", "always there"]),
+    ],
+)
+def test_fault_of_a_space_tells_line_and_remedy(folder: Path, old: str, new: str, line: int, words: list[str]) -> None:
+    text = SPACE.replace(old, new, 1)
+    if "circle" in words:
+        text = text.replace("{kind: [metal]}", "{time: [1, 2]}")
+    assert text != SPACE
+    _expect(folder, text, line, words)
+
+
+def test_space_without_any_setting_is_said_with_what_was_tried(folder: Path) -> None:
+    text = GOOD_CAMPAIGN.replace("equivalents + 6 * concentration <= 7", "equivalents * concentration >= 3")
+    write(folder, {"campaign.yaml": text})
+    (fault,) = check_file(folder / "campaign.yaml", objection=_objection)
+    assert "campaign.yaml:7: constraints: no setting was found" in fault
+    assert "among 21,504 tried" in fault
+    text = text.replace(">= 3", ">= 2.4")
+    write(folder, {"campaign.yaml": text})
+    assert check_file(folder / "campaign.yaml", objection=_objection) == []
