@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import calibration, estop, flood, forecast, pools, roundtrip, soak, speed, tables, transfer
+from benchmarks import calibration, estop, flood, forecast, fronts, pools, roundtrip, soak, speed, tables, transfer
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,6 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     transfer.add_arguments(
         commands.add_parser("transfer", help="with and without earlier campaigns, alike and misleading ones")
     )
+    fronts.add_arguments(commands.add_parser("fronts", help="hypervolume reached, against BoTorch and random points"))
     soak.add_arguments(commands.add_parser("soak", help="a simulated lab with failures, for as long as asked"))
     flood.add_arguments(commands.add_parser("flood", help="junk frames and connections against a hub at work"))
     roundtrip.add_arguments(commands.add_parser("roundtrip", help="what an attempt costs, against a bare echo and a bare commit"))
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     benchmarks = {
         "tables": tables, "calibration": calibration, "forecast": forecast, "speed": speed, "transfer": transfer, "soak": soak,
-        "flood": flood, "roundtrip": roundtrip, "pools": pools, "estop": estop,
+        "flood": flood, "roundtrip": roundtrip, "pools": pools, "estop": estop, "fronts": fronts,
     }  # fmt: skip
     return benchmarks[chosen.command].run(chosen)
 
