@@ -95,7 +95,7 @@ class CampaignFile(Model):
     """How far the campaign may go."""
     batch: Annotated[int, Field(ge=1, le=1000)] = 1
     """Experiments in flight."""
-    allow_replicates: bool | Literal["auto"] = False
+    allow_replicates: Literal[False, True, "auto"] = False
     """Whether a setting may be proposed again; `auto` measures the best ones again when that tells more than a new setting."""
     cost: Annotated[Cost | None, LATER] = None
     """What an experiment costs: more is then expected of what costs more."""

@@ -48,7 +48,7 @@ class Problem(Model):
     constraints: tuple[str, ...] = ()
     descriptors: dict[str, DescriptorTable] = {}
     pool: Pool | None = None
-    allow_replicates: bool | Literal["auto"] = False
+    allow_replicates: Literal[False, True, "auto"] = False
     desirability: Annotated[dict[str, Desirability], LATER] = {}
     """How desirable values of the objectives are, where they are combined into one score."""
     cost: Annotated[Cost | None, LATER] = None
