@@ -43,6 +43,7 @@ from controller.domain.proposal import Prediction, Proposal
 from controller.domain.request import Request
 from controller.domain.state import CampaignState, Experiment, fold
 from controller.engine.asking import request_for
+from controller.engine.context import context_event, untold
 from controller.engine.pricing import previous_point, priced
 from controller.engine.retracting import retraction_event
 from controller.engine.snapshot import best_experiments
@@ -130,9 +131,12 @@ class Campaign:
 
         Raises:
             SpaceExhaustedError: If every allowed setting has been proposed.
+            ConflictError: If the campaign has a context that was not told; see `tell_context`.
         """
         if n < 1:
             raise ValueError(f"ask for one experiment or more, got {n=}")
+        if missing := untold(self.definition.problem, self.state):
+            raise ConflictError(f"the context is not known yet: call tell_context with {', '.join(missing)}")
         proposals = propose(self._request(n))
         return [self._enter(proposal) for proposal in proposals]
 
@@ -185,6 +189,17 @@ class Campaign:
         )
         self._record(*events)
 
+    def tell_context(self, values: Mapping[str, Value]) -> None:
+        """Take in what the context is now: for what it is the next proposals are, and what is told from now on met it.
+
+        Args:
+            values: Context variable -> value [its unit]; the others stay as they were.
+
+        Raises:
+            ConflictError: If a variable is none of the campaign's, or a value is beyond its range.
+        """
+        self._record(context_event(self.state, self.definition, {"values": values, "by": "Python"}, time.time()))
+
     def retract(self, experiment: int, reason: str, *, undo: bool = False) -> list[int]:
         """Take a wrong measurement out of what the model learns from; nothing is deleted, and it still counts as spent.
 
@@ -215,11 +230,13 @@ class Campaign:
         """Return what the model expects at `points`: per point, objective name -> mean and standard deviation.
 
         Raises:
-            ValueError: If a point is not a full setting of the parameters.
+            ValueError: If a point is not a full setting of the parameters. Of the context it may say something; else it is as now.
         """
-        parameters = self.definition.problem.parameters
+        problem = self.definition.problem
+        parameters = problem.parameters
+        points = [{**self.state.context, **point} for point in points] if problem.context else points
         for point in points:
-            if point.keys() != parameters.keys():
+            if not problem.sets_what_is_active(problem.settings(point)):
                 raise ValueError(f"a point sets each of {', '.join(parameters)}; got {', '.join(point)}")
         return predict(
             self.definition.problem, self.definition.proposals, self._request(1).observed.rows(),

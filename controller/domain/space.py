@@ -148,13 +148,14 @@ class Problem(Model):
     def allows(self, point: Mapping[str, Value]) -> bool:
         """Say whether `point` sets every parameter within its range and satisfies every constraint."""
         return (
-            self._sets_what_is_active(point)
+            self.sets_what_is_active(point)
             and all(self.parameters[name].allows(value) for name, value in point.items())
             and all(c.allows(point, scale=s) for c, s in zip(self.linear_constraints, self._scales, strict=True))
             and all(rule.allows(point) for rule in self.rules)
         )
 
-    def _sets_what_is_active(self, point: Mapping[str, Value]) -> bool:
+    def sets_what_is_active(self, point: Mapping[str, Value]) -> bool:
+        """Say whether `point` sets every parameter that is active there, and no other."""
         if not self.conditional:
             return point.keys() == self.parameters.keys()
         whole = {name: point.get(name, 0) for name in self.parameters}

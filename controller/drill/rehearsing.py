@@ -69,7 +69,11 @@ def prepared(definition: Definition, experiments: int = EXPERIMENTS) -> Definiti
 
 
 def _smaller(problem: Problem) -> Problem:
-    """Return `problem` with so much of a large pool that it travels with it: what is rehearsed is not the choice of points."""
+    """Return `problem` without context, and with so much of a large pool that it travels with it.
+
+    What is rehearsed is not the choice of points, and nobody is there to tell the context.
+    """
+    problem = problem.model_copy(update={"context": {}}) if problem.context else problem
     if problem.pool is None or problem.pool.inline:
         return problem
     rows = np.arange(MOST_INLINE // len(problem.pool.names))

@@ -26,7 +26,7 @@ from controller.domain.event import (
 )
 from controller.domain.experiment import ExperimentStatus
 from controller.domain.state import Attempt, CampaignState
-from controller.engine.context import context_event, context_text
+from controller.engine.context import context_event, context_text, missing_text, untold
 from controller.engine.dispatching import Dispatching
 from controller.engine.ledger import Ledger
 from controller.engine.proposing import Proposed, Proposing
@@ -350,6 +350,8 @@ class CampaignLoop:
             return "leaving: waiting for what runs"
         if self.state.status is not _C.RUNNING:
             return self.state.reason or self.state.status.value
+        if (missing := untold(self.definition.problem, self.state)) and not self.busy:
+            return missing_text(self.state.name, missing)
         if self._proposing.thinking:
             loading = self._proposing.loading
             return "loading the models" if loading else f"choosing experiment {self.state.n_experiments + 1}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.campaign import Campaign
 from controller.domain.campaign import CampaignStatus
 from controller.domain.event import (
     CampaignCreated,
@@ -144,6 +145,23 @@ async def test_command_tells_and_shows_the_context(ledger: Ledger, tmp_path: Pat
     assert {r["name"]: r["value"] for r in shown["context"]} == {"humidity": 43.0, "room": "B"}
     assert call("campaign", "context", "test", "humidity", "--store", store, "--json").code != 0
     assert "must be within" in call("campaign", "context", "test", "humidity=430", "--store", store).err
+
+
+def test_context_is_told_in_python(tmp_path: Path) -> None:
+    with Campaign.load(write_campaign(tmp_path, extra=CONTEXT)) as campaign:
+        with pytest.raises(ConflictError, match="call tell_context with humidity, room"):
+            campaign.ask()
+        with pytest.raises(ConflictError, match="must be one of A, B"):
+            campaign.tell_context({"room": "C"})
+        campaign.tell_context({"humidity": 30, "room": "A"})
+        (first,) = campaign.ask()
+        campaign.tell(first, {"y": 1.0})
+        assert campaign.best()[0]["parameters"] == {**first.parameters, "humidity": 30.0, "room": "A"}
+        campaign.tell_context({"humidity": 70})
+        (second,) = campaign.ask()
+        assert second.proposal.context == {"humidity": 70.0, "room": "A"}
+        at, of = campaign.predict([first.parameters, {**first.parameters, "humidity": 30.0}])
+        assert at["y"].sd > of["y"].sd  # where it was measured it is known better
 
 
 def test_model_proposes_for_the_context_of_now() -> None:
