@@ -208,7 +208,9 @@ def check_goals(
     if desirability and (missing := [name for name in goals if name not in desirability]):
         text = f"says nothing of {', '.join(missing)}; add from and to for it, or give it goal: constrain with a bound"
         faults.append((("desirability",), text))
-    if replicates == "auto" and len(goals) > 1 and not desirability:
+    if replicates == "auto" and explored:
+        faults.append((("allow_replicates",), "auto looks for what is best, and nothing is here; use true or false"))
+    elif replicates == "auto" and len(goals) > 1 and not desirability:
         text = "auto is for one objective, and there are several; use true or false, or combine them by desirability"
         faults.append((("allow_replicates",), text))
     return faults

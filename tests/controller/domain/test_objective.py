@@ -19,9 +19,9 @@ from tests.strategies.values import numbers
     ("written", "message"),
     [
         ({"goal": "match"}, "goal: match needs a target, for example target: 7.4"),
-        ({"goal": "maximize", "target": 1}, "target is only for goal: match, not for goal: maximize"),
-        ({"goal": "minimize", "target": 0.0}, "target is only for goal: match, not for goal: minimize"),
-        ({"goal": "increase"}, "'maximize', 'minimize', 'match' or 'constrain'"),
+        ({"goal": "maximize", "target": 1}, "target is only for goal: match and goal: level, not for goal: maximize"),
+        ({"goal": "minimize", "target": 0.0}, "target is only for goal: match and goal: level, not for goal: minimize"),
+        ({"goal": "increase"}, "'maximize', 'minimize', 'match', 'constrain'"),
         ({"goal": "match", "target": float("nan")}, "finite number"),
         ({}, "Field required"),
     ],

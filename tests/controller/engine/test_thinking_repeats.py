@@ -28,9 +28,9 @@ def measured(noise: float, times: int = 1, seed: int = 1) -> list[Observed]:
 
 def test_what_a_measurement_is_worth_agrees_with_simulated_measurements() -> None:
     X = torch.linspace(0, 1, 6, dtype=torch.float64).unsqueeze(1)
-    Y = torch.tensor([[0.0], [0.9], [0.3], [1.0], [0.2], [0.8]], dtype=torch.float64)
+    Y = torch.tensor([[0.0], [0.9], [0.3], [1.0], [0.2], [0.95]], dtype=torch.float64)
     model = build(GPSpec(members=(GPMember(),)), TrainingData(X, Y, Layout.numeric(1)), pool=True, seed=0)
-    x = torch.tensor([[0.2], [0.5]], dtype=torch.float64)
+    x = torch.tensor([[1.0], [0.9]], dtype=torch.float64)
     found = worth(problem(continuous("x")), {"y": model}, X, x, seed=0)
     rng = np.random.default_rng(0)
     for i in range(2):
