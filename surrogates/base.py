@@ -63,6 +63,16 @@ class LooResult:
     log_density: Tensor
 
 
+class JointNormal(MultivariateNormal):  # type: ignore[misc]  # GPyTorch has no types
+    """Joint Gaussian whose variances are as they are: GPyTorch would raise them to 1e-10, which in small units is everything."""
+
+    @property
+    def variance(self) -> Tensor:
+        """Marginal variances (... x q); a surrogate's are positive."""
+        found: Tensor = torch.distributions.MultivariateNormal.variance.__get__(self)
+        return found
+
+
 class Surrogate(Model):
     """A fitted model of one objective, in its own units, larger being better.
 
@@ -249,7 +259,7 @@ class Surrogate(Model):
         if X.shape[-2] > 1:
             largest = covariance.detach().diagonal(dim1=-2, dim2=-1).amax(-1, keepdim=True)
             covariance = covariance + torch.diag_embed((_RELATIVE_JITTER * largest).expand(mean.shape))
-        posterior = GPyTorchPosterior(MultivariateNormal(mean, covariance))
+        posterior = GPyTorchPosterior(JointNormal(mean, covariance))
         return posterior if posterior_transform is None else posterior_transform(posterior)
 
     def subset_output(self, idcs: list[int]) -> Self:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from gpytorch.settings import min_variance
 from torch import Tensor
 
 from controller.design.acquisition import Acquisition
@@ -70,5 +69,5 @@ def promised(score: Acquisition, certain: Acquisition, X: Tensor) -> Tensor:
         certain: The same over `Certain` models.
         X: Columns of settings.
     """
-    with torch.no_grad(), min_variance(double_value=0.0):  # which GPyTorch would raise to 1e-10, whatever the unit
+    with torch.no_grad():
         return (certain(X) - score(X)).nan_to_num(nan=-torch.inf).exp().clamp_max(1.0)

@@ -226,7 +226,7 @@ class Reconsidered:
     score: Acquisition | None
     """What was searched; None while no result is complete."""
     certain: Acquisition | None
-    """The same as if every prediction were certain: what the means alone promise."""
+    """The same as if every prediction were certain: what the means alone promise; None where uncertainty itself is sought."""
     drifted: dict[str, Drifted] = field(default_factory=dict)
     """What was learned of the drift of each objective, where measurements are said to drift."""
 
@@ -257,8 +257,9 @@ def reconsider(request: Request, widened: bool = False) -> Reconsidered:
         score = _score(problem, ground, knowledge, models, complete, believed, seed, price, dear=dear)
         if widened:
             score = score.widened(-math.inf) or score
-        sure = {name: Certain(model) for name, model in models.items()}
-        certain = _score(problem, ground, knowledge, sure, complete, believed, seed, price, dear=dear)
+        if not problem.explored:  # what is sought there is what is not known
+            sure = {name: Certain(model) for name, model in models.items()}
+            certain = _score(problem, ground, knowledge, sure, complete, believed, seed, price, dear=dear)
     return Reconsidered(
         ground.encoder, ground.listing is not None, knowledge.surrogates, models, knowledge.data,
         Trusted.of(knowledge.surrogates, knowledge.data), knowledge.feasibility, score, certain, knowledge.drifted,

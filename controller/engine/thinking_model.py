@@ -17,16 +17,16 @@ from surrogates.data import TrainingData
 from surrogates.report import MemberReport
 
 
-def model_told(encoder: Encoder, model: Surrogate, data: TrainingData, numbers: Sequence[int]) -> ModelTold:
+def model_told(encoder: Encoder, model: Surrogate, data: TrainingData | None, numbers: Sequence[int]) -> ModelTold:
     """Return what there is to tell of the model of one objective.
 
     Args:
         encoder: Of the problem.
         model: Fitted.
-        data: What it was fitted to.
+        data: What it was fitted to; None where it rests on what was known before the first result.
         numbers: Of the experiments, in the order of the data.
     """
-    report, quality = model.report, calibration(model, data)
+    report, quality = model.report, None if data is None else calibration(model, data)
     return ModelTold(
         kind=report.kind, observations=report.observations, pending=report.pending,
         members=tuple(_member(encoder, member) for member in report.members), choices=_choices(encoder, model),

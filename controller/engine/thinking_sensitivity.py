@@ -216,7 +216,8 @@ def sensitivities(problem: Problem, found: Reconsidered, request: Request) -> di
     for name, model in found.surrogates.items():
         values = np.array([row[name].mean for row in means])
         result = indices(model, drawn.base, drawn.moved, drawn.other, request.seed % 2**62)
-        quality = calibration(model, found.data[name])
+        data = found.data.get(name)  # none where the model rests on what was known before the first result
+        quality = None if data is None else calibration(model, data)
         effects = [
             Effect(
                 parameter=axis.name, total=float(result.total[j]), low=float(result.low[j]), high=float(result.high[j]),
@@ -226,7 +227,7 @@ def sensitivities(problem: Problem, found: Reconsidered, request: Request) -> di
             for j, axis in enumerate((*encoder.space.axes, *encoder.context))
         ]  # fmt: skip
         told[name] = Sensitivity(
-            observations=found.data[name].n, r2=None if quality is None else quality.r2, spread=result.spread,
+            observations=0 if data is None else data.n, r2=None if quality is None else quality.r2, spread=result.spread,
             effects=tuple(sorted(effects, key=lambda e: -e.total)),
         )  # fmt: skip
     return told

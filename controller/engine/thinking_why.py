@@ -31,6 +31,7 @@ from controller.engine.thinking import Reconsidered, one_thread, reconsider
 from controller.engine.thinking_model import model_told
 from controller.engine.thinking_sensitivity import changes_along, expected_at, experiment_of, interval_of, sensitivities
 from controller.engine.wording import summary, why_it_lost
+from controller.learn.levels import lifted
 from controller.learn.novelty import novelty
 
 _NEIGHBOURS = 5
@@ -57,7 +58,8 @@ def explain(definition: Definition, events: Sequence[Event], number: int | None 
     experiment = experiment_of(state, number)
     recalled = recall(definition, events, experiment.number, device)
     told = _bare(definition, experiment, recalled)
-    if experiment.proposal.source != "space-filling" and any(recalled.request.observed.completed):
+    source = experiment.proposal.source
+    if source == "model" or (source != "space-filling" and any(recalled.request.observed.completed)):
         with one_thread():
             told = told.model_copy(update=_with_model(definition, experiment, recalled))
     return told.model_copy(update={"summary": summary(told, definition.problem)})
@@ -108,7 +110,7 @@ def _with_model(definition: Definition, experiment: Experiment, recalled: Recall
         "local": changes_along(problem, found, experiment.point),
         "sensitivity": sensitivities(problem, found, request),
         "models": {
-            name: model_told(encoder, model, found.data[name], _numbers_of(recalled, name))
+            name: model_told(encoder, model, found.data.get(name), _numbers_of(recalled, name))
             for name, model in found.models.items()
         },
         "expected": {
@@ -129,9 +131,12 @@ def _shares(found: Reconsidered, proposal: Proposal, x: Tensor) -> dict[str, obj
         return {}
     if proposal.acquisition_name != found.score.name:  # measured again, for what that tells
         return {}
-    exploiting = float(promised(found.score, found.certain, x))
-    improvement = math.exp(min(proposal.acquisition, 700.0))
-    return {"exploiting": exploiting, "exploring": 1.0 - exploiting, "improvement": improvement}
+    # Of several fidelities: what is hoped for at the one that counts.
+    exploiting = float(promised(found.score, found.certain, lifted(x, found.encoder.layout)))
+    told: dict[str, object] = {"exploiting": exploiting, "exploring": 1.0 - exploiting}
+    if "cost" in found.score.name:  # then it is no improvement but one per what an experiment costs
+        return told
+    return {**told, "improvement": math.exp(min(proposal.acquisition, 700.0))}
 
 
 def _acceptable(problem: Problem, found: Reconsidered, x: Tensor) -> float | None:
@@ -146,10 +151,10 @@ def _against_best(problem: Problem, recalled: Recalled, found: Reconsidered, x: 
     Empty unless one objective is wanted, and something acceptable was measured.
     """
     goals = wanted(problem.objectives)
-    observed = (o.values for o in recalled.request.observed.rows())
+    observed = (o.values for o in recalled.request.observed.rows() if problem.counts(o.point))
     rows = [values for values in observed if values is not None and problem.objectives.keys() <= values.keys()]
     rows = [values for values in rows if standing(problem.objectives, values).feasible]
-    if len(goals) != 1 or problem.desirability or not rows:
+    if len(goals) != 1 or problem.desirability or problem.explored or not rows:
         return {}
     ((name, objective),) = goals.items()
     best = max((values[name] for values in rows), key=objective.score)
@@ -181,6 +186,8 @@ def _numbers_of(recalled: Recalled, name: str) -> list[int]:
 def _neighbours(found: Reconsidered, recalled: Recalled, point: Point) -> tuple[Neighbour, ...]:
     rows = recalled.request.observed.rows()
     measured = [(n, o.point, o.values) for n, o in zip(recalled.numbers, rows, strict=True) if o.values is not None]
+    if not measured:
+        return ()
     x, X = found.encoder.encode([point]), found.encoder.encode([p for _, p, _ in measured])
     alike = torch.stack([m.similarity(x.to(m.device), X.to(m.device))[0].cpu() for m in found.surrogates.values()]).mean(0)
     nearest = torch.argsort(-alike, stable=True)[:_NEIGHBOURS].tolist()

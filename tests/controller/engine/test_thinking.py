@@ -113,6 +113,17 @@ def test_every_point_of_the_model_tells_how_far_it_lies_from_the_data() -> None:
     assert ask(which)[0].novelty == {}
 
 
+@pytest.mark.parametrize("size", [1e-7, 1e7])
+def test_unit_of_a_value_to_match_changes_no_proposal(size: float) -> None:
+    def last(scale: float) -> Point:
+        which = problem(continuous("a", "b"), {"y": {"goal": "match", "target": 0.5 * scale}})
+        points = [(0.1, 0.2), (0.9, 0.7), (0.4, 0.9), (0.6, 0.1), (0.2, 0.6), (0.8, 0.4)]
+        observed = [Observed(point={"a": a, "b": b}, values={"y": scale * (a * a + 0.3 * b)}) for a, b in points]
+        return ask(which, observed)[0].point
+
+    assert last(size) == pytest.approx(last(1.0), abs=0.02)
+
+
 def test_other_seeds_begin_elsewhere_after_the_middle() -> None:
     begun = [[proposal.point for proposal in ask(BRANIN, seed=s, n=2)] for s in range(5)]
     assert {json.dumps(points[0]) for points in begun} == {json.dumps({"a": 0.5, "b": 0.5})}

@@ -15,6 +15,7 @@ from controller.domain.event import ContextTold
 from controller.domain.lab import LabSpec
 from controller.domain.space import Pool, Problem
 from controller.errors import ConflictError, UnknownNameError
+from tests.controller.engine.test_informed import PLAIN, TWO, earlier, knowing, peak
 from tests.controller.spaces import continuous, problem
 from tests.controller.store.samples import make_definition
 
@@ -225,3 +226,35 @@ def test_conditional_parameters_rules_outcome_constraints_and_context() -> None:
     with pytest.raises(ConflictError, match=r"watts is not active in experiment 1; name one .*when way is light\)"):
         made.slice("watts", through=1)
     assert len(made.slice("watts", through=2).values) > 20
+
+
+def test_a_first_point_from_an_earlier_campaign_has_no_neighbours_yet() -> None:
+    made = campaign(knowing(PLAIN, earlier()))
+    made.ask(1)
+    told = made.why()
+    assert told.source == "model"
+    assert told.learned_from == 0
+    assert told.exact
+    assert told.neighbours == ()
+    assert told.expected["y"].mean > 4.0
+    assert told.sensitivity["y"].effects
+
+
+def test_levels_of_fidelity_and_knowing_instead_of_optimising() -> None:
+    made = campaign(TWO)
+    for turn in range(8):
+        (asked,) = made.ask(1)
+        made.tell(asked, {"y": peak(asked.parameters) - (asked.parameters["fidelity"] == "screen") * 0.5 - 0.1 * turn % 0.2})
+    told = made.why()
+    assert told.exact
+    assert told.exploiting is not None
+    assert told.improvement is None, "what is searched is not in units of the objective"
+    assert {line.parameter for line in told.local} == {"a", "b", "fidelity"}
+    known = campaign(problem(continuous("a", "b"), {"y": {"goal": "explore"}}))
+    for _ in range(6):
+        (asked,) = known.ask(1)
+        known.tell(asked, {"y": peak(asked.parameters)})
+    told = known.why()
+    assert told.exploiting is None
+    assert told.best == {}
+    assert "It was chosen for its log share of the uncertainty everywhere" in told.summary[1]
