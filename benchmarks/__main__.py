@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import calibration, estop, flood, forecast, fronts, pools, roundtrip, soak, speed, tables, transfer
+from benchmarks import calibration, estop, fidelity, flood, forecast, fronts, pools, roundtrip, soak, speed, tables, transfer
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,14 +21,16 @@ def main(arguments: list[str] | None = None) -> int:
         commands.add_parser("transfer", help="with and without earlier campaigns, alike and misleading ones")
     )
     fronts.add_arguments(commands.add_parser("fronts", help="hypervolume reached, against BoTorch and random points"))
+    fidelity.add_arguments(commands.add_parser("fidelity", help="cost to the target with a cheap fidelity and without"))
     soak.add_arguments(commands.add_parser("soak", help="a simulated lab with failures, for as long as asked"))
     flood.add_arguments(commands.add_parser("flood", help="junk frames and connections against a hub at work"))
     roundtrip.add_arguments(commands.add_parser("roundtrip", help="what an attempt costs, against a bare echo and a bare commit"))
     estop.add_arguments(commands.add_parser("estop", help="an emergency stop of many busy instruments"))
     chosen = parser.parse_args(arguments)
     benchmarks = {
-        "tables": tables, "calibration": calibration, "forecast": forecast, "speed": speed, "transfer": transfer, "soak": soak,
-        "flood": flood, "roundtrip": roundtrip, "pools": pools, "estop": estop, "fronts": fronts,
+        "tables": tables, "calibration": calibration, "forecast": forecast, "speed": speed, "transfer": transfer,
+        "fidelity": fidelity, "soak": soak, "flood": flood, "roundtrip": roundtrip, "pools": pools, "estop": estop,
+        "fronts": fronts,
     }  # fmt: skip
     return benchmarks[chosen.command].run(chosen)
 

@@ -49,6 +49,19 @@ def first_points(problem: Problem, policy: ProposalPolicy) -> int:
     return _SEVERAL if bare else 1
 
 
+def first_asked(request: Request, seen: Sequence[Point]) -> list[Proposal]:
+    """Return what the campaign file wants measured first and is not among `seen`, at most as many as are asked for."""
+    points = request.problem.first(seen)[: request.n]
+    note = "to be measured first, as the campaign file says"
+    return [
+        Proposal(
+            point=point, source="user", data_fingerprint=data_fingerprint(request, points[:i]),
+            seed=request.seed, context=request.context, note=note,
+        )
+        for i, point in enumerate(points)
+    ]  # fmt: skip
+
+
 def space_filling(
     problem: Problem,
     policy: ProposalPolicy,
@@ -120,7 +133,7 @@ def _from_space(space: SearchSpace, points: Sequence[Point], place: int, seed: i
     problem = space.problem
     taken = set() if problem.allow_replicates is True else keys(problem, points)
     if space.polytope.empty and not space.ruled:
-        if place == 0 and problem.key(middle := space.point(_middle(space, seed))) not in taken:
+        if place == 0 and problem.key(middle := _cheaply(problem, space.point(_middle(space, seed)))) not in taken:
             return middle
         # The next of one sequence: together the first points fill the space more evenly than separate draws.
         n = place

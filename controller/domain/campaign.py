@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from controller.domain.base import LATER, Label, Model, Name
+from controller.domain.base import LATER, Label, Model, Name, Point
 from controller.domain.cost import Cost
 from controller.domain.desirability import Desirability
 from controller.domain.drift import Drift
 from controller.domain.fidelity import Fidelity
-from controller.domain.knowledge import EarlierSource
+from controller.domain.knowledge import EarlierSource, Hint
 from controller.domain.lab import LabSpec
 from controller.domain.objective import Objective
 from controller.domain.parameter import Parameter
@@ -107,6 +107,10 @@ class CampaignFile(Model):
     earlier: Annotated[tuple[EarlierSource, ...], Field(max_length=20)] = ()
     """Earlier campaigns with the same parameters and objectives, on other substrates for example; this one learns from them as far
     as they predict its own results."""
+    hints: Annotated[tuple[Hint, ...], Field(max_length=20)] = ()
+    """Guesses of where the best lies; they count less with every result."""
+    first: Annotated[tuple[Point, ...], Field(max_length=1000)] = ()
+    """Settings to be measured before all others, each with every parameter."""
     proposals: ProposalPolicy = ProposalPolicy()
     """How points are proposed."""
     failures: FailurePolicy = FailurePolicy()

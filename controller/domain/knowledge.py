@@ -1,12 +1,12 @@
-"""What is known before a campaign's first experiment: results of earlier campaigns."""
+"""What is known before a campaign's first experiment: results of earlier campaigns, and hints of people."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from controller.domain.base import LATER, Label, Model, Point, Value
+from controller.domain.base import LATER, Label, Model, Name, Point, Value
 
 
 class EarlierSource(Model):
@@ -50,8 +50,23 @@ class EarlierCampaign(Model):
         return {name: column[index] for name, column in self.points.items()}
 
 
+class Hint(Model):
+    """Somebody's guess of where the best lies. It counts less with every result, and is forgotten where it is wrong."""
+
+    near: Annotated[dict[Name, Value], Field(min_length=1)]
+    """Parameter -> the setting near which the best is expected; parameters that are not named may have any."""
+    spread: dict[Name, Annotated[float, Field(gt=0)]] = {}
+    """Parameter that is a number -> how far off the guess may be [unit], a standard deviation; by default a tenth of the range."""
+    confidence: Annotated[float, Field(gt=0, le=0.99)] = 0.5
+    """How sure one is, as a probability."""
+
+
 class Knowledge(Model):
     """What is known before the first experiment."""
 
     earlier: Annotated[tuple[EarlierCampaign, ...], LATER] = ()
     """Results of earlier campaigns, which may resemble this one."""
+    hints: Annotated[tuple[Hint, ...], LATER] = ()
+    """Guesses of where the best lies."""
+    first: Annotated[tuple[Point, ...], LATER] = ()
+    """Settings to be measured before all others."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -20,7 +20,7 @@ from controller.domain.cost import Cost
 from controller.domain.desirability import Desirability
 from controller.domain.drift import Drift
 from controller.domain.fidelity import Fidelity
-from controller.domain.knowledge import EarlierCampaign, Knowledge
+from controller.domain.knowledge import EarlierCampaign, Hint, Knowledge
 from controller.domain.objective import Objective, Standing, check_goals, standing, wanted
 from controller.domain.parameter import CategoricalParameter, DiscreteParameter, Parameter, meets
 from controller.domain.pool import Pool
@@ -103,6 +103,17 @@ class Problem(Model):
     def earlier(self) -> tuple[EarlierCampaign, ...]:
         """Results of earlier campaigns."""
         return () if self.knowledge is None else self.knowledge.earlier
+
+    @property
+    def hints(self) -> tuple[Hint, ...]:
+        """Guesses of where the best lies."""
+        return () if self.knowledge is None else self.knowledge.hints
+
+    def first(self, seen: Iterable[Mapping[str, Value]]) -> list[Point]:
+        """Return the settings to be measured before all others that are not among those seen."""
+        wished = () if self.knowledge is None else self.knowledge.first
+        known = {self.key(point) for point in seen} if wished else set()
+        return [dict(point) for point in wished if self.key(point) not in known]
 
     @cached_property
     def linear_constraints(self) -> tuple[LinearConstraint, ...]:

@@ -20,7 +20,8 @@ from controller.design.costing import PerCost, Price
 from controller.design.exploring import exploration
 from controller.design.fidelity import AtFidelity, only_target, relative_costs
 from controller.design.goals import log_chance, score_for
-from controller.design.initial import data_fingerprint, first_points, seen_points, stand_in, without_model
+from controller.design.hints import with_hints
+from controller.design.initial import data_fingerprint, first_asked, first_points, seen_points, stand_in, without_model
 from controller.design.screening import Screen
 from controller.design.search import Choice, best_anywhere, best_listed, best_screened
 from controller.domain.base import Point, Value
@@ -148,6 +149,10 @@ def _propose(request: Request) -> list[Proposal]:
     except Exception as error:  # instruments must never wait for a repair of the mathematics
         return stand_in(request, f"the settings could not be encoded ({type(error).__name__}: {error})")
     seen = seen_points(request)
+    if asked := first_asked(request, seen):
+        points = tuple(proposal.point for proposal in asked)
+        after = {"n": request.n - len(asked), "number": request.number + len(asked), "pending": (*request.pending, *points)}
+        return asked + (_propose(request.model_copy(update=after)) if len(asked) < request.n else [])
     observed = request.observed.rows()
     complete = [o for o in observed if _is_complete(o, request.problem)]
     wanted = first_points(request.problem, request.policy)
@@ -409,6 +414,7 @@ def _score(
     if problem.fidelity is not None:
         parts = tuple(with_levels(model) for model in models.values())
         score = AtFidelity(score, parts, level_columns(layout), relative_costs(problem), only_target=dear)
+    score = with_hints(score, problem, ground.encoder, len(counting))
     if knowledge.feasibility is not None:
         score = WithSuccess(score, knowledge.feasibility.log_probability)
     return score if price is None else PerCost(score, price)

@@ -20,6 +20,7 @@ from controller.files.descriptors import read_choices, read_descriptors
 from controller.files.earlier import ReadCampaign, read_earlier
 from controller.files.faults import Faults, listed, nearest
 from controller.files.fidelity import across_levels, with_levels
+from controller.files.hints import check_hints
 from controller.files.laboratory import Laboratory, Wishes, lab_document_of, lab_of_campaign, lab_of_document
 from controller.files.pools import check_pool, check_subset, settle_pool
 from controller.files.reading import Document, read_document
@@ -89,12 +90,14 @@ def load_campaign(
     set_or_given = {**campaign.parameters, **campaign.context}
     earlier = read_earlier(document, campaign.earlier, set_or_given, campaign.objectives, read_campaign, faults)
     faults.raise_if_any()
+    knowledge = Knowledge(earlier=earlier, hints=campaign.hints, first=campaign.first)
     problem = Problem(
         parameters=campaign.parameters, context=campaign.context, objectives=campaign.objectives, constraints=campaign.constraints,
         descriptors=descriptors, allow_replicates=campaign.allow_replicates, desirability=campaign.desirability,
         cost=campaign.cost, drift=campaign.drift, fidelity=campaign.fidelity,
-        knowledge=Knowledge(earlier=earlier) if earlier else None,
+        knowledge=knowledge if knowledge != Knowledge() else None,
     )  # fmt: skip
+    check_hints(document, campaign, problem, faults)
     check_cost(document, problem, campaign.budget, faults)
     _check_reference(document, problem, faults)
     pool = _pool(document, problem, candidates, laboratory, constraints, faults) if feasible else None
