@@ -5,7 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import calibration, estop, fidelity, flood, forecast, fronts, pools, roundtrip, soak, speed, tables, transfer
+from benchmarks import (
+    calibration,
+    estop,
+    fidelity,
+    flood,
+    forecast,
+    fronts,
+    pools,
+    roundtrip,
+    soak,
+    speed,
+    tables,
+    transfer,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
