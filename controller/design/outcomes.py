@@ -38,27 +38,33 @@ class Limits:
         moments = self.surrogate.member_posteriors(X)
         rows = []
         for mean, sd, transform in zip(moments.mean, moments.sd, moments.transforms, strict=True):
-            below = (_forward(transform, self.low, mean) - mean) / sd
-            above = (_forward(transform, self.high, mean) - mean) / sd
+            # Infinite bounds are left out: nothing times infinity is not a number, in gradients too.
+            below = None if math.isinf(self.low) else (_forward(transform, self.low, mean) - mean) / sd
+            above = None if math.isinf(self.high) else (_forward(transform, self.high, mean) - mean) / sd
             rows.append(log_between(below, above))
         return torch.logsumexp(torch.stack(rows) + moments.log_weights.unsqueeze(1), 0)
 
 
 def _forward(transform: OutputTransform, limit: float, like: Tensor) -> Tensor:
-    bound = torch.tensor(limit, dtype=like.dtype, device=like.device)
-    return bound if math.isinf(limit) else transform.forward(bound)
+    return transform.forward(torch.tensor(limit, dtype=like.dtype, device=like.device))
 
 
-def log_between(a: Tensor, b: Tensor) -> Tensor:
-    """Logarithm of the probability that a standard normal lies between `a` and `b` (a < b, either may be infinite)."""
+def log_between(a: Tensor | None, b: Tensor | None) -> Tensor:
+    """Logarithm of the probability that a standard normal lies between `a` and `b` (a < b); None is an open end, one at most."""
+    if a is None:
+        assert b is not None  # noqa: S101 - what has no bounds is no constraint
+        return _log_below(b)
+    if b is None:
+        return _log_below(-a)
     # The normal is symmetric: turned so that both ends lie in the lower tail, where differences are not lost in rounding.
-    turned = (a + b > 0) & torch.isfinite(a) | torch.isinf(b)
+    turned = a + b > 0
     low, high = torch.where(turned, -b, a), torch.where(turned, -a, b)
-    open_below = torch.isinf(low)
-    finite = torch.where(open_below, high - 1.0, low)
-    top = torch.special.log_ndtr(high)
-    share = torch.exp(torch.special.log_ndtr(finite) - top).clamp_max(1.0 - 1e-12)
-    found: Tensor = top + torch.where(open_below, torch.zeros_like(top), torch.log1p(-share))
+    top = _log_below(high)
+    return top + torch.log1p(-torch.exp(_log_below(low) - top).clamp_max(1.0 - 1e-12))
+
+
+def _log_below(z: Tensor) -> Tensor:
+    found: Tensor = torch.special.log_ndtr(z)
     return found
 
 

@@ -39,7 +39,8 @@ def worth(problem: Problem, surrogates: Mapping[str, Surrogate], held: Tensor, X
         n values, in units of the objective, or of desirability.
     """
     goals = list(problem.desirability or wanted(problem.objectives))
-    draws = draw_sobol_normal_samples(len(goals), _DRAWS, dtype=torch.float64, seed=seed)
+    half = draw_sobol_normal_samples(len(goals), _DRAWS // 2, dtype=torch.float64, seed=seed)
+    draws = torch.cat([half, -half])  # of mean zero exactly, or what tells nothing would seem to tell something
     before, after = [], []
     k, n = len(held), len(X)
     with torch.no_grad():

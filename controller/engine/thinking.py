@@ -435,7 +435,7 @@ def _repeat(
     if problem.allow_replicates != "auto":
         return None
     complete = [o.model_copy(update={"point": problem.settings(o.point)}) for o in complete]
-    X = ground.encoder.encode([c.point for c in choices])
+    X = lifted(ground.encoder.encode([c.point for c in choices]), ground.encoder.layout)
     chance = log_chance(problem, models, X)
     if knowledge.feasibility is not None and len(X):
         chance = chance + knowledge.feasibility.log_probability(X).detach().cpu()

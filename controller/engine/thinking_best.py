@@ -17,6 +17,7 @@ from controller.engine.recalling import knowledge_of
 from controller.engine.thinking import Reconsidered, one_thread, reconsider
 from controller.errors import ConflictError
 from controller.learn.drift import drift_note
+from controller.learn.levels import lifted
 from controller.learn.outliers import outliers
 
 MOST_TOLD = 10
@@ -62,7 +63,7 @@ def _settings(problem: Problem, observed: Sequence[Observed], numbers: Sequence[
         if o.values is not None and problem.objectives.keys() <= o.values.keys():
             groups.setdefault(problem.key(problem.settings(o.point)), []).append(i)
     points = [problem.settings(observed[at[0]].point) for at in groups.values()]
-    X = known.encoder.encode(points)
+    X = lifted(known.encoder.encode(points), known.encoder.layout)
     moments = {name: [t.detach().cpu().tolist() for t in s.predict(X.to(s.device))] for name, s in known.surrogates.items()}
     chances = log_chance(problem, known.surrogates, X).detach().exp().tolist()
     rows = []

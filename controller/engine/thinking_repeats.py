@@ -17,6 +17,7 @@ from controller.domain.objective import wanted
 from controller.domain.request import Observed
 from controller.domain.space import Problem
 from controller.encoding.columns import Encoder
+from controller.learn.levels import lifted
 from surrogates.base import Surrogate
 
 # Settings that might be measured again: those believed best.
@@ -56,7 +57,7 @@ def repeat_of(
     """
     settings = {problem.key(o.point): o.point for o in complete}
     points = list(settings.values())
-    X = encoder.encode(points)
+    X = lifted(encoder.encode(points), encoder.layout)
     fine = acceptable(problem, models, X)
     points, X = [p for p, ok in zip(points, fine.tolist(), strict=True) if ok], X[fine]
     if not points:
@@ -65,12 +66,12 @@ def repeat_of(
     held = X[order]
     again = [points[i] for i in order[:_REPEATED].tolist()]
     news: list[Point] = [c.point for c in choices]
-    options = torch.cat([held[: len(again)], encoder.encode(news)])
+    options = torch.cat([held[: len(again)], lifted(encoder.encode(news), encoder.layout)])
     value = worth(problem, models, held, options, seed)
     if price is not None:
         value = value * torch.exp(-price(options))
     old, new = value[: len(again)], value[len(again) :] * chance
-    best, rival = int(old.argmax()), float(new.max()) if len(new) else 0.0
+    best, rival = int(old.argmax()), max(0.0, float(new.max())) if len(new) else 0.0
     if float(old[best]) <= rival:
         return None
     against = f"the best new setting promises {rival:.3g}" if len(new) else "no new setting is left"

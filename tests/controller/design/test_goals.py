@@ -25,11 +25,11 @@ def test_log_between_agrees_with_the_difference_of_tails(a: float, b: float) -> 
     mp.dps = 400
     tail = lambda z: mp.mpf(0) if z == math.inf else mp.mpf(1) if z == -math.inf else erfc(mp.mpf(z) / sqrt(2)) / 2  # noqa: E731
     exact = float(log(tail(a) - tail(b)))
-    a_, b_ = torch.tensor(a, dtype=torch.float64, requires_grad=True), torch.tensor(b, dtype=torch.float64)
-    found = log_between(a_, b_)
+    ends = [torch.tensor(z, dtype=torch.float64, requires_grad=True) for z in (a, b) if not math.isinf(z)]
+    found = log_between(None if math.isinf(a) else ends[0], None if math.isinf(b) else ends[-1])
     assert float(found.detach()) == pytest.approx(exact, rel=1e-9, abs=1e-12)
     found.backward()
-    assert a_.grad is None or not torch.isnan(a_.grad)
+    assert all(end.grad is not None and bool(torch.isfinite(end.grad)) for end in ends)
 
 
 def _surrogate(values: list[float], members: tuple[GPMember, ...] = (GPMember(prior="gamma"),)):  # type: ignore[no-untyped-def]
@@ -49,6 +49,13 @@ def test_probability_of_an_acceptable_outcome_is_that_of_the_posterior() -> None
     # A minimised objective is modelled with its sign changed.
     mirrored = Limits.of(_surrogate([-1.0, -2.0, -1.5, -4.0, -3.0]), Objective(goal="minimize", at_least=1.2, at_most=2.5))
     assert torch.allclose(mirrored.log_probability(X), limits.log_probability(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("bounds", [{"at_least": 1.2}, {"at_most": 2.5}, {"at_least": 1.2, "at_most": 2.5}])
+def test_gradient_of_an_outcome_constraint_is_that_of_finite_differences(bounds: dict[str, float]) -> None:
+    limits = Limits.of(_surrogate([1.0, 2.0, 1.5, 4.0, 3.0]), Objective.model_validate({"goal": "constrain", **bounds}))
+    X = torch.tensor([[0.1], [0.6], [0.97]], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda at: limits.log_probability(at).sum(), (X,), atol=1e-5)
 
 
 def test_desirability_improvement_agrees_with_a_random_estimate() -> None:
