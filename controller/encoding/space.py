@@ -183,7 +183,7 @@ class SearchSpace:
     def coordinates_of(self, pool: Pool, rows: NDArray[np.int64]) -> Array:
         """Return the coordinates of some rows of a pool (n x p)."""
         z = np.empty((len(rows), self.p))
-        every = len(rows) == len(pool)
+        every = len(rows) == len(pool) and bool((np.diff(rows) > 0).all())  # not as many rows in another order
         for j, axis in enumerate(self.axes):
             column = pool.columns[axis.name]
             z[:, j] = _coordinates(axis, column if every else column.take(rows))

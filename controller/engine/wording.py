@@ -188,5 +188,5 @@ def why_it_lost(
     if worse:
         return f"{close}it promises less ({means}), and that it is less known ({spreads}) does not make up for it"
     if its.sd < mine.sd:
-        return f"{close}it promises as much ({means}) but is better known ({spreads}): less is to be won"
+        return f"{close}it promises {'more' if its.mean != mine.mean else 'as much'} ({means}) but is better known ({spreads})"
     return f"{close}its expected improvement is {percent(share)} of the proposed point's ({means}; {spreads})"

@@ -73,4 +73,7 @@ def test_pairs_differ_in_one_parameter_and_are_fewer_where_there_are_many() -> N
     listed = pairs(SearchSpace.of(pool_problem(40, 2)), 1)
     assert len(listed.base) == 40
     assert "pool" in listed.how
+    for j in range(2):
+        assert (listed.moved[j][:, j] != listed.base[:, j]).mean() > 0.8, "from another row"
+        assert np.array_equal(listed.moved[j][:, 1 - j], listed.base[:, 1 - j])
     assert "equality" in pairs(MIXTURE, 1).how

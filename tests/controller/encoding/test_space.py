@@ -9,7 +9,7 @@ from controller.design.sampling import draw
 from controller.domain.space import Problem
 from controller.encoding.columns import Encoder
 from controller.encoding.space import SearchSpace
-from tests.controller.spaces import continuous, problem, problems
+from tests.controller.spaces import continuous, pool_problem, problem, problems
 
 
 @settings(max_examples=60, deadline=None)
@@ -60,3 +60,13 @@ def test_snap_moves_to_the_nearest_level() -> None:
     space = SearchSpace.of(problem({"d": {"type": "discrete", "values": [0, 1, 10]}, **continuous("a")}))
     snapped = space.snap(np.array([[0.04, 0.3], [0.06, 1.7], [0.9, -0.2]]))
     assert snapped.tolist() == [[0.0, 0.3], [0.1, 1.0], [1.0, 0.0]]
+
+
+def test_rows_of_a_pool_come_in_the_order_in_which_they_are_asked_for() -> None:
+    which = pool_problem(5, 2)
+    space = SearchSpace.of(which)
+    assert which.pool is not None
+    backwards = space.coordinates_of(which.pool, np.arange(5)[::-1])
+    assert np.array_equal(backwards, space.coordinates_of(which.pool, np.arange(5))[::-1])
+    twice = space.coordinates_of(which.pool, np.array([3, 3, 0, 1, 1]))
+    assert np.array_equal(twice[0], twice[1])
