@@ -93,7 +93,8 @@ class Screen:
             done = np.sort(np.concatenate([done, rows]))
             best = _top(self._scores, done, n)
             least = float(self._scores[best[-1]]) if len(best) == n else -np.inf
-            rows = np.flatnonzero(left & (self._scores >= least - _SLACK * (1.0 + abs(least))))
+            reach = least - _SLACK * (1.0 + abs(least)) if np.isfinite(least) else -np.inf
+            rows = np.flatnonzero(left & (self._scores >= reach))
         return _top(self._scores, done, n)
 
     def _scored(self, acquisition: Acquisition, rows: NDArray[np.int64]) -> Array:
