@@ -14,6 +14,7 @@ from benchmarks import (
     fronts,
     pools,
     roundtrip,
+    scale,
     soak,
     speed,
     tables,
@@ -29,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     calibration.add_arguments(commands.add_parser("calibration", help="whether predicted intervals hold what they promise"))
     forecast.add_arguments(commands.add_parser("forecast", help="whether the forecast of a campaign's best holds the outcome"))
     speed.add_arguments(commands.add_parser("speed", help="processor time of a proposal, against BoTorch's default"))
+    scale.add_arguments(commands.add_parser("scale", help="how the time of a proposal grows with the problem"))
     pools.add_arguments(commands.add_parser("pools", help="a batch chosen from a million candidates, and the whole way there"))
     transfer.add_arguments(
         commands.add_parser("transfer", help="with and without earlier campaigns, alike and misleading ones")
@@ -43,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     benchmarks = {
         "tables": tables, "calibration": calibration, "forecast": forecast, "speed": speed, "transfer": transfer,
         "fidelity": fidelity, "soak": soak, "flood": flood, "roundtrip": roundtrip, "pools": pools, "estop": estop,
-        "fronts": fronts,
+        "fronts": fronts, "scale": scale,
     }  # fmt: skip
     return benchmarks[chosen.command].run(chosen)
 

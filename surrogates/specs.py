@@ -43,7 +43,7 @@ class GPSpec(_Spec):
     """
 
     kind: Literal["gp"] = "gp"
-    members: Annotated[tuple[GPMember, ...], Field(min_length=1, max_length=32)] | None = None
+    members: Annotated[tuple[GPMember, ...], Field(min_length=1, max_length=100)] | None = None
     recipe: Recipe = "auto"
     # Left out where it is the default: fingerprints of campaigns from before it stay theirs.
     noise: Annotated[NoiseName, Field(exclude_if=lambda name: name == "normal")] = "normal"
