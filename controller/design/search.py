@@ -24,7 +24,11 @@ _RAW = 256
 _NEIGHBOURS = 64
 _STARTS = 4
 _ROUNDS = 3
-_STEPS = 12
+# A climb takes as many steps as there are coordinates, within these bounds.
+_STEPS, _MOST_STEPS = 12, 25
+# A neighbour of a measured setting differs in half of the coordinates, or in so many: in many dimensions a change of half of them is
+# too far to be a neighbour (Regis and Shoemaker 2013; Eriksson and others 2019, for trust regions).
+_MOVED = 10.0
 # Levels tried of one coordinate at a time: all where there are few, the nearest and some others where there are many.
 _MOST_TRIED = 24
 # Of a category with more choices, such as molecules, each is tried with the best settings measured.
@@ -163,7 +167,7 @@ def around(space: SearchSpace, incumbents: Array, rng: np.random.Generator, n: i
         return np.zeros((0, space.p))
     centre = incumbents[np.arange(n) % len(incumbents)]
     size = 10.0 ** rng.uniform(-2.7, -0.7, (n, 1))
-    moved = rng.random((n, space.p)) < np.maximum(0.5, 1.0 / space.p)
+    moved = rng.random((n, space.p)) < max(min(0.5, _MOVED / space.p), 1.0 / space.p)
     step = np.where(moved, size * rng.standard_normal((n, space.p)), 0.0)
     for j, axis in enumerate(space.axes):
         if axis.levels is not None:
@@ -250,9 +254,10 @@ class _Climb:
         """All climbs at once: their scores do not depend on each other, so their sum has the gradient of each."""
         value = self._value(z)
         shape = (len(z), len(self._free))
+        steps = min(max(_STEPS, len(self._free)), _MOST_STEPS)
         result = minimize(
             value, z[:, self._free].ravel(), jac=True, method="L-BFGS-B", bounds=[(0.0, 1.0)] * z[:, self._free].size,
-            options={"maxiter": _STEPS, "maxfun": 2 * _STEPS},
+            options={"maxiter": steps, "maxfun": 2 * steps},
         )  # fmt: skip
         return self._better(z, result.x.reshape(shape))
 

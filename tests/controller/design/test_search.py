@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 from torch import Tensor
 
 from controller.design.candidates import Listing, distances, listing
-from controller.design.search import best_anywhere, best_listed
+from controller.design.search import around, best_anywhere, best_listed
 from controller.encoding.columns import Encoder
 from controller.encoding.space import SAME, SearchSpace
 from controller.errors import SpaceExhaustedError
@@ -51,6 +51,22 @@ def test_search_finds_a_narrow_peak_beside_an_incumbent() -> None:
     known = Known(lambda X: torch.exp(-(X - peak).square().sum(1) / (2 * 0.02**2)))
     (best, *_) = best_anywhere(encoder, known, [], near, False, 0)
     assert best.score > 0.99
+
+
+@pytest.mark.parametrize(("dimensions", "moved"), [(1, 1.0), (4, 2.0), (20, 10.0), (100, 10.0)])
+def test_neighbours_differ_in_half_of_the_coordinates_or_in_ten(dimensions: int, moved: float) -> None:
+    space = SearchSpace.of(problem(continuous(*(f"x{j}" for j in range(dimensions)))))
+    centre = np.full((1, dimensions), 0.5)
+    found = around(space, centre, np.random.default_rng(0), 400)
+    assert (found != centre).sum(1).mean() == pytest.approx(moved, rel=0.1)
+
+
+def test_search_climbs_in_sixty_dimensions() -> None:
+    encoder = Encoder.of(problem(continuous(*(f"x{j}" for j in range(60)))))
+    goal = torch.linspace(0.1, 0.9, 60, dtype=torch.float64)
+    width = torch.linspace(0.2, 2.0, 60, dtype=torch.float64)
+    best = best_anywhere(encoder, Known(lambda X: -((X - goal) / width).square().sum(1)), [], NOTHING, False, 0)[0]
+    assert best.score > -1e-3
 
 
 def test_search_reaches_the_corner_of_a_polytope_that_a_linear_program_finds() -> None:
