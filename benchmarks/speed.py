@@ -112,6 +112,8 @@ def _ax(X: Any, Y: Any, seed: int) -> Callable[[], None]:
         parameters=[RangeParameterConfig(name=name, parameter_type="float", bounds=(0.0, 1.0)) for name in NAMES]
     )
     client.configure_optimization(objective="y")
+    # Its default but for the centre, with which it would begin whatever was measured.
+    client.configure_generation_strategy(initialize_with_center=False)
     for x, (y,) in zip(X.tolist(), Y.tolist(), strict=True):
         client.complete_trial(client.attach_trial(dict(zip(NAMES, x, strict=True))), {"y": y})
     return lambda: client.get_next_trials(max_trials=1)
