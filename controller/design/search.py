@@ -26,8 +26,8 @@ _STARTS = 4
 _ROUNDS = 3
 # A climb takes as many steps as there are coordinates, within these bounds.
 _STEPS, _MOST_STEPS = 12, 25
-# A neighbour of a measured setting differs in half of the coordinates, or in so many: in many dimensions a change of half of them is
-# too far to be a neighbour (Regis and Shoemaker 2013; Eriksson and others 2019, for trust regions).
+# A neighbour of a measured setting differs in half of the coordinates, or in so many: in many dimensions a change of half of
+# them is too far to be a neighbour (Regis and Shoemaker 2013; Eriksson and others 2019, for trust regions).
 _MOVED = 10.0
 # Levels tried of one coordinate at a time: all where there are few, the nearest and some others where there are many.
 _MOST_TRIED = 24
