@@ -1,11 +1,8 @@
 """How long a proposal takes, in processor time on one core, against BoTorch's default model and search on the same data.
 
 Each tool runs in a process of its own, as it would by itself. BayBE and Ax, with their own defaults, take part where `--peers`
-names them and they are installed (`pip install baybe ax-platform`); of all tools the time to fit and to choose one point counts, not
-that to take in the data.
-
-The function is Hartmann's in six dimensions (Picheny and others, A benchmark of kriging-based infill criteria, 2013), the
-observations are scrambled Sobol points. What the proposals are worth is not measured here but by `python -m benchmarks tables`.
+names them and they are installed (`pip install baybe ax-platform`). Of all tools the time to fit and to choose one point counts,
+not that to take in the data.
 """
 
 from __future__ import annotations
