@@ -39,8 +39,7 @@ def worth(problem: Problem, surrogates: Mapping[str, Surrogate], held: Tensor, X
         n values, in units of the objective, or of desirability.
     """
     goals = list(problem.desirability or wanted(problem.objectives))
-    half = draw_sobol_normal_samples(len(goals), _DRAWS // 2, dtype=torch.float64, seed=seed)
-    draws = torch.cat([half, -half])  # of mean zero exactly, or what tells nothing would seem to tell something
+    draws = _draws(len(goals), seed)
     before, after = [], []
     k, n = len(held), len(X)
     with torch.no_grad():
@@ -58,6 +57,15 @@ def worth(problem: Problem, surrogates: Mapping[str, Surrogate], held: Tensor, X
             after.append(means + draws[:, j, None, None] * steps)
         now = score_of_means(problem, before).amax(0)
         return (score_of_means(problem, after).amax(-2) - now).mean(0)
+
+
+def _draws(m: int, seed: int) -> Tensor:
+    """Return standard normal draws (n x m) of mean zero exactly, or what tells nothing would seem to tell something."""
+    if m == 1:  # quantiles, evenly spaced: no draw is needed
+        quantiles: Tensor = torch.special.ndtri((torch.arange(_DRAWS, dtype=torch.float64) + 0.5) / _DRAWS)
+        return quantiles.unsqueeze(-1)
+    half = draw_sobol_normal_samples(m, _DRAWS // 2, dtype=torch.float64, seed=seed)
+    return torch.cat([half, -half])
 
 
 def score_of_means(problem: Problem, means: list[Tensor]) -> Tensor:
