@@ -229,7 +229,8 @@ def run(chosen: argparse.Namespace) -> int:
     found: list[dict[str, Any]] = []
     for result in _results(jobs, chosen.jobs):
         found.append(result)
-        print(f"  {result['problem']} seed {result['seed']}: {result['hit'] or 'missed'}", file=sys.stderr, flush=True)
+        beside = "".join(f", {tool} {hit or 'missed'}" for tool, hit in result.get("peers", {}).items())
+        print(f"  {result['problem']} seed {result['seed']}: {result['hit'] or 'missed'}{beside}", file=sys.stderr, flush=True)
     peers = [] if problems is None else json.loads((folder / "bench" / "peers.json").read_text())
     peers += [
         {"tool": tool, "problem": name, "seeds": {r["seed"]: {"hit": r["peers"][tool]} for r in found if r["problem"] == name}}

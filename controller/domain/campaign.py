@@ -80,6 +80,8 @@ class CampaignFile(Model):
     """What is given, not chosen, and counts: name -> its type and range, such as the room's humidity. It is told by
     `labwright campaign context NAME humidity=43`, before the first proposal and whenever it changes; the model learns from each
     experiment with what it was when that began, and proposes for what it is now."""
+    context_from: dict[Name, str] = {}
+    """Context variables that are read, not told: name -> `INTERLOCK.VALUE`, what an interlock of the lab reads all the time."""
     constraints: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
     """What every experiment meets: linear equalities and inequalities such as `a + 2 * b <= 10`; other inequalities, with
     `+ - * / **`, `exp log log10 sqrt abs min max sin cos`, such as `a * b <= 3`; how many parts are used, `count(a, b, c) <= 2`;
@@ -132,6 +134,8 @@ class Definition(Model):
     proposals: ProposalPolicy = ProposalPolicy()
     failures: FailurePolicy = FailurePolicy()
     seed: int = 0
+    context_from: dict[Name, str] = {}
+    """Context variable -> `INTERLOCK.VALUE` that it is read from."""
     lab: LabSpec
     format: Literal[1] = 1
 

@@ -8,7 +8,7 @@ from typing import Any
 from controller.domain.base import Value
 from controller.domain.campaign import Definition
 from controller.domain.event import ContextTold
-from controller.domain.parameter import CategoricalParameter, Parameter
+from controller.domain.parameter import CategoricalParameter, ContinuousParameter, Parameter
 from controller.domain.space import Problem
 from controller.domain.state import CampaignState
 from controller.errors import ConflictError
@@ -19,10 +19,47 @@ def untold(problem: Problem, state: CampaignState) -> tuple[str, ...]:
     return tuple(name for name in problem.context if name not in state.context)
 
 
-def missing_text(campaign: str, names: tuple[str, ...]) -> str:
+def missing_text(definition: Definition, names: tuple[str, ...]) -> str:
     """Return why nothing is proposed while context variables are unknown, and what to do."""
-    told = " ".join(f"{name}=VALUE" for name in names)
-    return f"nothing is proposed before the context is known: labwright campaign context {campaign} {told}"
+    read = [f"{name} is read by interlock {definition.context_from[name]}" for name in names if name in definition.context_from]
+    told = [f"{name}=VALUE" for name in names if name not in definition.context_from]
+    command = [f"labwright campaign context {definition.name} {' '.join(told)}"] if told else []
+    return f"nothing is proposed before the context is known: {'; '.join([*command, *read])}"
+
+
+def read_context(
+    definition: Definition, state: CampaignState, readings: Mapping[str, Mapping[str, object]]
+) -> tuple[dict[str, Value], str]:
+    """Return what the lab's readings say of the context that is news, and what of them it cannot be.
+
+    A number is news when it has moved by a hundredth of its range: the log is not the place for every flutter of a sensor.
+
+    Args:
+        definition: The campaign's.
+        state: What is known.
+        readings: Interlock -> value's name -> value.
+    """
+    news: dict[str, Value] = {}
+    strange = []
+    for name, place in definition.context_from.items():
+        interlock, _, value = place.rpartition(".")
+        if value not in readings.get(interlock, {}):
+            continue
+        try:
+            now = _value(name, definition.problem.context[name], readings[interlock][value])
+        except ConflictError as error:
+            strange.append(f"the reading {place} cannot be the context: {error}")
+            continue
+        known = state.context.get(name)
+        if known is None or _differs(definition.problem.context[name], known, now):
+            news[name] = now
+    return news, "; ".join(strange)
+
+
+def _differs(parameter: Parameter, known: Value, now: Value) -> bool:
+    if not isinstance(parameter, ContinuousParameter):
+        return known != now
+    return abs(float(now) - float(known)) >= 0.01 * (parameter.bounds[1] - parameter.bounds[0])
 
 
 def context_event(state: CampaignState, definition: Definition, argument: Mapping[str, Any], at: float) -> ContextTold:

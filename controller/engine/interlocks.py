@@ -85,6 +85,11 @@ class Interlocks:
         self._publish(lock, now)
         return True
 
+    def readings(self) -> dict[str, dict[str, object]]:
+        """Return what each interlock reads now, good or bad; those without a fresh reading are left out."""
+        now = time.monotonic()
+        return {lock.spec.interlock: dict(lock.values) for lock in self._locks if lock.state(now) in ("good", "bad")}
+
     def report(self) -> list[dict[str, object]]:
         """Return how each interlock stands, for displays."""
         now = time.monotonic()

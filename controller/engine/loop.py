@@ -21,12 +21,13 @@ from controller.domain.campaign import CampaignStatus, Definition
 from controller.domain.event import (
     AttemptStatusChanged,
     CampaignAbortRequested,
+    ContextTold,
     ControllerDetached,
     ExperimentReinstated,
 )
 from controller.domain.experiment import ExperimentStatus
 from controller.domain.state import Attempt, CampaignState
-from controller.engine.context import context_event, context_text, missing_text, untold
+from controller.engine.context import context_event, context_text, missing_text, read_context, untold
 from controller.engine.dispatching import Dispatching
 from controller.engine.ledger import Ledger
 from controller.engine.proposing import Proposed, Proposing
@@ -103,6 +104,8 @@ class CampaignLoop:
         self._aborting_since: float | None = None
         """When the drivers were told to end what runs [real monotonic s]; None while they are still to be told."""
         self._idle_s = 0.0
+        self._strange = ""
+        """What a reading of the context says that it cannot be, as long as it says so."""
 
     # --- what others may do -----------------------------------------------------------------------------------------
 
@@ -216,9 +219,21 @@ class CampaignLoop:
     def _searching(self) -> bool:
         return self.state.status is _C.RUNNING and not self._leaving
 
+    async def _read_context(self) -> None:
+        """Take in what the lab's own readings say of the context."""
+        values, strange = read_context(self.definition, self.state, self._session.readings())
+        if values:
+            self._ledger.note(ContextTold(**self._ledger.stamp(), values=values, by="readings of the lab"))
+            self._proposing.meet_context()
+        if strange and strange != self._strange:
+            await self._ledger.alarm("context_beyond", strange)
+        self._strange = strange
+
     async def _go_on(self) -> None:
         """Do everything that can be done now."""
         self._ledger.count_work(self._searching)
+        if self.definition.context_from and self._searching:
+            await self._read_context()
         if self.state.status in _LIVE:
             await self._dispatching.close_ended()
             await self._trusting.look()
@@ -351,7 +366,7 @@ class CampaignLoop:
         if self.state.status is not _C.RUNNING:
             return self.state.reason or self.state.status.value
         if (missing := untold(self.definition.problem, self.state)) and not self.busy:
-            return missing_text(self.state.name, missing)
+            return missing_text(self.definition, missing)
         if self._proposing.thinking:
             loading = self._proposing.loading
             return "loading the models" if loading else f"choosing experiment {self.state.n_experiments + 1}"

@@ -138,7 +138,7 @@ class Proposing:
     async def _say_what_is_untold(self) -> None:
         missing = untold(self._ledger.definition.problem, self._ledger.state)
         if missing and not self._said_untold:
-            await self._ledger.alarm("context_missing", missing_text(self._ledger.state.name, missing))
+            await self._ledger.alarm("context_missing", missing_text(self._ledger.definition, missing))
         self._said_untold = bool(missing)
 
     def meet_context(self) -> None:

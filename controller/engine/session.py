@@ -282,6 +282,10 @@ class LabSession:
         if self.connected(attempt.instrument):
             self._hub.cancel(attempt.instrument, attempt.id)
 
+    def readings(self) -> dict[str, dict[str, object]]:
+        """Return what each interlock reads now: name -> values; without those that have no fresh reading."""
+        return self._interlocks.readings()
+
     def instruments(self) -> list[dict[str, Any]]:
         """Return the state of every instrument, for displays; `held` says why nothing is dispatched to it."""
         found = []

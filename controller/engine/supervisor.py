@@ -48,7 +48,7 @@ INSTRUMENT_VERBS = frozenset({"instrument.stop", "instrument.resume", "instrumen
 """Requests about instruments of a lab, which no campaign has to be asked for."""
 SHUTDOWN_S = 5.0
 """How long idle drivers, and the store, are waited for when the controller leaves [real s]."""
-_AMENDABLE = ("description", "budget", "batch", "failures", "lab")
+_AMENDABLE = ("description", "budget", "batch", "failures", "context_from", "lab")
 
 UNFINISHED = frozenset({CampaignStatus.DRAFT, CampaignStatus.RUNNING, CampaignStatus.PAUSED, CampaignStatus.STOPPING})
 

@@ -26,7 +26,7 @@ from controller.files.pools import check_pool, check_subset, settle_pool
 from controller.files.reading import Document, read_document
 from controller.files.space import check_conditions, check_context, check_feasible, count_settings, read_constraints
 from controller.files.translating import validated
-from controller.files.wiring import check_wiring
+from controller.files.wiring import check_readings, check_wiring
 
 
 def load_campaign(
@@ -85,6 +85,7 @@ def load_campaign(
         laboratory = lab_of_campaign(document, campaign, wishes, faults)
     if laboratory is not None and units_known:
         check_wiring(document, campaign, laboratory, faults)
+        check_readings(document, campaign, laboratory, faults)
     for place, message in check_goals(campaign.objectives, campaign.desirability, replicates=campaign.allow_replicates):
         document.fault(faults, place, message, value=place == ("allow_replicates",))
     set_or_given = {**campaign.parameters, **campaign.context}
@@ -110,7 +111,7 @@ def load_campaign(
     return Definition(
         name=campaign.campaign, description=campaign.description, problem=problem.model_copy(update={"pool": pool}),
         budget=campaign.budget, batch=campaign.batch, proposals=campaign.proposals, failures=campaign.failures,
-        seed=campaign.seed, lab=laboratory.spec,
+        seed=campaign.seed, context_from=campaign.context_from, lab=laboratory.spec,
     )  # fmt: skip
 
 

@@ -40,6 +40,32 @@ def check_wiring(document: Document, campaign: CampaignFile, laboratory: Laborat
             document.fault(faults, ("objectives", name), message, value=False)
 
 
+def check_readings(document: Document, campaign: CampaignFile, laboratory: Laboratory, faults: Faults) -> None:
+    """Check what context variables are read from: an interlock of the lab, a value that it returns, in the same unit."""
+    from instruments.units import same_unit
+
+    locks = {lock.interlock: lock for lock in laboratory.spec.interlocks}
+    for name, place in campaign.context_from.items():
+        keys: Keys = ("context_from", name)
+        interlock, _, value = place.rpartition(".")
+        variable = campaign.context.get(name)
+        if variable is None:
+            document.fault(faults, keys, f"{name} is no context variable; {nearest(name, campaign.context)}", value=False)
+        elif interlock not in locks:
+            hint = nearest(interlock, locks) if locks else "the lab has no interlocks"
+            document.fault(faults, keys, f"must be INTERLOCK.VALUE; {interlock or place} is no interlock of the lab: {hint}")
+        elif (actions := laboratory.offers[locks[interlock].instrument].actions) is not None:
+            action = actions.get(locks[interlock].action)
+            returned = None if action is None else action.returns.get(value)
+            if returned is None:
+                document.fault(faults, keys, f"the interlock reads no {value}; {nearest(value, action.returns if action else ())}")
+            elif (returned.kind == "str") != isinstance(variable, CategoricalParameter):
+                document.fault(faults, keys, f"is {_KINDS[returned.kind]}, which {name} is not")
+            elif not same_unit(returned.unit or "", variable.unit or ""):
+                unit = f"in {returned.unit}" if returned.unit else "a bare number"
+                document.fault(faults, keys, f"is {unit}; write {name} so")
+
+
 @dataclass(frozen=True)
 class _Wiring:
     document: Document
