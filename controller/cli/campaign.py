@@ -291,10 +291,10 @@ def forecast(
 ) -> None:
     """Tell what further experiments will probably bring, by playing the campaign on functions drawn from its models."""
     from controller.cli.trust import print_forecast
-    from controller.verbs.foreseeing import forecast_told
+    from controller.verbs.foreseeing import forecast as foresee
 
     with find(store_urls(store), campaign) as found:
-        told = forecast_told(found, experiments, by=by, worth=worth, device=device.value)
+        told = foresee(found, experiments, by=by, worth=worth, device=device.value)
     if json:
         print_json(told)
     else:

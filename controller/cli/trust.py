@@ -94,7 +94,7 @@ _MEASURES = {
 
 
 def print_forecast(told: dict[str, Any]) -> None:
-    """Print what `verbs.foreseeing.forecast_told` returned."""
+    """Print what `verbs.foreseeing.forecast` returned."""
     what = _MEASURES[told["measure"]].format(objective=told["objective"])
     unit = f" [{told['unit']}]" if told["unit"] else ""
     asked = any(row["improved_by"] is not None for row in told["outlook"])

@@ -13,6 +13,7 @@ import select
 import subprocess
 import sys
 import threading
+from importlib import import_module
 from io import FileIO
 from typing import Any
 
@@ -24,8 +25,8 @@ PATIENCE_S = 300.0
 """A process that has not answered for so long is ended [real s]."""
 IDLE_S = 120.0
 """It ends when nothing was asked for so long [real s]."""
-VERBS = ("why", "sensitivity", "slice_through")
-"""Of `verbs.reasons`, which it carries out."""
+VERBS = {"why": "reasons", "sensitivity": "reasons", "slice_through": "reasons", "forecast": "foreseeing"}
+"""What it carries out, and the module of `verbs` that holds it."""
 
 
 class Aside:
@@ -36,7 +37,7 @@ class Aside:
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
 
-    def ask(self, found: Found, verb: str, **arguments: str | None) -> dict[str, Any]:
+    def ask(self, found: Found, verb: str, **arguments: str | float | None) -> dict[str, Any]:
         """Return what a verb tells of a campaign.
 
         Args:
@@ -105,13 +106,12 @@ class Aside:
 
 def answer(question: dict[str, Any]) -> dict[str, Any]:
     """Carry a question out and return the answer to it: `{"told"}`, or `{"error", "text"}` for what is raised on purpose."""
-    from controller.verbs import reasons
-
     if question["verb"] not in VERBS:
         raise ValueError(f"verb: expected one of {', '.join(VERBS)}, got {question['verb']!r}")
     try:
         with find([question["url"]], question["campaign"]) as found:
-            return {"told": getattr(reasons, question["verb"])(found, **question["arguments"])}
+            verb = getattr(import_module(f"controller.verbs.{VERBS[question['verb']]}"), question["verb"])
+            return {"told": verb(found, **question["arguments"])}
     except LabwrightError as error:
         return {"error": type(error).__name__, "text": str(error)}
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from controller.errors import ConflictError
-from controller.verbs.replaying import read_log
+from controller.verbs.logs import read_log
 from controller.verbs.stores import Found
 
 
-def forecast_told(
-    found: Found, experiments: int | None, *, by: float | None, worth: float | None, device: str = "cpu"
+def forecast(
+    found: Found, experiments: int | None = None, *, by: float | None = None, worth: float | None = None, device: str = "cpu"
 ) -> dict[str, Any]:
     """Return the forecast as JSON data: what `domain.forecast.Forecast` holds, and whose it is.
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from controller.verbs.logs import read_log
 from controller.verbs.stores import Found, find_experiment, show_url
 
 if TYPE_CHECKING:
     from controller.domain.base import Model
-    from controller.domain.campaign import Definition
-    from controller.domain.event import Event
 
 
 def why(found: Found, number: str | None = None, *, device: str = "cpu") -> dict[str, Any]:
@@ -27,7 +26,7 @@ def why(found: Found, number: str | None = None, *, device: str = "cpu") -> dict
     from controller.engine.thinking_why import explain
 
     wanted = None if number is None else int(find_experiment(found, number)["number"])
-    return _told(found, explain(*_log(found), wanted, device))
+    return _told(found, explain(*read_log(found), wanted, device))
 
 
 def sensitivity(found: Found, *, device: str = "cpu") -> dict[str, Any]:
@@ -43,7 +42,7 @@ def sensitivity(found: Found, *, device: str = "cpu") -> dict[str, Any]:
     """
     from controller.engine.thinking_sensitivity import sensitivity
 
-    return _told(found, sensitivity(*_log(found), device))
+    return _told(found, sensitivity(*read_log(found), device))
 
 
 def believed_best(found: Found, *, device: str = "cpu") -> dict[str, Any]:
@@ -59,7 +58,7 @@ def believed_best(found: Found, *, device: str = "cpu") -> dict[str, Any]:
     """
     from controller.engine.thinking_best import believed_best
 
-    return {**believed_best(*_log(found), device), "simulated": found.simulated, "store": show_url(found.url)}
+    return {**believed_best(*read_log(found), device), "simulated": found.simulated, "store": show_url(found.url)}
 
 
 def slice_through(found: Found, parameter: str, *, number: str | None = None, device: str = "cpu") -> dict[str, Any]:
@@ -79,20 +78,7 @@ def slice_through(found: Found, parameter: str, *, number: str | None = None, de
     from controller.engine.thinking_sensitivity import slice_through
 
     wanted = None if number is None else int(find_experiment(found, number)["number"])
-    return _told(found, slice_through(*_log(found), parameter, number=wanted, device=device))
-
-
-def _log(found: Found) -> tuple[Definition, list[Event]]:
-    """Return a campaign's definition and its whole log, both of one moment."""
-    import json
-
-    from controller.domain.campaign import Definition
-    from controller.domain.event import event_adapter
-
-    with found.reader.snapshot():
-        definition = Definition.model_validate_json(json.dumps(found.reader.definition(found.id)))
-        events = [event_adapter.validate_json(row["body"]) for page in found.reader.event_pages(found.id) for row in page]
-    return definition, events
+    return _told(found, slice_through(*read_log(found), parameter, number=wanted, device=device))
 
 
 def _told(found: Found, content: Model) -> dict[str, Any]:

@@ -6,28 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from controller.errors import UnknownNameError
+from controller.verbs.logs import read_log
 from controller.verbs.stores import Found
 
 if TYPE_CHECKING:
-    from controller.domain.campaign import Definition
-    from controller.domain.event import Event
     from controller.engine.replaying import Replayed
-
-
-def read_log(found: Found) -> tuple[Definition, list[Event]]:
-    """Return what a campaign searches, and its whole log.
-
-    Raises:
-        StoreError: If the store cannot be read.
-    """
-    from controller.domain.event import event_adapter
-    from controller.store.definitions import newest_definition
-
-    reader = found.reader
-    with reader.snapshot():
-        definition = newest_definition(reader, found.id)
-        events = [event_adapter.validate_json(row["body"]) for page in reader.event_pages(found.id) for row in page]
-    return definition, events
 
 
 def replay_campaign(found: Found, numbers: list[int]) -> tuple[int, Iterator[Replayed]]:

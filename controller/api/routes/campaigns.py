@@ -196,6 +196,17 @@ async def slice_through(
     return told(request, await desk_of(request).compute(campaign, "slice_through", parameter=parameter, number=through))
 
 
+@routes.get("/campaigns/{campaign}/forecast", summary="Tell what further experiments will probably bring", **needs(Role.LOOK))
+async def forecast(
+    request: Request, campaign: Campaign,
+    experiments: Annotated[int | None, Query(ge=1, le=100, description="How many; else those left of the budget.")] = None,
+    by: Annotated[float | None, Query(gt=0, description="An improvement whose probability is wanted too.")] = None,
+    worth: Annotated[float | None, Query(gt=0, description="What one experiment must bring at least.")] = None,
+) -> Response:  # fmt: skip
+    """After each the best to be expected, an interval that holds it in four of five cases, and when to stop; takes seconds."""
+    return told(request, await desk_of(request).compute(campaign, "forecast", experiments=experiments, by=by, worth=worth))
+
+
 @routes.get("/campaigns/{campaign}/why", summary="Explain the newest proposal of the model", **needs(Role.LOOK))
 async def why(request: Request, campaign: Campaign) -> Response:
     """As for an experiment, below; without one of the model's, the newest of all."""

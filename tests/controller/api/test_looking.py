@@ -37,6 +37,8 @@ def test_same_is_told_as_by_the_command_line(client: Client, call: Call, url: st
     assert shown == call("experiment", "show", "sample", "1", "--store", url, "--json").json
     assert looking.get("/campaigns/sample/audit").json() == call("campaign", "audit", "sample", "--store", url, "--json").json
     assert looking.get("/instruments").json()["instruments"] == call("instrument", "list", "--store", url, "--json").json
+    calibration = looking.get("/campaigns/sample/calibration").json()
+    assert calibration == call("campaign", "calibration", "sample", "--store", url, "--json").json
     why = looking.get("/campaigns/sample/experiments/1/why").json()
     assert why == call("campaign", "why", "sample", "1", "--store", url, "--json").json
     with find([url], "sample") as found:

@@ -23,6 +23,7 @@ ANSWERS: dict[tuple[str, str], tuple[Any, int]] = {
     ("get", "/v1/campaigns/{campaign}/context"): (None, 200),
     ("post", "/v1/campaigns/{campaign}/context"): ({"values": {"humidity": 43}}, 409),
     ("get", "/v1/campaigns/{campaign}/calibration"): (None, 200),
+    ("get", "/v1/campaigns/{campaign}/forecast"): (None, 409),
     ("get", "/v1/campaigns/{campaign}/export"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/why"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/sensitivity"): (None, 200),
