@@ -187,6 +187,7 @@ def _values(texts: list[str]) -> dict[str, float]:
 
 def _print_experiment(found: Found, experiment: dict[str, Any], definition: dict[str, Any]) -> None:
     from controller.cli.results import flags_text
+    from controller.cli.trust import interval_text
 
     proposal = experiment.get("proposal") or {}
     units = {n: p.get("unit") for n, p in definition["problem"]["parameters"].items()}
@@ -208,11 +209,13 @@ def _print_experiment(found: Found, experiment: dict[str, Any], definition: dict
     results = [
         {
             "objective": name, "measured": experiment["objectives"].get(name), "expected": predictions.get(name, {}).get("mean"),
-            "± sd": predictions.get(name, {}).get("sd"), "unit": objective.get("unit"), "goal": objective["goal"],
+            "90": interval_text(predictions.get(name, {})), "unit": objective.get("unit"), "goal": objective["goal"],
         }
         for name, objective in definition["problem"]["objectives"].items()
     ]  # fmt: skip
-    result_columns = [Column(k) for k in ("objective", "measured", "expected", "± sd", "unit", "goal")]
+    result_columns = [
+        Column("objective"), Column("measured"), Column("expected"), Column("90", "90 % interval"), Column("unit"), Column("goal"),
+    ]  # fmt: skip
     out.print(table(results, result_columns, title="Result and what the model expected"))
     why = {
         "source": proposal.get("source"), proposal.get("acquisition_name") or "acquisition": proposal.get("acquisition"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from controller.cli.render import Column, console, mark, print_facts, table, text_of
@@ -58,6 +59,14 @@ def trust_text(told: dict[str, Any]) -> str:
         for name, found in told["objectives"].items() if found["verdict"] != "too few"
     ]  # fmt: skip
     return "; ".join(parts)
+
+
+def interval_text(prediction: Mapping[str, Any]) -> str:
+    """Return where a new measurement was expected in nine of ten cases; empty where an earlier version kept no such interval."""
+    from controller.verbs.trust import interval_90
+
+    found = interval_90(prediction)
+    return "" if found is None else f"{text_of(found[0])} to {text_of(found[1])}"
 
 
 def _share(found: dict[str, Any], level: str) -> str:

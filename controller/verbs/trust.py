@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from controller.verbs.results import has_result
 from controller.verbs.stores import Found
+
+
+def interval_90(prediction: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Return the 90 % interval of what would be measured, from a prediction as a proposal keeps it; None where it kept none."""
+    from controller.learn.coverage import interval
+
+    if not prediction.get("scale"):
+        return None
+    return interval(prediction["mean"], prediction["scale"], prediction["freedom"], 0.9)
 
 
 def calibration_told(found: Found) -> dict[str, Any]:

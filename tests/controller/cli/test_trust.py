@@ -64,3 +64,9 @@ def test_calibration_of_nothing_says_so(call: Call, store_file: Path) -> None:
     assert said.code == 0
     assert "not enough results yet" in said.out
     assert json.dumps(call("campaign", "calibration", "sample", "--store", store_file, "--json").json)
+
+
+def test_experiment_shows_the_interval_of_what_would_be_measured(call: Call, judged_store: Path) -> None:
+    said = call("experiment", "show", "sample", "1", "--store", judged_store).out
+    assert "90 % interval" in said
+    assert "42.9399 to 57.0601" in said
