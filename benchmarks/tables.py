@@ -236,8 +236,11 @@ def run(chosen: argparse.Namespace) -> int:
         {"tool": tool, "problem": name, "seeds": {r["seed"]: {"hit": r["peers"][tool]} for r in found if r["problem"] == name}}
         for name in names if name in own.MADE for tool in (CHANCE, "botorch")
     ]  # fmt: skip
-    budgets = {name: (own.MADE[name]() if name in own.MADE else problems.get(name)).budget for name in names}  # type: ignore[union-attr]
-    rows = [summary(name, [r for r in found if r["problem"] == name], peers, chosen.budget or budgets[name]) for name in names]
+    sources = {name: own.MADE[name]() if name in own.MADE else problems.get(name) for name in names}  # type: ignore[union-attr]
+    rows = [
+        summary(name, [r for r in found if r["problem"] == name], peers, chosen.budget or source.budget) | {"kind": kind_of(source)}
+        for name, source in sources.items()
+    ]
     print(render(rows))
     output = chosen.output or RESULTS / f"tables-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -265,6 +268,17 @@ def parse_seeds(text: str) -> list[int]:
         first, _, last = part.partition("-")
         seeds += range(int(first), int(last or first) + 1)
     return seeds
+
+
+def kind_of(source: Any) -> str:
+    """Return what kind of problem it is, so that one can say where comparisons are won and lost."""
+    if isinstance(source, own.Own):
+        return "own"
+    mixed = any(parameter["type"] == "cat" for parameter in source.params)
+    if not source.is_pool:
+        return "function with categories" if mixed else "function"
+    # A mixture with a category is a mixture: the sum narrows the space more.
+    return "table of a mixture" if getattr(source, "constraints", ()) else "table with categories" if mixed else "table of numbers"
 
 
 def summary(name: str, results: list[dict[str, Any]], peers: Iterable[dict[str, Any]], budget: int) -> dict[str, Any]:
@@ -317,9 +331,18 @@ def render(rows: list[dict[str, Any]]) -> str:
             whom = "the best peer of each" if tool == "best" else tool
             mean = statistics.geometric_mean(found)
             lines.append(f"geometric mean of the ratios to {whom}: {mean:.3f} over {len(found)} problems")
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        those = [row for row in rows if row["kind"] == kind]
+        means = [f"{tool} {_mean_ratio(those, tool)}" for tool in (*PEERS, "best")]
+        lines.append(f"  {kind} ({len(those)}): {', '.join(means)}")
     worse = [row["problem"] for row in rows if CHANCE in row["theirs"] and row["mean"] >= row["theirs"][CHANCE]]
     lines.append(f"not better than {CHANCE}: {', '.join(worse) or 'none'}")
     return "\n".join(lines)
+
+
+def _mean_ratio(rows: list[dict[str, Any]], tool: str) -> str:
+    found = [row["ratios"][tool] for row in rows if tool in row["ratios"]]
+    return f"{statistics.geometric_mean(found):.2f}" if found else "–"
 
 
 def _cell(value: float | None, width: int, digits: int) -> str:

@@ -72,6 +72,7 @@ def test_tables_runs_and_writes_what_it_measured(shared: Path, capsys: pytest.Ca
     assert row["stand_ins"] == 0
     told = capsys.readouterr().out
     assert f"ratios to the best peer of each: {row['ratios']['best']:.3f} over 1 problems" in told
+    assert f"table with categories (1): baybe –, ax –, botorch {row['ratios']['botorch']:.2f}" in told
     assert "not better than random: none" in told
     # The same seeds give the same points.
     assert main(["tables", "--seeds", "0-1", "--output", str(output)]) == 0
