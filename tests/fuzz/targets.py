@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from controller.domain.constraint import parse_constraint
+from controller.domain.rule import parse_rule
 from controller.files.checking import check_file
 from controller.files.faults import Faults
 from controller.files.tables import read_table
@@ -75,6 +76,8 @@ def expression(data: bytes) -> bool:
         constraint = parse_constraint(text)
     except ValueError:
         constraint = None
+    with suppress(ValueError):
+        assert parse_rule(text).names
     for check, fault in ((check_unit, UnitError), (clock_from_text, ClockError)):
         try:
             check(text)

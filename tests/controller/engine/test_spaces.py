@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from controller.design.drawing import draw
 from controller.domain.base import Point
 from controller.domain.request import Observations, Observed
-from controller.domain.space import Problem
+from controller.domain.space import Pool, Problem
 from controller.encoding.columns import Encoder
 from controller.encoding.space import SearchSpace
 from controller.engine.thinking import stand_in
@@ -144,3 +144,13 @@ def test_listed_space_with_conditions_ends_when_each_setting_was_proposed() -> N
     assert sorted(found, key=str) == sorted([{"s": "x"}, {"s": "y", "n": 1}, {"s": "y", "n": 2}], key=str)
     with pytest.raises(SpaceExhaustedError):
         ask(space, observed)
+
+
+def test_rules_narrow_a_list() -> None:
+    rows = {"a": tuple(i / 10 for i in range(10)) * 2, "s": ("x",) * 10 + ("y",) * 10}
+    parameters = {**continuous("a"), "s": {"type": "categorical", "choices": ["x", "y"]}}
+    listed = problem(parameters, pool=Pool(columns=rows), constraints=("a ** 2 <= 0.5", "a <= 0.3 if s == 'y'"))
+    observed, _ = loop(listed, lambda p: {"y": float(p["a"])}, 12)
+    assert {(o.point["s"], o.point["a"]) for o in observed} == {("x", i / 10) for i in range(8)} | {("y", i / 10) for i in range(4)}
+    with pytest.raises(SpaceExhaustedError, match="all 12 allowed settings"):
+        ask(listed, observed)
