@@ -11,6 +11,7 @@ from controller.cli.render import Column, clean, console, print_facts, print_row
 _WIDEST = 100
 _BAR = 30
 _MEMBERS = 4
+_TOGETHER = "\N{NO-BREAK SPACE}"
 
 
 def print_why(told: Mapping[str, Any]) -> None:
@@ -20,7 +21,9 @@ def print_why(told: Mapping[str, Any]) -> None:
     print_facts({"setting": told["point"], "context": told["context"]}, title=title)
     print()
     for sentence in told["summary"]:
-        print(textwrap.fill(clean(sentence), min(out.width, _WIDEST), initial_indent="· ", subsequent_indent="  "))
+        whole = clean(sentence).replace(" %", _TOGETHER + "%")
+        lines = textwrap.fill(whole, min(out.width, _WIDEST), initial_indent="· ", subsequent_indent="  ")
+        print(lines.replace(_TOGETHER, " "))
     rows = [
         {"objective": name, **outcome, "80 %": _range(outcome), "off": _sd(outcome["off"])}
         for name, outcome in told["expected"].items()

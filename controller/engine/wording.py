@@ -14,8 +14,8 @@ _NEARBY = 0.2
 
 
 def number(value: float) -> str:
-    """Return `value` to four digits."""
-    return f"{value:.4g}"
+    """Return `value` to four digits, or more where they stand before the point."""
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
 def percent(share: float) -> str:
@@ -93,8 +93,8 @@ def _expectations(told: Explanation, problem: Problem) -> list[str]:
 def _measured(outcome: Outcome, objective: Objective) -> str:
     if outcome.measured is None or outcome.off is None:
         return ""
-    side = "inside" if outcome.inside else f"{abs(outcome.off):.1f} standard deviations {'above' if outcome.off > 0 else 'below'}"
-    return f" Measured: {number(outcome.measured)}{_unit(objective)}, {side}{'' if outcome.inside else ' what was expected'}."
+    side = "inside" if outcome.inside else "above the interval" if outcome.off > 0 else "below the interval"
+    return f" Measured: {number(outcome.measured)}{_unit(objective)}, {side}."
 
 
 def _failing(told: Explanation) -> str:
