@@ -15,7 +15,7 @@ from controller.design.sampling import draw
 from controller.design.search import around
 from controller.domain.forecast import Forecast, Outlook
 from controller.domain.objective import wanted
-from controller.domain.request import Request, settings_of
+from controller.domain.request import Observed, Request, settings_of
 from controller.domain.space import Problem
 from controller.encoding.space import Array
 from controller.engine.thinking import Reconsidered, reconsider
@@ -46,7 +46,9 @@ def foresee(request: Request, k: int, *, by: float | None = None, worth: float |
         ConflictError: If too little is known, no setting is left, or a number cannot be.
     """
     problem = request.problem
-    complete = [o for o in request.observed.rows() if o.values is not None and problem.objectives.keys() <= o.values.keys()]
+    complete = _results(request)
+    if problem.explored:
+        raise ConflictError("what is explored has no best that could be foreseen; labwright campaign show tells how much is known")
     if not 1 <= k <= MOST:
         raise ConflictError(f"{k} experiments cannot be foreseen; ask for 1 to {MOST}")
     for name, amount in (("by", by), ("worth", worth)):
@@ -66,7 +68,7 @@ def foresee(request: Request, k: int, *, by: float | None = None, worth: float |
 
 def _foresee(request: Request, problem: Problem, k: int, by: float | None, worth: float | None, paths: int) -> Forecast:
     thought = reconsider(request)
-    complete = [o for o in request.observed.rows() if o.values is not None and problem.objectives.keys() <= o.values.keys()]
+    complete = _results(request)
     measured = torch.tensor(
         [[o.sign * c.values[name] for name, o in problem.objectives.items()] for c in complete if c.values is not None],
         dtype=torch.float64,
@@ -90,6 +92,15 @@ def _foresee(request: Request, problem: Problem, k: int, by: float | None, worth
     return _told(problem, reached(problem, measured, shown), by, worth, len(forced), len(complete))
 
 
+def _results(request: Request) -> list[Observed]:
+    """Return the results that may be the best: complete ones, of the fidelity that counts."""
+    problem = request.problem
+    return [
+        o for o in request.observed.rows()
+        if o.values is not None and problem.objectives.keys() <= o.values.keys() and problem.counts(o.point)
+    ]  # fmt: skip
+
+
 def _candidates(request: Request, thought: Reconsidered, k: int) -> tuple[Array, list[int]]:
     """Return settings that the loop may choose among (C x p), and the positions of those under way, which come first."""
     space, rng = thought.encoder.space, np.random.default_rng([request.seed, request.number])
@@ -107,6 +118,8 @@ def _candidates(request: Request, thought: Reconsidered, k: int) -> tuple[Array,
         # The real loop climbs from the best of these, and around what it has measured: so do their neighbours here.
         centres = np.vstack([chosen[:_NEAR], space.coordinates([o.point for o in best])])
         chosen = np.vstack([_most_promising(thought, around(space, centres, rng, _LOOKED_AT // 4)), chosen[-_SPREAD_OUT:]])
+    if request.problem.fidelity is not None:  # what is foreseen are experiments that count
+        chosen = chosen[[request.problem.counts(space.point(row)) for row in chosen]]
     return np.vstack([pending, chosen]), list(range(len(pending)))
 
 

@@ -297,7 +297,7 @@ def test_numerical_failure_falls_back_to_space_filling_with_a_note(monkeypatch: 
     def broken(*_: object, **__: object) -> None:
         raise np.linalg.LinAlgError("not positive definite")
 
-    monkeypatch.setattr(thinking, "fit", broken)
+    monkeypatch.setattr(thinking, "fit_informed", broken)
     proposals = ask(BRANIN, observed, n=2)
     assert [p.source for p in proposals] == ["stand-in", "stand-in"]
     assert "not positive definite" in proposals[0].note
