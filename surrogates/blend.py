@@ -52,7 +52,18 @@ class Blend(Surrogate):
             self._log_weights = torch.log_softmax(_SURE * self._prior.log(), 0)
             self._reporting = self._prior
         self._seconds = time.perf_counter() - begin
+        self._remark = ""
         self._take(tuple(parts))
+
+    @property
+    def remark(self) -> str:
+        """What people should know of it; told with the warnings of the report."""
+        return self._remark
+
+    @remark.setter
+    def remark(self, text: str) -> None:
+        self._remark = text
+        self.report = self._make_report()
 
     def _take(self, parts: tuple[Surrogate, ...]) -> None:
         self.parts = parts
@@ -77,7 +88,7 @@ class Blend(Surrogate):
         """Believe, in each part, that pending points (k x d) will show what it predicts there."""
         other = Blend.__new__(Blend)
         Surrogate.__init__(other)
-        for name in ("_names", "_prior", "_loo", "_log_weights", "_reporting", "_seconds"):
+        for name in ("_names", "_prior", "_loo", "_log_weights", "_reporting", "_seconds", "_remark"):
             setattr(other, name, getattr(self, name))
         other._take(tuple(part.condition_on_pending(X) for part in self.parts))
         return other
@@ -132,7 +143,10 @@ class Blend(Surrogate):
             observations=reports[0].observations,
             pending=reports[0].pending,
             members=members,
-            warnings=tuple(f"{name}: {text}" for name, r in zip(self._names, reports, strict=True) for text in r.warnings),
+            warnings=(
+                *(f"{name}: {text}" for name, r in zip(self._names, reports, strict=True) for text in r.warnings),
+                *((self._remark,) if self._remark else ()),
+            ),
             seconds=self._seconds + sum(report.seconds for report in reports),
             outliers=reports[0].outliers,
             fingerprint=fingerprint([*self._names, *(report.fingerprint for report in reports), self._log_weights]),

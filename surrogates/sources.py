@@ -57,11 +57,17 @@ class Seen(Surrogate):
 
     def __init__(self, inner: Surrogate, d: int, columns: tuple[int, ...], zeros: int = 0, rows: Tensor | None = None) -> None:
         super().__init__()
-        self.inner, self._d, self._zeros, self._rows = inner, d, zeros, rows
+        # In a tuple, or a copy would share it: a module among the attributes of a module is kept in a common table.
+        self._held, self._d, self._zeros, self._rows = (inner,), d, zeros, rows
         self._columns = torch.tensor(columns, dtype=torch.long)
         self._left_out = torch.tensor([j for j in range(d) if j not in columns], dtype=torch.long)
         # Positions among all observations would be taken for positions among those that count.
         self.report = inner.report.model_copy(update={"outliers": ()})
+
+    @property
+    def inner(self) -> Surrogate:
+        """The surrogate behind."""
+        return self._held[0]
 
     @property
     def d(self) -> int:
@@ -78,7 +84,7 @@ class Seen(Surrogate):
         X = self._checked(X)
         other = copy.copy(self)
         here = (X[:, self._left_out.to(X.device)] == 0.0).all(1)
-        other.inner = self.inner.condition_on_pending(self._own(X[here]))
+        other._held = (self.inner.condition_on_pending(self._own(X[here])),)
         other.report = other.inner.report.model_copy(update={"outliers": ()})
         return other
 

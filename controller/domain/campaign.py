@@ -14,7 +14,7 @@ from controller.domain.cost import Cost
 from controller.domain.desirability import Desirability
 from controller.domain.drift import Drift
 from controller.domain.fidelity import Fidelity
-from controller.domain.knowledge import EarlierSource, Hint
+from controller.domain.knowledge import EarlierSource, Hint, PhysicsSource
 from controller.domain.lab import LabSpec
 from controller.domain.objective import Objective
 from controller.domain.parameter import Parameter
@@ -113,6 +113,8 @@ class CampaignFile(Model):
     """Guesses of where the best lies; they count less with every result."""
     first: Annotated[tuple[Point, ...], Field(max_length=1000)] = ()
     """Settings to be measured before all others, each with every parameter."""
+    physics: PhysicsSource | None = None
+    """A physical model of what is measured, in a Python file; its parameters are fitted, and what it misses is learned."""
     proposals: ProposalPolicy = ProposalPolicy()
     """How points are proposed."""
     failures: FailurePolicy = FailurePolicy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -61,6 +61,50 @@ class Hint(Model):
     """How sure one is, as a probability."""
 
 
+class PhysicalParameter(Model):
+    """A parameter of a physical model that is fitted to what was measured."""
+
+    bounds: tuple[float, float]
+    """Lowest and highest value [the model's unit]; the middle is held for the most probable beforehand."""
+    scale: Literal["linear", "log"] = "linear"
+    """`log` when ratios matter more than differences (both bounds must be positive)."""
+
+    @model_validator(mode="after")
+    def _check(self) -> PhysicalParameter:
+        low, high = self.bounds
+        if not low < high:
+            raise ValueError(f"lower bound {low:g} must be below upper bound {high:g}")
+        if self.scale == "log" and low <= 0:
+            raise ValueError(f"a log scale needs positive bounds, got {low:g}; use scale: linear or raise the lower bound")
+        return self
+
+    def at(self, share: float) -> float:
+        """Return the value at a share (0 to 1) of the way between the bounds."""
+        low, high = self.bounds
+        return float(low * (high / low) ** share) if self.scale == "log" else low + share * (high - low)
+
+
+class PhysicsSource(Model):
+    """A physical model of an objective, as a Python function in a file."""
+
+    module: Annotated[str, Field(pattern=r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$")]
+    """`file.py:function`: `function(settings, parameters)` gets arrays of settings by parameter and numbers by name, and returns an
+    array of values of the objective."""
+    parameters: dict[Name, PhysicalParameter] = {}
+    """Its parameters, which are fitted as well."""
+    objective: Name | None = None
+    """What it predicts; needed where there are several objectives."""
+
+
+class Physics(Model):
+    """A physical model with the text of its file: it is the same model whatever becomes of the file."""
+
+    source: str
+    function: str
+    parameters: dict[Name, PhysicalParameter] = {}
+    objective: Name
+
+
 class Knowledge(Model):
     """What is known before the first experiment."""
 
@@ -70,3 +114,5 @@ class Knowledge(Model):
     """Guesses of where the best lies."""
     first: Annotated[tuple[Point, ...], LATER] = ()
     """Settings to be measured before all others."""
+    physics: Annotated[Physics | None, LATER] = None
+    """A physical model of one objective."""

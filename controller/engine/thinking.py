@@ -42,6 +42,7 @@ from controller.learn.fit import fit_informed
 from controller.learn.levels import at_target, level_columns, lifted, with_levels
 from controller.learn.novelty import novelty
 from controller.learn.outliers import outlier_notes
+from controller.learn.physics import law_of
 from controller.learn.software import software
 from controller.learn.trust import FREEDOM, Trusted
 from surrogates.base import Surrogate
@@ -311,6 +312,7 @@ def _learn(
                 listed=ground.listing is not None,
                 seed=seed,
                 device=device,
+                law=law_of(problem, ground.encoder, name),
             )
         )
         is not None

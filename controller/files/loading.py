@@ -22,6 +22,7 @@ from controller.files.faults import Faults, listed, nearest
 from controller.files.fidelity import across_levels, with_levels
 from controller.files.hints import check_hints
 from controller.files.laboratory import Laboratory, Wishes, lab_document_of, lab_of_campaign, lab_of_document
+from controller.files.physics import read_physics
 from controller.files.pools import check_pool, check_subset, settle_pool
 from controller.files.reading import Document, read_document
 from controller.files.space import check_conditions, check_context, check_feasible, count_settings, read_constraints
@@ -90,8 +91,9 @@ def load_campaign(
         document.fault(faults, place, message, value=place == ("allow_replicates",))
     set_or_given = {**campaign.parameters, **campaign.context}
     earlier = read_earlier(document, campaign.earlier, set_or_given, campaign.objectives, read_campaign, faults)
+    physics = read_physics(document, campaign, faults)
     faults.raise_if_any()
-    knowledge = Knowledge(earlier=earlier, hints=campaign.hints, first=campaign.first)
+    knowledge = Knowledge(earlier=earlier, hints=campaign.hints, first=campaign.first, physics=physics)
     problem = Problem(
         parameters=campaign.parameters, context=campaign.context, objectives=campaign.objectives, constraints=campaign.constraints,
         descriptors=descriptors, allow_replicates=campaign.allow_replicates, desirability=campaign.desirability,

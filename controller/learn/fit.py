@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from controller.domain.objective import Objective
 from controller.learn.earlier import fit_with_earlier
 from controller.learn.levels import fit_levels, level_columns
+from controller.learn.physics import Law, fit_with_physics
 from surrogates.base import Surrogate
 from surrogates.build import MANY_OBSERVATIONS, build, takes_gp
 from surrogates.data import TrainingData
@@ -51,6 +52,7 @@ def fit_informed(
     listed: bool,
     seed: int,
     device: str,
+    law: Law | None = None,
 ) -> Surrogate | None:
     """Return a surrogate of what was measured and of what is known beforehand; None where there is neither.
 
@@ -62,6 +64,7 @@ def fit_informed(
         listed: As for `fit`.
         seed: As for `fit`.
         device: As for `fit`.
+        law: A physical model of this objective, if there is one.
     """
 
     def fitted(data: TrainingData, spec: AnySpec = spec) -> Surrogate:
@@ -71,6 +74,8 @@ def fit_informed(
         # One's own results are few; together with others they must not be taken for many.
         return fitted(data, GPSpec() if isinstance(spec, AutoSpec) else spec)
 
+    if own is not None and law is not None:
+        return fit_with_physics(own, law, fitted, lambda data: fitted(data, spec if listed and _is_open(spec, data) else _UNBENT))
     if own is not None and level_columns(own.layout):
         return fit_levels(own, fitted, jointly)
     if earlier:

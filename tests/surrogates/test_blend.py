@@ -79,6 +79,7 @@ def test_pending_points_of_another_source_are_believed_only_by_who_knows_of_it()
     pending = torch.tensor([[0.9, 0.9, 0.9, 1.0]], dtype=torch.float64)
     after = blend.condition_on_pending(pending)
     assert [part.report.pending for part in after.parts] == [0, 1]
+    assert [part.report.pending for part in blend.condition_on_pending(pending).parts] == [0, 1]
     x = torch.tensor([[0.9, 0.9, 0.9, 0.0]], dtype=torch.float64)
     assert torch.equal(after.parts[0].predict(x)[1], blend.parts[0].predict(x)[1])
     assert float(after.parts[1].predict(x)[1]) <= float(blend.parts[1].predict(x)[1])
