@@ -57,7 +57,7 @@ def test_process_that_has_died_is_followed_by_another(aside: Aside, found: Found
 def test_one_that_dies_of_every_question_is_told_of_and_none_outlives_the_end(aside: Aside, found: Found) -> None:
     with pytest.raises(LabwrightError, match="nonsense could not be computed: its process has died twice"):
         aside.ask(found, "nonsense")
-    with pytest.raises(ValueError, match="expected one of why, sensitivity, slice_through, got 'nonsense'"):
+    with pytest.raises(ValueError, match=r"expected one of why, .*got 'nonsense'"):
         answer({"verb": "nonsense"})
     with pytest.raises(UnknownNameError):
         aside.ask(Found(found.url, found.reader, {**found.campaign, "id": "nowhere"}), "why")
