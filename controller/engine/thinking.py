@@ -368,7 +368,7 @@ def _with_model(
                 source="model",
                 acquisition=best.score,
                 acquisition_name=score.name if repeat is None else "knowledge gradient",
-                predictions=_predictions(problem, models, trusted, x)[0],
+                predictions=_of_target(problem, best.point, _predictions(problem, models, trusted, x)[0]),
                 # Against what was measured: points under way are believed, not known.
                 novelty={name: novelty(surrogate, x)[0] for name, surrogate in knowledge.surrogates.items()},
                 surrogate={name: model.report.model_dump(mode="json") for name, model in models.items()},
@@ -474,6 +474,13 @@ def _rank(observed: Observed, problem: Problem) -> tuple[bool, float]:
     """By what measured settings can be sorted, best last; for several objectives any fixed mixture will do."""
     found = problem.standing(observed.values or {})
     return found.feasible, sum(found.scores)
+
+
+def _of_target(problem: Problem, point: Point, predictions: dict[str, Prediction]) -> dict[str, Prediction]:
+    """Return predictions of the fidelity that counts; what is measured at another one at `point` cannot put them to the test."""
+    if problem.counts(point):
+        return predictions
+    return {name: Prediction(mean=p.mean, sd=p.sd) for name, p in predictions.items()}
 
 
 def _predictions(

@@ -102,6 +102,9 @@ def test_first_points_are_cheap_and_the_target_is_turned_to() -> None:
     levels = [str(o.point["fidelity"]) for o in observed]
     assert levels[:5] == ["screen"] * 5
     assert [p.source for p in proposals[:5]] == ["space-filling"] * 5
+    # A prediction of the target is not put to the test by what is measured at another level.
+    tested = {LEVELS.is_target(p.point): bool(p.predictions["y"].scale) for p in proposals[5:]}
+    assert tested == {True: True, False: False}
     real = [peak(o.point) for o in observed if LEVELS.is_target(o.point)]
     assert real
     assert max(real) > 4.95
