@@ -18,10 +18,10 @@ setup: $(STAMP) ## make the environment .venv with everything pinned (done again
 demo: $(STAMP) ## watch a simulated flow reactor being optimised, in about a minute
 	$(BIN)/labwright demo
 
-# Tests run side by side; threads within them would only get into each other's way.
+# Tests run side by side, one more than there are cores, for many wait; threads within them would only get into each other's way.
 test: export OMP_NUM_THREADS = 1
 test: check ## check, then run every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP) ## lint, types and the directions of imports
 	$(BIN)/python -m ruff check .

@@ -235,8 +235,8 @@ class InstrumentHub:
 
     @property
     def garbage_frames(self) -> int:
-        """How many frames were dropped because they were no messages of a driver."""
-        return self._garbage
+        """How many frames were dropped because they were no messages of a driver, or came from senders of nothing else."""
+        return self._garbage + self._transport.unheeded
 
     # --- requests ---------------------------------------------------------------------------------------------------
 

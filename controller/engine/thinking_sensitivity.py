@@ -30,6 +30,7 @@ from controller.domain.proposal import Prediction
 from controller.domain.request import Request
 from controller.domain.space import Problem
 from controller.domain.state import CampaignState, Experiment, fold
+from controller.domain.student import interval
 from controller.encoding.columns import Encoder
 from controller.encoding.space import Array
 from controller.engine.recalling import knowledge_of
@@ -37,7 +38,6 @@ from controller.engine.snapshot import best_so_far
 from controller.engine.thinking import Reconsidered, one_thread, reconsider
 from controller.errors import ConflictError, UnknownNameError
 from controller.learn.calibration import calibration
-from controller.learn.coverage import interval
 from controller.learn.sensitivity import indices
 from surrogates.calibration import half_width
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
-from scipy.special import bdtr, bdtrc, stdtr, stdtrit
+from scipy.special import bdtr, bdtrc, stdtr
 
 from controller.domain.base import Model
 from controller.domain.judged import Judged
@@ -42,12 +42,6 @@ class Coverage(Model):
     p_wide: float | None
     """The same of so many or more."""
     verdict: Verdict
-
-
-def interval(mean: float, scale: float, freedom: float, level: float) -> tuple[float, float]:
-    """Return the central interval of a Student-t distribution that holds a share `level`."""
-    half = float(stdtrit(freedom, 0.5 + level / 2.0)) * scale
-    return mean - half, mean + half
 
 
 def coverage(judged: Sequence[Judged]) -> Coverage:

@@ -6,14 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from controller.domain.student import interval
 from controller.verbs.results import has_result
 from controller.verbs.stores import Found
 
 
 def interval_90(prediction: Mapping[str, Any]) -> tuple[float, float] | None:
     """Return the 90 % interval of what would be measured, from a prediction as a proposal keeps it; None where it kept none."""
-    from controller.learn.coverage import interval
-
     if not prediction.get("scale"):
         return None
     return interval(prediction["mean"], prediction["scale"], prediction["freedom"], 0.9)
@@ -32,7 +31,7 @@ def calibration_told(found: Found) -> dict[str, Any]:
     from controller.domain.judged import Judged, judge
     from controller.domain.proposal import Proposal
     from controller.domain.state import DISTRUST
-    from controller.learn.coverage import NEWEST, coverage, interval
+    from controller.learn.coverage import NEWEST, coverage
 
     reader = found.reader
     with reader.snapshot():

@@ -71,6 +71,11 @@ class ServerTransport(ABC):
         """
         del welcome
 
+    @property
+    def unheeded(self) -> int:
+        """How many frames were dropped unread because of what their senders had sent before."""
+        return 0
+
     def objection(self, peer: Peer) -> str | None:
         """Say why `peer` may no longer be spoken with, None while it may; a transport without keys has nothing against anybody."""
         del peer

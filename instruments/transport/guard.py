@@ -31,6 +31,8 @@ _MOST_BYTES_OF_ALL = 8 * 1024 * 1024
 _FRAMES_IN_A_ROW = 64
 _FRAMES_PER_S = 8.0
 """Unwelcome frames (garbage, or of a driver that nobody knows) that a connection may send before it is cut off."""
+_HEEDED = 8
+"""So many of a stranger's are looked at; the others only count. To cut it off so soon would cost more: it would come back."""
 _SWEEP_S = 0.05
 _EVENTS_IN_A_ROW = 500
 _EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED
@@ -44,6 +46,13 @@ class _Connection:
     left: float = float(_FRAMES_IN_A_ROW)
     """Unwelcome frames that may still come."""
     counted_at: float = 0.0
+
+    def refill(self) -> None:
+        """Give back what time has brought since the last frame."""
+        now = time.monotonic()
+        if self.counted_at:
+            self.left = min(_FRAMES_IN_A_ROW, self.left + (now - self.counted_at) * _FRAMES_PER_S)
+        self.counted_at = now
 
 
 def strangers_beside(n_drivers: int) -> int:
@@ -106,13 +115,18 @@ class ConnectionGuard:
         found = self._strangers.get(connection) or self._known.get(connection)
         if found is None:
             return
-        now = time.monotonic()
-        if found.counted_at:
-            found.left = min(_FRAMES_IN_A_ROW, found.left + (now - found.counted_at) * _FRAMES_PER_S)
-        found.counted_at = now
+        found.refill()
         found.left -= 1.0
         if found.left < 0.0:
             self.cut(connection)
+
+    def heeds(self, connection: int) -> bool:
+        """Say whether a frame of a connection is worth a look: not of a stranger that has sent many unwelcome ones."""
+        found = self._strangers.get(connection)
+        if found is None:
+            return True
+        found.refill()
+        return found.left > _FRAMES_IN_A_ROW - _HEEDED
 
     async def close(self) -> None:
         """Stop watching. Harmless when repeated."""

@@ -111,6 +111,7 @@ class ZeroMQServer(ServerTransport):
         self._taken = 0
         self._holders: dict[str, OrderedDict[str, _Holder]] = {}
         self._n_turned_away = 0
+        self._n_unheeded = 0
         self._quiet_log = RateLimitedLog(log)
 
     async def start(self) -> str:
@@ -154,6 +155,10 @@ class ZeroMQServer(ServerTransport):
                 await asyncio.sleep(0)
             frames = await self._socket.receive()
             self._source = _connection_of(frames[0])
+            if self._guard is not None and not self._guard.heeds(self._source):
+                self._n_unheeded += 1
+                self.judge(welcome=False)
+                continue
             # A driver sends exactly one part after its routing id; anything else is garbage and decodes to none.
             peer, frame = (
                 (Peer.from_bytes(frames[0].bytes), frames[1].bytes) if len(frames) == 2 else (None, b"")
@@ -206,6 +211,11 @@ class ZeroMQServer(ServerTransport):
     def turned_away(self) -> int:
         """How many frames were dropped because whoever sent them may not speak."""
         return self._n_turned_away
+
+    @property
+    def unheeded(self) -> int:
+        """How many frames were dropped unread because whoever sent them had sent nothing but garbage."""
+        return self._n_unheeded
 
     @property
     def cut_connections(self) -> int:

@@ -8,8 +8,9 @@ import torch
 
 from controller.domain.judged import Judged
 from controller.domain.request import Observed
+from controller.domain.student import interval
 from controller.encoding.columns import Encoder
-from controller.learn.coverage import FEWEST, NEWEST, coverage, distrust, interval
+from controller.learn.coverage import FEWEST, NEWEST, coverage, distrust
 from controller.learn.dataset import training_data
 from controller.learn.fit import fit
 from controller.learn.trust import FREEDOM, Trusted

@@ -306,3 +306,22 @@ async def test_honest_driver_is_served_during_a_flood() -> None:
         assert sent.value >= 20_000
         assert n / (time.monotonic() - begun) > 1.0
         assert psutil.Process().memory_info().rss - before < 60e6
+
+
+async def test_who_sends_nothing_but_garbage_is_soon_not_listened_to_and_a_driver_is() -> None:
+    async with _attacked() as place:
+        raw = place.connect(greeting(b"bench/liar/data"))
+        for n in range(1, 31):
+            await asyncio.sleep(0.3 if n == 1 else 0.0)  # what comes with the greeting, libzmq may take amiss
+            raw.sendall(wire_frame(b"{"))
+            await until(lambda n=n: place.hub.garbage_frames == n)
+        assert 30 - 20 < place.transport.unheeded <= 30 - 8
+        await place.works()
+        # A driver that is taken on is heard whatever it has sent before.
+        assert place.transport._guard is not None
+        known = next(iter(place.transport._guard._known))
+        for _ in range(40):
+            place.transport._guard.judge(known, welcome=False)
+        assert place.transport._guard.heeds(known)
+        await place.works()
+        raw.close()

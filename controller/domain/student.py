@@ -1,0 +1,42 @@
+"""Student's t distribution, as intervals are told by: without a library that takes longer to load than a command to look."""
+
+from __future__ import annotations
+
+import math
+
+_HALVINGS = 60
+
+
+def interval(mean: float, scale: float, freedom: float, level: float) -> tuple[float, float]:
+    """Return the central interval of a Student-t distribution that holds a share `level`.
+
+    Args:
+        mean: Its middle.
+        scale: Its scale, not its standard deviation.
+        freedom: Degrees of freedom; a whole number.
+        level: Between 0 and 1.
+
+    Raises:
+        ValueError: If `freedom` is no whole number from 1 on.
+    """
+    if freedom < 1 or freedom != round(freedom):
+        raise ValueError(f"degrees of freedom are a whole number from 1 on, got {freedom:g}")
+    low, high = 0.0, math.pi / 2
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if _central_share(middle, round(freedom)) < level else (low, middle)
+    half = math.sqrt(freedom) * math.tan(low) * scale
+    return mean - half, mean + half
+
+
+def _central_share(angle: float, freedom: int) -> float:
+    """Probability within plus and minus `sqrt(freedom) * tan(angle)` (Abramowitz and Stegun 1964, 26.7.3 and 26.7.4)."""
+    sine, cosine = math.sin(angle), math.cos(angle)
+    if freedom == 1:
+        return 2.0 * angle / math.pi
+    odd = freedom % 2
+    term = total = cosine if odd else 1.0
+    for k in range(2 if odd else 1, freedom - 1, 2):
+        term *= k / (k + 1) * cosine * cosine
+        total += term
+    return 2.0 / math.pi * (angle + sine * total) if odd else sine * total
