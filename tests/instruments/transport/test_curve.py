@@ -214,7 +214,7 @@ async def test_valid_key_cannot_take_over_the_place_of_another_driver(tmp_path: 
         with dealer(at, rogue, b"bench/boot-bench/data") as socket:
             for _ in range(20):
                 socket.send(encode(Farewell(reason="gone")))
-            await until(lambda: at.server.turned_away == 20)
+            await until(lambda: at.server.turned_away + at.server.unheeded == 20)
             assert at.hub.links()["bench"].connected
 
 
