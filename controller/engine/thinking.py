@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +13,6 @@ import torch
 from torch import Tensor
 
 from controller.design.acquisition import Acquisition, WithSuccess
-from controller.design.candidates import Listing, listing
 from controller.design.certain import Certain
 from controller.design.costing import PerCost, Price
 from controller.design.exploring import exploration
@@ -24,13 +22,14 @@ from controller.design.hints import with_hints
 from controller.design.initial import data_fingerprint, first_asked, first_points, seen_points, stand_in, without_model
 from controller.design.screening import Screen
 from controller.design.search import Choice, best_anywhere, best_listed, best_screened
-from controller.domain.base import Point, Value
+from controller.domain.base import Point
 from controller.domain.campaign import ProposalPolicy
 from controller.domain.proposal import Alternative, Basis, Prediction, Proposal
 from controller.domain.request import Observed, Request, settings_of
 from controller.domain.space import Problem
 from controller.encoding.columns import Encoder
 from controller.engine.referring import references, with_references
+from controller.engine.thinking_ground import Ground, ground_of
 from controller.engine.thinking_repeats import Repeat, repeat_of
 from controller.errors import MissingExtraError, SpaceExhaustedError
 from controller.learn.calibration import CalibrationReport, calibration
@@ -52,54 +51,6 @@ __all__ = ["Observed", "Reconsidered", "Request", "calibrations", "predict", "pr
 
 # Measured settings around which the search looks closely.
 _INCUMBENTS = 4
-_ENCODERS_KEPT = 8
-# Of all lists that are kept together, eight bytes each; the newest is kept in any case.
-_MOST_CELLS = 100_000_000
-
-
-@dataclass(frozen=True)
-class _Ground:
-    """What a problem looks like to a model; the same for every proposal of a campaign."""
-
-    encoder: Encoder
-    listing: Listing | None
-    X: Tensor
-    """Columns of the listed settings (n x d); none of a large list, of which chunks are encoded as they are needed."""
-
-    @classmethod
-    def of(cls, problem: Problem) -> _Ground:
-        """Return the ground of `problem`."""
-        encoder = Encoder.of(problem)
-        found = listing(encoder.space)
-        z = np.zeros((0, encoder.space.p)) if found is None or found.large else found.z
-        return cls(encoder, found, encoder.columns(torch.from_numpy(z)))
-
-
-_grounds: OrderedDict[str, _Ground] = OrderedDict()
-"""By the JSON text of the problem, the newest last; a large pool stands in it as its hash."""
-
-
-def _ground(problem: Problem, context: Mapping[str, Value] | None = None) -> _Ground:
-    """Return the ground of a problem, for what the context is now."""
-    ground = _lasting_ground(problem)
-    if not problem.context or context is None:
-        return ground
-    encoder = ground.encoder.at(context)
-    X = encoder.columns(torch.from_numpy(ground.listing.z)) if len(ground.X) and ground.listing is not None else ground.X
-    return _Ground(encoder, ground.listing, X)
-
-
-def _lasting_ground(problem: Problem) -> _Ground:
-    text = problem.model_dump_json()
-    ground = _grounds.pop(text, None) or _Ground.of(problem)
-    _grounds[text] = ground
-    while len(_grounds) > _ENCODERS_KEPT or (len(_grounds) > 1 and _cells_kept() > _MOST_CELLS):
-        _grounds.popitem(last=False)
-    return ground
-
-
-def _cells_kept() -> int:
-    return sum(g.listing.z.size for g in _grounds.values() if g.listing is not None)
 
 
 @dataclass(frozen=True)
@@ -144,7 +95,7 @@ def _basis(request: Request, position: int) -> Basis:
 
 def _propose(request: Request) -> list[Proposal]:
     try:
-        ground = _ground(request.problem, request.context)
+        ground = ground_of(request.problem, request.context)
     except MissingExtraError:
         raise
     except Exception as error:  # instruments must never wait for a repair of the mathematics
@@ -199,7 +150,7 @@ def predict(
     An objective without any value yet is left out.
     """
     with one_thread():
-        ground = _ground(problem)
+        ground = ground_of(problem)
         knowledge = _learn(problem, policy, ground, observed, seed, device)
         trusted = Trusted.of(knowledge.surrogates, knowledge.data)
         return _predictions(problem, knowledge.surrogates, trusted, ground.encoder.encode(points))
@@ -210,7 +161,7 @@ def calibrations(
 ) -> dict[str, CalibrationReport]:
     """Return per objective how well its model predicts each observation from the others; too few give no report."""
     with one_thread():
-        knowledge = _learn(problem, policy, _ground(problem), observed, seed, device)
+        knowledge = _learn(problem, policy, ground_of(problem), observed, seed, device)
     reports = {name: calibration(knowledge.surrogates[name], rows) for name, rows in knowledge.data.items()}
     return {name: report for name, report in reports.items() if report is not None}
 
@@ -251,7 +202,7 @@ def reconsider(request: Request, widened: bool = False) -> Reconsidered:
     Raises:
         MissingExtraError: If the problem has structures and RDKit is not installed.
     """
-    ground, observed, problem = _ground(request.problem, request.context), request.observed.rows(), request.problem
+    ground, observed, problem = ground_of(request.problem, request.context), request.observed.rows(), request.problem
     seed = int(np.random.default_rng([request.seed, request.number]).integers(2**31))
     knowledge = _learn(problem, request.policy, ground, observed, seed, request.device)
     believed = ground.encoder.encode(request.pending)
@@ -272,7 +223,7 @@ def reconsider(request: Request, widened: bool = False) -> Reconsidered:
     )  # fmt: skip
 
 
-def _is_misled(request: Request, ground: _Ground, observed: Sequence[Observed]) -> bool:
+def _is_misled(request: Request, ground: Ground, observed: Sequence[Observed]) -> bool:
     try:
         knowledge = _learn(request.problem, request.policy, ground, observed, request.seed, request.device)
     except Exception:  # the model will fail again, and be reported then
@@ -291,7 +242,7 @@ def _is_complete(observed: Observed, problem: Problem) -> bool:
 
 
 def _learn(
-    problem: Problem, policy: ProposalPolicy, ground: _Ground, observed: Sequence[Observed], seed: int, device: str
+    problem: Problem, policy: ProposalPolicy, ground: Ground, observed: Sequence[Observed], seed: int, device: str
 ) -> _Knowledge:
     data = {
         name: found
@@ -323,7 +274,7 @@ def _learn(
 
 
 def _with_model(
-    request: Request, ground: _Ground, observed: Sequence[Observed], earlier: Sequence[Proposal]
+    request: Request, ground: Ground, observed: Sequence[Observed], earlier: Sequence[Proposal]
 ) -> list[Proposal]:
     begin = time.perf_counter()
     problem, encoder = request.problem, ground.encoder
@@ -386,7 +337,7 @@ def _with_model(
 
 
 def _score(
-    problem: Problem, ground: _Ground, knowledge: _Knowledge, models: Mapping[str, Surrogate],
+    problem: Problem, ground: Ground, knowledge: _Knowledge, models: Mapping[str, Surrogate],
     complete: Sequence[Observed], believed: Tensor, seed: int, price: Price | None, *, dear: bool,
 ) -> Acquisition:  # fmt: skip
     """Return what is searched: the acquisition function over `models`, with all that counts beside the objectives.
@@ -430,7 +381,7 @@ def _price(request: Request, encoder: Encoder, pending: Sequence[Point]) -> Pric
 
 
 def _repeat(
-    problem: Problem, ground: _Ground, knowledge: _Knowledge, models: Mapping[str, Surrogate],
+    problem: Problem, ground: Ground, knowledge: _Knowledge, models: Mapping[str, Surrogate],
     complete: Sequence[Observed], choices: Sequence[Choice], seed: int, price: Price | None,
 ) -> Repeat | None:  # fmt: skip
     """Return the setting to be measured again instead of the best of `choices`, where that is to be decided and tells more."""
@@ -452,7 +403,7 @@ def _condition(surrogates: dict[str, Surrogate], believed: Tensor) -> dict[str, 
 
 def _search(
     request: Request,
-    ground: _Ground,
+    ground: Ground,
     score: Acquisition,
     complete: Sequence[Observed],
     pending: Sequence[Point],

@@ -17,7 +17,7 @@ from controller.design.candidates import listing
 from controller.design.screening import Screen
 from controller.domain.request import Observed
 from controller.encoding.columns import Encoder
-from controller.engine import thinking
+from controller.engine import thinking_ground
 from surrogates.build import build
 from surrogates.data import TrainingData
 from surrogates.specs import GPSpec
@@ -32,7 +32,7 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def _screened(monkeypatch: pytest.MonkeyPatch) -> None:
-    thinking._grounds.clear()
+    thinking_ground._grounds.clear()
     for module in (candidates, initial):
         monkeypatch.setattr(module, "MOST_LISTED", 100)
     monkeypatch.setattr(screening, "CHUNK", 96)

@@ -17,7 +17,7 @@ from controller.domain.objective import best_of
 from controller.domain.proposal import Proposal
 from controller.domain.request import Observed, Request
 from controller.domain.space import DescriptorTable, Pool, Problem
-from controller.engine import thinking
+from controller.engine import thinking, thinking_ground
 from controller.engine.thinking import calibrations, predict, propose
 from controller.errors import SpaceExhaustedError
 from surrogates.specs import DeepEnsembleSpec, RandomForestSpec
@@ -72,7 +72,7 @@ def test_proposals_are_the_same_bit_for_bit_and_leave_the_global_random_state_al
     first = propose(asked)
     assert torch.equal(torch.get_rng_state(), before)
     assert np.array_equal(np.random.get_state()[1], state)  # type: ignore[index]
-    thinking._grounds.clear()
+    thinking_ground._grounds.clear()
     torch.manual_seed(6)
     second = propose(Request.model_validate_json(asked.model_dump_json()))
     assert all(p.source == "model" for p in first)
