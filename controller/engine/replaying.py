@@ -14,7 +14,7 @@ from controller.domain.request import Request
 from controller.domain.state import CampaignState
 from controller.engine.asking import request_for
 from controller.engine.snapshot import best_so_far
-from controller.engine.thinking import propose
+from controller.engine.thinking import one_thread, propose
 from controller.errors import LabwrightError
 from controller.learn.software import software
 
@@ -81,7 +81,8 @@ def _again(
 ) -> Iterator[Replayed]:
     """Ask for one answer again, and compare those of its proposals that became experiments."""
     basis = kept[0][2]
-    now = software()
+    with one_thread():  # as proposals are made
+        now = software()
     changed = {
         name: (basis.software.get(name, "none"), now.get(name, "none"))
         for name in sorted(basis.software.keys() | now.keys()) if basis.software.get(name) != now.get(name)
