@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from surrogates.base import fingerprint
 from surrogates.data import TrainingData
 from surrogates.ensembles.moments import FOLDS, MomentEnsemble, folds, relative_precision
 from surrogates.ensembles.networks import BatchedNetworks
-from surrogates.report import FitReport, MemberReport
 from surrogates.specs import DeepEnsembleSpec
 from surrogates.transforms import Standard
 
@@ -21,6 +20,8 @@ _CHUNK_ROWS_CPU = 256  # activations of a chunk stay in the cache
 
 class DeepEnsemble(MomentEnsemble):
     """Networks with randomised priors, read as one Gaussian."""
+
+    _spec: DeepEnsembleSpec
 
     def __init__(self, spec: DeepEnsembleSpec, data: TrainingData, seed: int) -> None:
         """Train the members.
@@ -42,29 +43,11 @@ class DeepEnsemble(MomentEnsemble):
         """What each network says at X: M x N."""
         return self._networks(X)
 
-    def _make_report(self, seconds: float) -> FitReport:
-        member = MemberReport(
-            name=f"{self._spec.members} networks of {' x '.join(map(str, self._spec.hidden))}",
-            weight=1.0,
-            reporting_weight=1.0,
-            negative_log_posterior=None,
-            hyperparameters={
-                "noise_variance": self._noise,
-                "leave_one_out_log_density": float(self._loo.log_density.sum()),
-            },
-        )
+    def _parts(self) -> tuple[str, Sequence[Tensor]]:
+        """What the members are, and the tensors that they are made of."""
         networks = self._networks
-        parts = [*networks.parameters, *networks.prior_weights, *networks.prior_biases, self._pending, self._belief]
-        texts = [repr(self._layout), repr(self._spec), repr(self._transform), f"seed {self._seed}"]
-        return FitReport(
-            kind=self._spec.kind,
-            observations=self._observations,
-            pending=self._pending.shape[0],
-            members=(member,),
-            warnings=(),
-            seconds=seconds,
-            fingerprint=fingerprint([*texts, *parts]),
-        )
+        name = f"{self._spec.members} networks of {' x '.join(map(str, self._spec.hidden))}"
+        return name, [*networks.parameters, *networks.prior_weights, *networks.prior_biases]
 
 
 def _train(spec: DeepEnsembleSpec, data: TrainingData, seed: int) -> tuple[BatchedNetworks, Tensor, Standard]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from surrogates.base import fingerprint
 from surrogates.data import TrainingData
 from surrogates.ensembles.moments import FOLDS, MomentEnsemble, folds, relative_precision
 from surrogates.ensembles.trees import BatchedTrees, Grown
-from surrogates.report import FitReport, MemberReport
 from surrogates.specs import RandomForestSpec
 from surrogates.transforms import Standard
 
@@ -25,6 +24,8 @@ class RandomForest(MomentEnsemble):
     The spread is that between the trees, as Hutter and others use it to choose settings (Sequential model-based optimization
     for general algorithm configuration, 2011).
     """
+
+    _spec: RandomForestSpec
 
     def __init__(self, spec: RandomForestSpec, data: TrainingData, seed: int) -> None:
         """Grow the trees.
@@ -46,27 +47,9 @@ class RandomForest(MomentEnsemble):
         """What each tree says at X: M x N."""
         return self._trees(X)
 
-    def _make_report(self, seconds: float) -> FitReport:
-        member = MemberReport(
-            name=f"{self._spec.trees} trees",
-            weight=1.0,
-            reporting_weight=1.0,
-            negative_log_posterior=None,
-            hyperparameters={
-                "noise_variance": self._noise,
-                "leave_one_out_log_density": float(self._loo.log_density.sum()),
-            },
-        )
-        texts = [repr(self._layout), repr(self._spec), repr(self._transform), f"seed {self._seed}"]
-        return FitReport(
-            kind=self._spec.kind,
-            observations=self._observations,
-            pending=self._pending.shape[0],
-            members=(member,),
-            warnings=(),
-            seconds=seconds,
-            fingerprint=fingerprint([*texts, *self._trees.tensors, self._pending, self._belief]),
-        )
+    def _parts(self) -> tuple[str, Sequence[Tensor]]:
+        """What the members are, and the tensors that they are made of."""
+        return f"{self._spec.trees} trees", self._trees.tensors
 
 
 def _grow(spec: RandomForestSpec, data: TrainingData, seed: int) -> tuple[BatchedTrees, Tensor, Standard]:

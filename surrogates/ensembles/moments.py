@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Self
 
 import torch
 from torch import Tensor
 
-from surrogates.base import LooResult, MemberPosterior, Surrogate, gaussian_log_density
+from surrogates.base import LooResult, MemberPosterior, Surrogate, fingerprint, gaussian_log_density
 from surrogates.data import Layout, TrainingData
-from surrogates.report import FitReport
+from surrogates.report import FitReport, MemberReport
+from surrogates.specs import DeepEnsembleSpec, RandomForestSpec
 from surrogates.transforms import Standard
 
 FOLDS = 5
@@ -34,14 +36,39 @@ class MomentEnsemble(Surrogate):
     _layout: Layout
     _device: torch.device
     _transform: Standard
+    _spec: DeepEnsembleSpec | RandomForestSpec
+    _seed: int
 
     @abstractmethod
     def _values(self, X: Tensor) -> Tensor:
         """What each member says at X (N x d), on the standardised scale: M x N, differentiable where X asks for it."""
 
     @abstractmethod
+    def _parts(self) -> tuple[str, Sequence[Tensor]]:
+        """What the members are, and the tensors that they are made of."""
+
     def _make_report(self, seconds: float) -> FitReport:
-        """The report of the present state, what is pending included."""
+        name, parts = self._parts()
+        member = MemberReport(
+            name=name,
+            weight=1.0,
+            reporting_weight=1.0,
+            negative_log_posterior=None,
+            hyperparameters={
+                "noise_variance": self._noise,
+                "leave_one_out_log_density": float(self._loo.log_density.sum()),
+            },
+        )
+        texts = [repr(self._layout), repr(self._spec), repr(self._transform), f"seed {self._seed}"]
+        return FitReport(
+            kind=self._spec.kind,
+            observations=self._observations,
+            pending=self._pending.shape[0],
+            members=(member,),
+            warnings=(),
+            seconds=seconds,
+            fingerprint=fingerprint([*texts, *parts, self._pending, self._belief]),
+        )
 
     def _settle(self, data: TrainingData, held_out: Tensor) -> None:
         """Take the measure of trained members.
