@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
-EXTRAS := chem,instruments,parquet,postgres,plot,http,dev
+EXTRAS := chem,instruments,parquet,postgres,plot,http,tui,notify,data,docs,dev
 TORCH := torch==2.13.0
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 

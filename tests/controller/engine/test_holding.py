@@ -163,9 +163,9 @@ async def test_instrument_that_came_back_stopped_is_asked_again_when_it_is_relea
         assert link is not None
         assert link.hello is not None
         session._reports.put(LinkUp("bench-0", link.hello.model_copy(update={"state": "stopped"})))
-        await until(lambda: asked == ["bench-0"])
+        await until(lambda: "bench-0" in asked)  # late reports of the links themselves may be routed in between: they ask too
         session._reports.put(InstrumentStateChanged("bench-0", "ready"))
-        await until(lambda: asked == ["bench-0", "bench-0"])
+        await until(lambda: asked.count("bench-0") >= 2)
 
 
 async def test_stop_past_the_controller_is_held_here_too(tmp_path: Path) -> None:
