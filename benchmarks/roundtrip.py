@@ -3,7 +3,8 @@
 `one`: one attempt at a time through everything that is real: engine, ledger, store (SQLite), hub, ZeroMQ, a driver process with its
 journal on the disk. The unit is a bare pyzmq ROUTER/DEALER echo between two processes plus one SQLite commit (write-ahead log,
 `synchronous=FULL`, as in the store), measured before and after each of many short rounds: how long a flush takes can change
-twentyfold from one minute to the next, so each round is compared with its own unit.
+twentyfold from one minute to the next, so each round is compared with its own unit. Beside it stands the least that an attempt
+can cost with its three flushes (`benchmarks/least.py`).
 
 `many`: hundreds of instruments in flight on the same engine, ledger and store. Their drivers are real driver sessions behind real
 ZeroMQ sockets, all in one other process, with journals in memory: in a laboratory each has a disk and a processor of its own.
@@ -29,6 +30,7 @@ from typing import Any
 import zmq
 
 from benchmarks.instruments_in_flight import serve_instruments
+from benchmarks.least import Least
 from benchmarks.touching import touching_process
 from controller.domain.campaign import Budget, CampaignStatus, Definition
 from controller.domain.event import (
@@ -193,7 +195,7 @@ class Bare:
 
 async def one_at_a_time(folder: Path, rounds: int, attempts: int) -> dict[str, Any]:
     """Measure attempts in turn, each round between measurements of the unit."""
-    bare = Bare(folder)
+    bare, least = Bare(folder), Least(folder)
     measured: list[dict[str, float]] = []
     with Store.open(f"sqlite:///{folder / 'one.db'}") as store:
         for n in range(rounds):
@@ -208,15 +210,18 @@ async def one_at_a_time(folder: Path, rounds: int, attempts: int) -> dict[str, A
                     stamps = await _follow(loop, attempts)
                     commits = (store.n_commits - before) / attempts
             units += bare.measure(50)
+            floor = 1e3 * statistics.median(least.measure(50))
             echo, commit = (1e3 * statistics.median(u[i] for u in units) for i in (0, 1))
             attempt = 1e3 * statistics.median(b - a for a, b in pairwise(stamps))
             measured.append(
                 {
                     "echo_ms": echo, "commit_ms": commit, "attempt_ms": attempt,
                     "units_per_attempt": attempt / (echo + commit), "store_commits_per_attempt": commits,
+                    "least_ms": floor, "units_at_least": floor / (echo + commit),
                 }
             )  # fmt: skip
     bare.close()
+    least.close()
     found = {name: statistics.median(round[name] for round in measured) for name in measured[0]}
     for name, choose in (("fastest", min), ("slowest", max)):
         round = choose(measured, key=lambda round: round["commit_ms"])
