@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
-from typer.main import get_group
+from typer.main import get_command, get_group
 
 from controller.cli import demo, doctor, drill, files, run
 from controller.cli.render import complain
@@ -33,7 +34,7 @@ NOUNS = {
     "tokens": ("Who may speak over HTTP: make, list and revoke tokens.", KEEP),
     "db": ("Stores: upgrade, check, back up.", KEEP),
 }
-"""Noun -> what it is about, and its panel in the help. Its commands are in the module of its name, as `app`."""
+"""Noun -> what it is about, and its panel in the help. Its commands are in the module of its name."""
 
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
@@ -41,7 +42,10 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 
 
 class Noun(TyperGroup):
-    """A noun whose commands are imported when one of them is asked for: the help of the whole needs none."""
+    """A noun whose commands are imported when one of them is asked for: the help of the whole needs none.
+
+    Its module holds them as `app`, or names them in `COMMANDS`: then only the module of the one that is given is imported.
+    """
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the commands."""
@@ -50,12 +54,30 @@ class Noun(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return one command."""
-        self._load()
+        named = self._named()
+        if cmd_name in named:
+            return self._command(cmd_name, *named[cmd_name])
+        self._load()  # all of them: a name that is like none is answered with those that come near
         return super().get_command(ctx, cmd_name)
 
     def _load(self) -> None:
+        for name, where in self._named().items():
+            self._command(name, *where)
         if not self.commands:
-            self.commands = get_group(import_module(f"controller.cli.{self.name}").app).commands
+            self.commands = get_group(self._module().app).commands
+
+    def _module(self) -> Any:
+        return import_module(f"controller.cli.{self.name}")
+
+    def _named(self) -> Mapping[str, tuple[str, str, str]]:
+        return getattr(self._module(), "COMMANDS", {})
+
+    def _command(self, name: str, module: str, function: str, panel: str) -> Any:
+        if name not in self.commands:
+            one = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            one.command(name, rich_help_panel=panel)(getattr(import_module(f"controller.cli.{module}"), function))
+            self.commands[name] = get_command(one)
+        return self.commands[name]
 
 
 class Labwright(TyperGroup):

@@ -7,14 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from controller.cli.options import CampaignName, Json, Store
+from controller.cli.options import CampaignName, Json, Store, Timeout
 from controller.cli.render import Column, console, mark, print_facts, print_json, print_rows, report, table
 from controller.verbs.stores import Found, find, find_experiment, show_url, store_urls
 
 app = typer.Typer()
 
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="Number or id of an experiment.", show_default=False)]
-Timeout = Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait for the controller's answer.")]
 
 
 ATTEMPT_COLUMNS = (

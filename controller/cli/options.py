@@ -34,4 +34,5 @@ Store = Annotated[
     ),
 ]  # fmt: skip
 CampaignName = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id of a campaign.", show_default=False)]
+Timeout = Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait for the controller's answer.")]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where models are computed.")]
