@@ -360,6 +360,10 @@ class CampaignLoop:
             now=self._ledger.clock.time(),
         )
 
+    def doing(self) -> dict[str, Any]:
+        """Return what it does now: `campaign`, `doing` in words, and `running` as in `snapshot`."""
+        return {"campaign": self.definition.name, "doing": self._describe(), "running": self._dispatching.running()}
+
     def _describe(self) -> str:
         if self._leaving:
             return "leaving: waiting for what runs"

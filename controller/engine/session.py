@@ -76,6 +76,10 @@ class Owner(Protocol):
         """Return the attempts that are with `instrument`, or may be."""
         ...
 
+    def doing(self) -> dict[str, Any]:
+        """Return what it does now, for those who only look."""
+        ...
+
 
 class LabSession:
     """One lab at work.
@@ -378,7 +382,9 @@ class LabSession:
             content = {
                 "lab": self.spec.lab,
                 "at": self.clock.time(),
+                "speed": self.clock.speed,
                 "instruments": self.instruments(),
+                "campaigns": [owner.doing() for owner in self._owners],
                 "interlocks": self._interlocks.report(),
             }
             with contextlib.suppress(OSError):  # a full disk must not end the session; the file is only for looking

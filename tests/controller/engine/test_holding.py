@@ -52,6 +52,9 @@ class Campaign:
     def concerns(self, attempt: str) -> bool:
         return attempt in self.attempts
 
+    def doing(self) -> dict[str, Any]:
+        return {"campaign": "a test", "doing": "", "running": []}
+
     def open_attempts(self, instrument: str) -> list[Attempt]:
         return [a for a in self.attempts.values() if a.instrument == instrument]
 
