@@ -27,13 +27,15 @@ EXIT_STORE = 5
 CAMPAIGN = "chaos"
 
 
-def write_files(folder: Path, *, experiments: int, seed: int, batch: int = 4, mill_seconds: float = 0.4) -> None:
-    """Write a campaign of one bench: react (remembered), cut (forgotten), weigh (repeatable)."""
+def write_files(
+    folder: Path, *, experiments: int, seed: int, batch: int = 4, mill_seconds: float = 0.4, mill: Path = DEVICES
+) -> None:
+    """Write a campaign of one bench: react (remembered), cut (forgotten), weigh (repeatable); `mill` is the mill's driver file."""
     (folder / "lab.yaml").write_text(
         f"""lab: chaos
 instruments:
   reactor: {{driver: "{DEVICES}:Reactor", options: {{seconds: 0.2}}}}
-  mill: {{driver: "{DEVICES}:Mill", options: {{seconds: {mill_seconds}}}}}
+  mill: {{driver: "{mill}:Mill", options: {{seconds: {mill_seconds}}}}}
   scale: {{driver: "{DEVICES}:Scale", options: {{seconds: 0.1}}}}
 protocol:
   - {{step: react, instrument: reactor, action: react, with: {{x: $x}}}}

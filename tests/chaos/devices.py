@@ -5,6 +5,7 @@ Loaded by path in driver processes of its own, so it imports nothing of the test
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -37,6 +38,30 @@ def jump_with(whose: str) -> None:
 
 if "CHAOS_CLOCKS" in os.environ and Path(sys.argv[0]).parent.name == "instruments":
     jump_with("drivers")
+
+
+def overtake(sender: type, share: int) -> None:
+    """Let one frame in `share` of a transport be overtaken by the next one on its way, as no single connection of TCP would."""
+    send, kept = sender.send, {}  # type: ignore[attr-defined]
+    count = itertools.count(1)
+
+    def overtaking(self: object, to: object, frame: bytes) -> bool:
+        before = kept.pop((id(self), to), None)
+        if before is None and next(count) % share == 0:
+            kept[id(self), to] = frame
+            return True
+        sent = bool(send(self, to, frame))
+        if before is not None:
+            send(self, to, before)
+        return sent
+
+    sender.send = overtaking  # type: ignore[attr-defined]
+
+
+if "CHAOS_OVERTAKE" in os.environ and Path(sys.argv[0]).parent.name == "instruments":
+    from instruments.transport.zeromq import ZeroMQClient
+
+    overtake(ZeroMQClient, int(os.environ["CHAOS_OVERTAKE"]))
 
 
 class DeviceLog:

@@ -12,7 +12,8 @@ from pathlib import Path
 from controller.__main__ import main
 from controller.engine import session
 from instruments.transport.rendezvous import write_rendezvous
-from tests.chaos.devices import jump_with
+from instruments.transport.zeromq import ZeroMQServer
+from tests.chaos.devices import jump_with, overtake
 
 REAL = "rendezvous.real.json"
 HEARTBEAT_S, LEASE_S = 0.25, 3.0
@@ -32,5 +33,7 @@ if __name__ == "__main__":
     assert (session.HEARTBEAT_S, session.LEASE_S) == (1.0, 10.0)
     session.write_rendezvous = write_both
     jump_with("controller")
+    if "CHAOS_OVERTAKE" in os.environ:
+        overtake(ZeroMQServer, int(os.environ["CHAOS_OVERTAKE"]))
     session.HEARTBEAT_S, session.LEASE_S = HEARTBEAT_S, LEASE_S
     main()

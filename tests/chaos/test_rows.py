@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from controller.settings import HOME_VARIABLE
-from tests.chaos.bench import CAMPAIGN, ROOT, Bench, write_files
+from tests.chaos.bench import CAMPAIGN, DEVICES, ROOT, Bench, write_files
 from tests.chaos.books import examine
 from tests.chaos.devices import read_log
 from tests.chaos.labwright import LEASE_S
@@ -113,6 +113,56 @@ def _copy(database: Path, to: Path) -> None:
     source.backup(target)
     source.close()
     target.close()
+
+
+def test_messages_that_overtake_each_other_cost_nothing_but_time(
+    make_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHAOS_OVERTAKE", "3")  # one frame in three, of each driver and of the controller
+    bench = make_bench(4)
+    bench.start()
+    finish(bench)
+    check(bench)
+    assert set(begun(bench, "mill").values()) == {1}
+
+
+OLDER_CLAIMS = ('consequence="irreversible"', 'consequence="repeatable"')
+OLDER_PROTOCOL = (
+    "LONGEST_S = ",
+    """from instruments.transport.zeromq import ZeroMQClient as _Client
+_send = _Client.send
+_Client.send = lambda self, channel, frame: _send(self, channel, frame.replace(b'"protocol":1', b'"protocol":0', 1))
+LONGEST_S = """,
+)
+
+
+@pytest.mark.parametrize("older", [OLDER_CLAIMS, OLDER_PROTOCOL], ids=["claims", "protocol"])
+def test_older_version_of_a_driver_repeats_nothing(
+    make_bench: Callable[..., Bench], tmp_path: Path, older: tuple[str, str]
+) -> None:
+    own, file = DEVICES.read_text(encoding="utf-8"), tmp_path / "mill.py"
+    assert own.count(older[0]) == 1
+    file.write_text(own, encoding="utf-8")
+    bench = make_bench(3, batch=1, mill_seconds=3.0, mill=file)
+    bench.start()
+    wait_until(lambda: len(begun(bench, "mill")) == 1 and bench.statuses("cut")["running"] == 1, 60, "the first cut")
+    file.write_text(own.replace(*older), encoding="utf-8")  # whoever starts it again starts the older one
+    _kill_mill(bench)
+    if older is OLDER_PROTOCOL:
+        wait_until(lambda: "this controller speaks" in bench.logs(), 60, "the refusal of the older driver")
+        file.write_text(own, encoding="utf-8")
+        _kill_mill(bench)
+    wait_until(lambda: bench.statuses("cut")["unknown"] == 1, 60, "the word that nobody knows")
+    finish(bench)
+    assert set(begun(bench, "mill").values()) == {1}
+    assert bench.statuses("cut") == {"succeeded": 2, "unknown": 1}
+
+
+def _kill_mill(bench: Bench) -> None:
+    mills = [p for p in bench.drivers() if "mill" in p.cmdline()]
+    assert mills
+    for process in mills:
+        process.kill()
 
 
 def test_second_controller_is_refused_while_the_first_is_frozen(make_bench: Callable[..., Bench]) -> None:

@@ -103,7 +103,7 @@ IN_EARNEST: Final[Mapping[str, tuple[str, ...]]] = {
     "doubled": (
         "tests/instruments/transport/test_curve.py::test_frames_doubled_within_a_live_connection_cost_only_the_connection",
     ),
-    "reordered": (),
+    "reordered": (f"{_ROWS}messages_that_overtake_each_other_cost_nothing_but_time",),
     "late": (_STORM,),
     "cut": (f"{_ROWS}connection_cut_for_longer_than_the_lease_costs_nothing_but_time",),
     "store full": (f"{_STORE}full_disk_holds_and_goes_on_when_there_is_room",),
@@ -117,8 +117,8 @@ IN_EARNEST: Final[Mapping[str, tuple[str, ...]]] = {
         f"{_ROWS}controllers_on_two_copies_keep_each_to_its_own_drivers",
     ),
     "older journal": (f"{_ROWS}older_copy_of_a_journal_repeats_nothing",),
-    "older driver": (),
-    "older claims": (),
+    "older driver": (f"{_ROWS}older_version_of_a_driver_repeats_nothing",),
+    "older claims": (f"{_ROWS}older_version_of_a_driver_repeats_nothing",),
 }
 """Tests that let the same fault strike real processes, sockets and servers, at no point in particular."""
 
