@@ -33,6 +33,7 @@ NOUNS = {
     "keys": ("Who may speak: make, list, revoke and rotate keys.", KEEP),
     "tokens": ("Who may speak over HTTP: make, list and revoke tokens.", KEEP),
     "db": ("Stores: upgrade, check, back up.", KEEP),
+    "bundle": ("Evidence bundles of campaigns: check one without a store.", KEEP),
 }
 """Noun -> what it is about, and its panel in the help. Its commands are in the module of its name."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -18,26 +19,48 @@ class Format(StrEnum):
 
     CSV = "csv"
     JSON = "json"
+    PARQUET = "parquet"
+    XLSX = "xlsx"
+    CRATE = "crate"
+
+
+class Table(StrEnum):
+    """Which table is exported."""
+
+    EXPERIMENTS = "experiments"
+    MEASUREMENTS = "measurements"
+    EVENTS = "events"
 
 
 def export(
     campaign: CampaignName,
     store: Store = None,
     format: Annotated[
-        Format, typer.Option("--format", help="csv: a row per experiment; json: everything.")
-    ] = Format.CSV,
+        Format | None,
+        typer.Option(
+            "--format", show_default=False,
+            help="csv or parquet: a table; json: everything; xlsx: a spreadsheet; crate: an evidence bundle (RO-Crate, zipped). By "
+            "default what --output ends in, else csv.",
+        ),
+    ] = None,
+    table: Annotated[Table, typer.Option("--table", help="Which table, for csv and parquet.")] = Table.EXPERIMENTS,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A file; by default to the screen.", show_default=False)
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
-    """Write a campaign's experiments to a file."""
-    from controller.verbs.export import as_csv, as_json, write_whole
+    """Take a campaign's data away: as a table, a spreadsheet, or an evidence bundle that proves itself."""
+    from controller.errors import ConflictError
+    from controller.verbs.export import FORMATS, as_csv, as_json, check_format, format_of
+    from controller.verbs.export import export as write
 
+    wanted = "json" if json else format.value if format else (format_of(output) if output is not None else None) or "csv"
+    form = check_format(wanted, table.value)
+    if output is None and not form.text:
+        raise ConflictError(f"{wanted} is no text for a screen; name a file with --output NAME{FORMATS[wanted].ending}")
     with find(store_urls(store), campaign) as found:
-        text = as_json(found) if json or format is Format.JSON else as_csv(found)
-    if output is None:
-        print(text, end="")
-    else:
-        write_whole(output, text)
-        console(error=True).print(f"{found.name} ({mark(found.simulated)} data) written to {output}", markup=False)
+        if output is None:
+            sys.stdout.write(as_json(found) if wanted == "json" else as_csv(found, table.value))
+            return
+        write(found, wanted, output, table.value)
+    console(error=True).print(f"{found.name} ({mark(found.simulated)} data) written to {output}", markup=False)

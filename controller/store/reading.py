@@ -92,8 +92,8 @@ class Reader(StoredRows):
 
         Returns:
             id, number, status, parameters, objectives (name -> value), attempts (how many), proposed_at, started_at,
-            completed_at, simulated, reason, source, retracted_at and retracted_reason (None unless retracted) of each; context
-            (variable -> value when it began), where any was told.
+            completed_at, simulated, reason, source, retracted_at and retracted_reason (None unless retracted) of each; sem (name ->
+            standard error), where any is known; context (variable -> value when it began), where any was told.
         """
         wanted = STATUSES if status is None else (status,) if isinstance(status, str) else tuple(status)
         with self.snapshot():
@@ -105,9 +105,15 @@ class Reader(StoredRows):
                 observations = self.observation_page(key, rows[0]["number"], rows[-1]["number"]) if rows else []
             told = self.context_rows(key)
         observed: dict[str, dict[str, float]] = {}
+        errors: dict[str, dict[str, float]] = {}
         for row in observations:
             observed.setdefault(row["experiment"], {})[row["objective"]] = row["value"]
+            if row["sem"] is not None:
+                errors.setdefault(row["experiment"], {})[row["objective"]] = row["sem"]
         found = [self._experiment(row, observed.get(row["id"], {})) for row in rows if row["status"] in wanted]
+        for row in found:
+            if row["id"] in errors:
+                row["sem"] = errors[row["id"]]
         if told:
             begun = {row["id"]: row["started_at"] for row in rows}
             for row in found:

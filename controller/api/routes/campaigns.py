@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Coroutine, Sequence
-from enum import StrEnum
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
@@ -24,7 +23,6 @@ from controller.api.routes.route import (
     needs,
     person_of,
     router,
-    tagged,
     told,
 )
 from controller.domain.access import Role
@@ -36,13 +34,6 @@ from controller.verbs.stores import Found, find, show_url
 routes = router("campaigns")
 
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="Rows in one answer.")]
-
-
-class Format(StrEnum):
-    """What an export looks like."""
-
-    CSV = "csv"
-    JSON = "json"
 
 
 class Start(Body):
@@ -140,19 +131,6 @@ async def audit(
         return campaigns.audit_told(campaigns.audit_campaign(found, verify=verify, head=head))
 
     return told(request, await desk_of(request).look_at(campaign, prove, long=True))
-
-
-@routes.get(
-    "/campaigns/{campaign}/export", summary="Take a campaign's data away",
-    **needs(Role.LOOK, media=("text/csv", "application/json")),
-)  # fmt: skip
-async def export(request: Request, campaign: Campaign, format: Format = Format.CSV) -> Response:
-    """A row per experiment (csv), or everything that is known (json)."""
-    from controller.verbs.export import as_csv, as_json
-
-    write = as_csv if format is Format.CSV else as_json
-    text = await desk_of(request).look_at(campaign, write, long=True)
-    return tagged(request, text.encode("utf-8", "replace"), "text/csv" if format is Format.CSV else "application/json")
 
 
 class Context(Body):

@@ -135,10 +135,15 @@ def told(request: Request, content: object) -> Response:
 def tagged(request: Request, body: bytes, media_type: str) -> Response:
     """Return a body with its ETag; 304 if the client has it already."""
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    known = {part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")}
+    known = known_tags(request)
     if tag in known or "*" in known:
         return Response(status_code=304, headers={"ETag": tag})
     return Response(body, media_type=media_type, headers={"ETag": tag})
+
+
+def known_tags(request: Request) -> set[str]:
+    """Return the ETags of what the client has already."""
+    return {part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")}
 
 
 def done(content: Mapping[str, Any], *, status: int = 200) -> Response:

@@ -202,3 +202,30 @@ def test_campaign_that_is_a_bomb_is_refused(client: Client, body: bytes, status:
     answer = client("administer").post("/campaigns", content=body, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text[:300]
     assert len(answer.content) < 20_000
+
+
+@pytest.mark.parametrize(
+    ("format", "begins", "ending"),
+    [
+        ("csv", b"campaign,", ".csv"), ("json", b"{", ".json"), ("parquet", b"PAR1", ".parquet"), ("xlsx", b"PK", ".xlsx"),
+        ("crate", b"PK", ".zip"),
+    ],
+)  # fmt: skip
+def test_every_form_of_an_export_can_be_taken_over_http(client: Client, format: str, begins: bytes, ending: str) -> None:
+    answer = client().get("/campaigns/sample/export", params={"format": format})
+    assert answer.status_code == 200
+    assert answer.content.startswith(begins)
+    assert f'filename="sample{ending}"' in answer.headers["Content-Disposition"]
+    if format in ("csv", "json", "parquet"):  # a spreadsheet and a bundle hold when they were written
+        known = {"If-None-Match": answer.headers["ETag"]}
+        again = client().get("/campaigns/sample/export", params={"format": format}, headers=known)
+        assert (again.status_code, again.content) == (304, b"")
+
+
+def test_tables_are_taken_over_http_and_what_cannot_be_is_refused(client: Client) -> None:
+    events = client().get("/campaigns/sample/export", params={"table": "events"})
+    assert events.text.startswith("campaign,sequence,at,kind")
+    refused = client().get("/campaigns/sample/export", params={"table": "events", "format": "xlsx"})
+    assert refused.status_code == 409
+    assert "xlsx holds every table" in refused.json()["detail"]
+    assert client().get("/campaigns/sample/export", params={"format": "ods"}).status_code == 422

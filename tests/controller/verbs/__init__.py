@@ -1,0 +1,1 @@
+"""What people can ask: tables, exports, bundles, imports."""
