@@ -127,6 +127,12 @@ class StoredRows(SnapshotReader):
         where = "WHERE experiment IN (SELECT id FROM experiment WHERE campaign = ?) ORDER BY experiment"
         return self._dicts("proposal", "experiment body", where, campaign_id)
 
+    def proposals_of(self, experiments: Sequence[str]) -> Iterator[Row]:
+        """Return the proposals of some experiments (ids) as they are stored, in no order."""
+        for i in range(0, len(experiments), _IDS):
+            some = experiments[i : i + _IDS]
+            yield from self._dicts("proposal", "experiment body", f"WHERE experiment IN ({', '.join('?' * len(some))})", *some)
+
     def attempt_rows(self, campaign_id: str) -> list[Row]:
         """Return all attempts of a campaign as they are stored, oldest first."""
         rows = self._dicts("attempt", _ATTEMPT, "WHERE campaign = ? ORDER BY committed_at, id", campaign_id)

@@ -23,6 +23,8 @@ ANSWERS: dict[tuple[str, str], tuple[Any, int]] = {
     ("get", "/v1/campaigns/{campaign}/context"): (None, 200),
     ("post", "/v1/campaigns/{campaign}/context"): ({"values": {"humidity": 43}}, 409),
     ("get", "/v1/campaigns/{campaign}/calibration"): (None, 200),
+    ("get", "/v1/campaigns/{campaign}/figures"): (None, 200),
+    ("get", "/v1/campaigns/{campaign}/figures/{kind}"): (None, 404),
     ("get", "/v1/campaigns/{campaign}/forecast"): (None, 409),
     ("get", "/v1/campaigns/{campaign}/export"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/why"): (None, 200),
@@ -52,7 +54,8 @@ ANSWERS: dict[tuple[str, str], tuple[Any, int]] = {
     ("post", "/v1/tokens/{name}/revoke"): (None, 404),
 }
 """Method and route -> body, and what it is answered when it may be asked."""
-PLACES = {"campaign": "sample", "number": "1", "instrument": "nowhere", "name": "nowhere", "parameter": "nowhere"}
+PLACES = {"campaign": "sample", "number": "1", "instrument": "nowhere", "name": "nowhere", "parameter": "nowhere",
+          "kind": "nowhere"}
 PUBLIC = {("get", "/v1/health")}
 
 

@@ -1,0 +1,37 @@
+"""`/v1/campaigns/{campaign}/figures`: pictures as data, for whatever draws them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Path, Request
+from starlette.responses import Response
+
+from controller.api.routes.route import Campaign, desk_of, needs, router, told
+from controller.domain.access import Role
+from controller.verbs.plotting import figure, kinds_of
+from controller.verbs.stores import Found
+
+routes = router("figures")
+
+Kind = Annotated[str, Path(description="Which figure.", max_length=64)]
+
+
+@routes.get("/campaigns/{campaign}/figures", summary="List the figures of a campaign", **needs(Role.LOOK))
+async def list_figures(request: Request, campaign: Campaign) -> Response:
+    """`{"figures": [{"kind", "about"}, …]}`: which this campaign can have."""
+
+    def read(found: Found) -> list[dict[str, str]]:
+        return [{"kind": kind, "about": about} for kind, about in kinds_of(found).items()]
+
+    return told(request, {"figures": await desk_of(request).look_at(campaign, read)})
+
+
+@routes.get("/campaigns/{campaign}/figures/{kind}", summary="Describe a figure of a campaign", **needs(Role.LOOK))
+async def show_figure(request: Request, campaign: Campaign, kind: Kind) -> Response:
+    """Titles, panels with axes and layers, a summary in words and the data as a table: what `figure.js` draws."""
+
+    def read(found: Found) -> dict[str, Any]:
+        return figure(found, kind).model_dump(mode="json")
+
+    return told(request, await desk_of(request).look_at(campaign, read))
