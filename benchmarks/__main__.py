@@ -12,6 +12,7 @@ from benchmarks import (
     flood,
     forecast,
     fronts,
+    looking,
     pools,
     roundtrip,
     scale,
@@ -41,11 +42,12 @@ def main(arguments: list[str] | None = None) -> int:
     flood.add_arguments(commands.add_parser("flood", help="junk frames and connections against a hub at work"))
     roundtrip.add_arguments(commands.add_parser("roundtrip", help="what an attempt costs, against a bare echo and a bare commit"))
     estop.add_arguments(commands.add_parser("estop", help="an emergency stop of many busy instruments"))
+    looking.add_arguments(commands.add_parser("looking", help="commands that look, on a store of ten thousand experiments"))
     chosen = parser.parse_args(arguments)
     benchmarks = {
         "tables": tables, "calibration": calibration, "forecast": forecast, "speed": speed, "transfer": transfer,
         "fidelity": fidelity, "soak": soak, "flood": flood, "roundtrip": roundtrip, "pools": pools, "estop": estop,
-        "fronts": fronts, "scale": scale,
+        "fronts": fronts, "scale": scale, "looking": looking,
     }  # fmt: skip
     return benchmarks[chosen.command].run(chosen)
 

@@ -14,8 +14,9 @@ from typing import Any
 from controller.errors import UnknownNameError
 from controller.settings import normalise_url
 from controller.store.connecting import place
+from controller.store.glances import Glances
 from controller.store.snapshots import Row
-from controller.store.stored import StoredRows, measured_value
+from controller.store.stored import measured_value
 
 STATUSES = ("proposed", "queued", "running", "completed", "failed", "abandoned", "cancelled", "unknown")
 """Every status of an experiment, in the order of its life (`domain.experiment.ExperimentStatus`, without importing it)."""
@@ -30,7 +31,7 @@ def iso(at: float | None) -> str | None:
     )
 
 
-class Reader(StoredRows):
+class Reader(Glances):
     """Reads one store; use `open_reader`. May be shared by threads; close it when done."""
 
     def campaigns(self) -> list[Row]:
@@ -47,9 +48,13 @@ class Reader(StoredRows):
         """
         with self.snapshot():
             row = self.campaign_row(name_or_id)
-            shown = self._shown(row, self._counts_by_campaign().get(row["id"], {}))
+            shown = self.counted(row)
             (count,) = self._dicts("event", "count(*)", "WHERE campaign = ?", row["id"])
             return {**shown, "n_events": count["count(*)"], "definition": self.definition(row["id"])}
+
+    def counted(self, row: Row) -> Row:
+        """Return a campaign's row as `campaigns` gives it, with its counts."""
+        return self._shown(row, self._counts(row["id"]))
 
     @staticmethod
     def _shown(row: Row, counted: dict[str, int]) -> Row:
@@ -68,10 +73,14 @@ class Reader(StoredRows):
             counted.setdefault(row["campaign"], {})[row["status"]] = row["count(*)"]
         return counted
 
+    def _counts(self, campaign_id: str) -> dict[str, int]:
+        rows = self._dicts("experiment", "status count(*)", "WHERE campaign = ? GROUP BY status", campaign_id)
+        return {row["status"]: row["count(*)"] for row in rows}
+
     def counts(self, campaign: str) -> dict[str, int]:
         """Return how many experiments stand in each status."""
         with self.snapshot():
-            counted = self._counts_by_campaign().get(self._id(campaign), {})
+            counted = self._counts(self._id(campaign))
         return {status: counted.get(status, 0) for status in STATUSES}
 
     def definition(self, campaign: str) -> Row:
@@ -147,18 +156,17 @@ class Reader(StoredRows):
         """
         with self.snapshot():
             key = self._id(campaign)
-            rows = self.experiment_rows(key)
-            row = next((r for r in rows if str(number_or_id) in (str(r["number"]), r["id"])), None)
+            row = self.experiment_row(key, number_or_id)
             if row is None:
-                there = f"it has 1 to {len(rows)}" if rows else "it has none yet"
+                newest = self.newest_experiment_rows(key, 1)
+                there = f"it has 1 to {newest[0]['number']}" if newest else "it has none yet"
                 raise UnknownNameError(f"campaign {campaign} has no experiment {number_or_id}; {there}")
             observations = {
                 o["objective"]: {"value": o["value"], "unit": o["unit"], "sem": o["sem"]}
-                for o in self.observation_rows(key)
-                if o["experiment"] == row["id"]
+                for o in self.observation_page(key, row["number"], row["number"])
             }
             (proposal,) = self._dicts("proposal", "body", "WHERE experiment = ?", row["id"])
-            attempts = [a for a in self.attempts(key) if a["experiment"] == row["id"]]
+            attempts = self.attempts(key, experiment=row["id"])
             told = self.context_rows(key)
         fault = None if row["fault_code"] is None else {"code": row["fault_code"], "message": row["fault_message"]}
         return {
@@ -171,15 +179,15 @@ class Reader(StoredRows):
             "attempts_list": attempts,
         }
 
-    def attempts(self, campaign: str) -> list[Row]:
-        """Return all attempts of a campaign, oldest first, each with its measurements."""
+    def attempts(self, campaign: str, *, experiment: str | None = None) -> list[Row]:
+        """Return all attempts of a campaign, or of one experiment (its id), oldest first, each with its measurements."""
         with self.snapshot():
             key = self._id(campaign)
             measured: dict[str, list[Row]] = {}
-            for row in self.measurement_rows(key):
+            for row in self.measurement_rows(key, experiment):
                 shown = {"name": row["name"], "value": measured_value(row), "unit": row["unit"], "sem": row["sem"]}
                 measured.setdefault(row["attempt"], []).append({**shown, "at": iso(row["at"])})
-            rows = self.attempt_rows(key)
+            rows = self.attempt_rows(key, experiment)
         return [
             {
                 **{k: row[k] for k in ("id", "experiment", "step", "ordinal", "instrument", "action")},

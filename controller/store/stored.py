@@ -70,6 +70,16 @@ class StoredRows(SnapshotReader):
         rows = self._dicts("experiment", _EXPERIMENT, where, *values)
         return [{**row, "simulated": bool(row["simulated"])} for row in rows]
 
+    def experiment_row(self, campaign_id: str, number_or_id: int | str) -> Row | None:
+        """Return the row of one experiment of a campaign as it is stored, by its number or id; None where there is none."""
+        text = str(number_or_id)
+        if text.isdecimal():
+            number = int(text)
+            rows = self._experiment_rows("WHERE campaign = ? AND number = ?", campaign_id, number) if number < 2**31 else []
+        else:
+            rows = self._experiment_rows("WHERE campaign = ? AND id = ?", campaign_id, text)
+        return rows[0] if rows else None
+
     def experiment_id(self, campaign_id: str, number: int) -> str | None:
         """Return the id of an experiment, None where there is none of that number."""
         rows = self._dicts("experiment", "id", "WHERE campaign = ? AND number = ?", campaign_id, number)
@@ -133,9 +143,10 @@ class StoredRows(SnapshotReader):
             some = experiments[i : i + _IDS]
             yield from self._dicts("proposal", "experiment body", f"WHERE experiment IN ({', '.join('?' * len(some))})", *some)
 
-    def attempt_rows(self, campaign_id: str) -> list[Row]:
-        """Return all attempts of a campaign as they are stored, oldest first."""
-        rows = self._dicts("attempt", _ATTEMPT, "WHERE campaign = ? ORDER BY committed_at, id", campaign_id)
+    def attempt_rows(self, campaign_id: str, experiment: str | None = None) -> list[Row]:
+        """Return all attempts of a campaign, or of one of its experiments (id), as they are stored, oldest first."""
+        which, key = ("campaign", campaign_id) if experiment is None else ("experiment", experiment)
+        rows = self._dicts("attempt", _ATTEMPT, f"WHERE {which} = ? ORDER BY committed_at, id", key)
         return [
             {**row, "fault_retryable": None if row["fault_retryable"] is None else bool(row["fault_retryable"])}
             for row in rows
@@ -158,13 +169,14 @@ class StoredRows(SnapshotReader):
             known.update(row["id"] for row in rows)
         return known
 
-    def measurement_rows(self, campaign_id: str) -> list[Row]:
-        """Return all measurements of a campaign as they are stored."""
+    def measurement_rows(self, campaign_id: str, experiment: str | None = None) -> list[Row]:
+        """Return all measurements of a campaign, or of one of its experiments (id), as they are stored."""
+        which, key = ("campaign", campaign_id) if experiment is None else ("experiment", experiment)
         return self._dicts(
             "measurement",
             "attempt position name value_number value_text unit sem at",
-            "WHERE attempt IN (SELECT id FROM attempt WHERE campaign = ?) ORDER BY attempt, position",
-            campaign_id,
+            f"WHERE attempt IN (SELECT id FROM attempt WHERE {which} = ?) ORDER BY attempt, position",
+            key,
         )
 
     def event_rows(self, campaign_id: str) -> list[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from controller.errors import ConflictError
@@ -41,13 +41,16 @@ class View:
     noted: str = ""
     """What the newest proposal of a model said beside its reasons: drift, outliers, why a setting is measured again."""
 
+    glance: dict[str, Any] = field(default_factory=dict)
+    """Progress, what runs, the newest proposals, what waits for a person, what one may do next; see `verbs.overview`."""
+
     def told(self) -> dict[str, Any]:
         """Return where the campaign stands and what it has reached."""
         return {
             **self.found.campaign, "campaign": self.found.name, "best": self.best, "alarms": self.alarms,
             "calibration": self.calibration["objectives"], "noted": self.noted,
             **({} if self.cost is None else {"cost": self.cost}),
-            "definition": self.definition, "store": show_url(self.found.url),
+            **self.glance, "definition": self.definition, "store": show_url(self.found.url),
         }  # fmt: skip
 
 
@@ -84,6 +87,7 @@ def mixed_data(url: str, name: str, *, simulated: bool) -> str | None:
 
 def look_at(found: Found) -> View:
     """Return what is known of a campaign, all of it of one moment."""
+    from controller.verbs.overview import at_a_glance, overview
     from controller.verbs.results import best_rows, cost_of
     from controller.verbs.trust import calibration_told
 
@@ -93,8 +97,9 @@ def look_at(found: Found) -> View:
         calibration = calibration_told(found)
         cost = cost_of(reader.proposal_rows(found.id), experiments) if definition["problem"].get("cost") else None
         newest = max((int(e["number"]) for e in experiments if e["source"] == "model"), default=None)
+        glance = at_a_glance(overview(found))
         noted = "" if newest is None else str(reader.experiment(found.id, newest)["proposal"].get("note", ""))
-    return View(found, definition, experiments, alarms, best_rows(definition, experiments), calibration, cost, noted)
+    return View(found, definition, experiments, alarms, best_rows(definition, experiments), calibration, cost, noted, glance)
 
 
 def steer_campaign(found: Found, verb: str, *, by: str, timeout_s: float) -> Answer:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from controller.store.reading import Reader
 
 
 def best_rows(definition: Mapping[str, Any], experiments: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -19,20 +22,9 @@ def best_rows(definition: Mapping[str, Any], experiments: Sequence[Mapping[str, 
         `{"experiment": number, "parameters": {...}, "objectives": {...}}` each; where outcomes are constrained, with `feasible`:
         whether the constraints are met.
     """
-    from controller.domain.desirability import Desirability
-    from controller.domain.fidelity import FIDELITY
-    from controller.domain.objective import Objective, best_of, bounded, standing
-
-    objectives = {name: Objective.model_validate(o) for name, o in definition["problem"]["objectives"].items()}
-    completed = [e for e in experiments if has_result(e) and objectives.keys() <= e["objectives"].keys()]
-    if any(o.explored for o in objectives.values()):
-        return []
-    if (levels := definition["problem"].get("fidelity")) is not None:
-        completed = [e for e in completed if e["parameters"][FIDELITY] == levels["target"]]
-    wishes = {n: Desirability.model_validate(w) for n, w in definition["problem"].get("desirability", {}).items()}
-    chosen = [completed[i] for i in best_of(objectives, [e["objectives"] for e in completed], wishes)]
-    first = next(iter(objectives))
-    feasible = {e["number"]: standing(objectives, e["objectives"]).feasible for e in chosen} if bounded(objectives) else {}
+    first = next(iter(definition["problem"]["objectives"]))
+    completed = [e for e in experiments if has_result(e)]
+    chosen, feasible = _best(definition, completed)
     return [
         {
             "experiment": e["number"], "parameters": dict(e["parameters"]), "objectives": dict(e["objectives"]),
@@ -40,6 +32,48 @@ def best_rows(definition: Mapping[str, Any], experiments: Sequence[Mapping[str, 
         }
         for e in sorted(chosen, key=lambda e: e["objectives"][first])
     ]
+
+
+def best_among(definition: Mapping[str, Any], results: Sequence[Mapping[str, Any]], reader: Reader) -> list[dict[str, Any]]:
+    """Return the best of many results, as they are, with `parameters` (and `feasible`, see `best_rows`).
+
+    Only the settings that are needed are read: of the best, and of all where they say which results count.
+
+    Args:
+        definition: The campaign's definition as JSON data.
+        results: `id`, `number` and `objectives` of each experiment that has a result that stands.
+        reader: Of the store.
+    """
+    if definition["problem"].get("fidelity") is not None:
+        points = reader.points_of([r["id"] for r in results])
+        results = [{**r, "parameters": points[r["id"]]} for r in results]
+    chosen, feasible = _best(definition, results)
+    points = reader.points_of([r["id"] for r in chosen])
+    first = next(iter(definition["problem"]["objectives"]))
+    return [
+        {**r, "parameters": points[r["id"]], **({"feasible": feasible[r["number"]]} if feasible else {})}
+        for r in sorted(chosen, key=lambda r: r["objectives"][first])
+    ]
+
+
+def _best(
+    definition: Mapping[str, Any], completed: Sequence[Mapping[str, Any]]
+) -> tuple[list[Mapping[str, Any]], dict[int, bool]]:
+    """Return the best, or the front, and number -> whether the outcome constraints are met, where there are any."""
+    from controller.domain.desirability import Desirability
+    from controller.domain.fidelity import FIDELITY
+    from controller.domain.objective import Objective, best_of, bounded, standing
+
+    objectives = {name: Objective.model_validate(o) for name, o in definition["problem"]["objectives"].items()}
+    completed = [e for e in completed if objectives.keys() <= e["objectives"].keys()]
+    if any(o.explored for o in objectives.values()):
+        return [], {}
+    if (levels := definition["problem"].get("fidelity")) is not None:
+        completed = [e for e in completed if e["parameters"][FIDELITY] == levels["target"]]
+    wishes = {n: Desirability.model_validate(w) for n, w in definition["problem"].get("desirability", {}).items()}
+    chosen = [completed[i] for i in best_of(objectives, [e["objectives"] for e in completed], wishes)]
+    feasible = {e["number"]: standing(objectives, e["objectives"]).feasible for e in chosen} if bounded(objectives) else {}
+    return chosen, feasible
 
 
 def cost_of(proposals: Sequence[Mapping[str, Any]], experiments: Sequence[Mapping[str, Any]]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from controller.errors import ConflictError, UnknownNameError
@@ -74,14 +74,15 @@ def find(urls: Sequence[str], campaign: str) -> Iterator[Found]:
         ConflictError: If two of the stores have one of that name.
     """
     with readers(urls) as opened:
-        every = [(url, reader, row) for url, reader in opened for row in reader.campaigns()]
-        hits = [Found(*entry) for entry in every if campaign in (entry[2]["name"], entry[2]["id"])]
+        every = [(url, reader, row) for url, reader in opened for row in reader.campaign_rows()]
+        hits = [Found(url, reader, row) for url, reader, row in every if campaign in (row["name"], row["id"])]
         if len(hits) > 1:
             places = " and ".join(show_url(hit.url) for hit in hits)
             raise ConflictError(f"campaign {campaign!r} is in two stores, {places}; say which with --store, or give its id")
         if not hits:
             raise UnknownNameError(_unknown(campaign, [row["name"] for _, _, row in every], [url for url, _ in opened]))
-        yield hits[0]
+        found = hits[0]
+        yield replace(found, campaign=found.reader.counted(found.campaign))
 
 
 def find_experiment(found: Found, number: str) -> dict[str, Any]:
