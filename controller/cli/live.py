@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.cli.lines import n_finished
-from controller.cli.render import STYLES, clean
+from controller.cli.render import STYLES, clean, duration
 from controller.cli.results import best_table
 
 if TYPE_CHECKING:
@@ -94,18 +94,6 @@ class LiveDisplay:
         title = f"On the Pareto front: {len(snapshot.best)}" if several else "Best so far"
         rows = snapshot.best if len(snapshot.best) <= BEST_ROWS else _spread(snapshot.best, BEST_ROWS)
         return best_table(rows, self._plain, title=title, width=self._live.console.width - FRAME, compact=True)
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time as people say it: `42 s`, `3 min 05 s`, `2 h 10 min`, `3 d 4 h`."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
 def _running(snapshot: Snapshot) -> RenderableType:

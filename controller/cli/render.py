@@ -63,6 +63,18 @@ def text_of(value: object) -> str:
     return text
 
 
+def duration(seconds: float) -> str:
+    """Return a length of time as people say it: `42 s`, `3 min 05 s`, `2 h 10 min`, `3 d 4 h`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
 def clean(text: str) -> str:
     """Return `text` without characters that steer a terminal: messages of instruments come from outside."""
     return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", text)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
 from controller.cli.options import CampaignName, Json, Store
 from controller.cli.render import Column, console, mark, print_facts, print_json, print_rows, table
-from controller.verbs.stores import find, readers, show_url, store_urls
+from controller.cli.screen import ENDLESS, draw, more_facts
+from controller.verbs.stores import find, readers, store_urls
+
+if TYPE_CHECKING:
+    from controller.verbs.campaigns import View
 
 
 def list_campaigns(store: Store = None, json: Json = False) -> None:
@@ -26,57 +34,47 @@ def list_campaigns(store: Store = None, json: Json = False) -> None:
     print_rows(rows, columns, as_json=json, title="Campaigns", empty=empty)
 
 
-def show(campaign: CampaignName, store: Store = None, json: Json = False) -> None:
-    """Show where a campaign stands and what it has reached."""
-    from controller.cli.results import (
-        NARROW,
-        best_table,
-        best_title,
-        cost_text,
-        flat,
-        goals_text,
-        retracted_text,
-        setting_columns,
-        stand_ins_text,
-    )
-    from controller.cli.trust import trust_text
-    from controller.verbs.campaigns import look_at
+def show(
+    campaign: CampaignName,
+    store: Store = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="Also all of the best, costs, what stood in, what was retracted, ids.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show on one screen where a campaign stands: progress, the best, what runs, alarms, newest points, what to do next."""
+    from controller.verbs.overview import overview
 
-    with find(store_urls(store), campaign) as found:
-        view = look_at(found)
-    row, counts = found.campaign, found.campaign["counts"]
-    definition, experiments, alarms, best = view.definition, view.experiments, view.alarms, view.best
-    under_way = [e for e in experiments if e["status"] in ("running", "queued", "unknown")]
-    if json:
-        print_json(view.told())
-        return
-    print_facts(
-        {
-            "status": row["status"], "reason": row["reason"], "data": "SIMULATED" if found.simulated else "real",
-            "wanted": goals_text(definition), "experiments": {k: v for k, v in counts.items() if v} or "none yet",
-            "intervals": trust_text(view.calibration),
-            "stood in": stand_ins_text(experiments), "retracted": retracted_text(experiments), "budget": row["budget_experiments"],
-            "cost": cost_text(definition, view.cost), "noted": view.noted,
-            "lab": definition["lab"]["lab"], "seed": row["seed"],
-            "created": row["created_at"], "last event": row["updated_at"], "id": found.id, "store": show_url(found.url),
-        },
-        title=f"Campaign {found.name}",
-    )  # fmt: skip
+    if json or details:
+        from controller.verbs.campaigns import look_at
+
+        with find(store_urls(store), campaign) as found:
+            view = look_at(found)
+            told = overview(found, newest=ENDLESS, alarms=ENDLESS)
+        if json:
+            print_json(view.told())
+            return
+    else:
+        with find(store_urls(store), campaign) as found:
+            told = overview(found)
     out = console()
-    if best:
-        title = f"\n{best_title(definition, len(best))}"
-        out.print(best_table(best, definition, title=title, width=out.width))
-    if under_way:
-        columns = [
-            Column("number", "experiment"),
-            Column("status"),
-            *setting_columns(definition, width=out.width - NARROW),
-        ]
+    out.print(draw(told, height=out.height - 1 if out.is_terminal and not details else ENDLESS, expand=out.is_terminal))
+    if details:
+        _print_details(view)
+
+
+def _print_details(view: View) -> None:
+    from controller.cli.results import NARROW, best_table, best_title, flat, setting_columns
+
+    print()
+    print_facts(more_facts(view), title="Details")
+    out, definition = console(), view.definition
+    if view.best:
+        title = f"\n{best_title(definition, len(view.best))}"
+        out.print(best_table(view.best, definition, title=title, width=out.width))
+    if under_way := [e for e in view.experiments if e["status"] in ("running", "queued", "unknown")]:
+        columns = [Column("number", "experiment"), Column("status"), *setting_columns(definition, width=out.width - NARROW)]
         out.print(table([flat(e) for e in under_way], columns, title="Under way"))
-    if alarms:
-        print_rows(
-            alarms[-10:],
-            [Column("at", "when"), Column("code"), Column("message")],
-            as_json=False,
-            title="Latest alarms",
-        )
+    if view.alarms:
+        columns = [Column("at", "when"), Column("code"), Column("message")]
+        out.print(table(view.alarms, columns, title="Alarms"))

@@ -44,6 +44,11 @@ class Glances(StoredRows):
         where = "WHERE campaign = ? AND status = ? ORDER BY number DESC LIMIT ?"
         return self._experiment_rows(where, campaign_id, status, n)
 
+    def noted_rows(self, campaign_id: str) -> list[Row]:
+        """Return number, source and retracted_at of the experiments that stood in for the model's, or whose result is retracted."""
+        where = "WHERE campaign = ? AND (source = 'stand-in' OR retracted_at IS NOT NULL) ORDER BY number"
+        return self._dicts("experiment", "number source retracted_at", where, campaign_id)
+
     def points_of(self, experiments: Sequence[str]) -> dict[str, Row]:
         """Return experiment (id) -> its setting."""
         rows = (row for some in _portions(experiments) for row in self._among("experiment", "id point", "id", some))

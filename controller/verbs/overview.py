@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from controller.store.reading import iso
-from controller.verbs.results import best_among
+from controller.verbs.results import best_among, cost_of
 from controller.verbs.stores import Found, show_url
 from controller.verbs.trust import interval_90
 
@@ -35,11 +35,13 @@ def overview(found: Found, *, newest: int = 5, alarms: int = 5) -> dict[str, Any
     Returns:
         `controller`: whether one is `at_work` on the campaign here, what it is `doing`, lab time (`now`) and how fast that runs
         (`speed`); `progress`: `finished` and `budget` (experiments), `pace_s` (from one end to the next, of the last ones [s of lab
-        time]) and `ends_at`, where it leads, None where nothing can be said; `best`: the best, or the front, with `sem` and what was predicted of each
-        (`expected`: the 90 % interval); `trust`: objective -> how many of the newest `results` lie `inside` their 90 % intervals;
-        `running`: each attempt that is with an instrument, `since` when and `until` when it should end; `waiting`: queued
-        experiments; `instruments`; `alarms`: how many, and the `newest`; `newest`: the newest proposals and `why`; `people`: what
-        waits for a person (`what`), and the command that settles it (`do`); `next`: what one may do now (`command`, `what`).
+        time]) and `ends_at`, where it leads, None where nothing can be said; `best`: the best, or the front, with `sem` and what
+        was predicted of each (`expected`: the 90 % interval); `trust`: objective -> how many of the newest `results` lie
+        `inside` their 90 % intervals; `running`: each attempt that is with an instrument, `since` when and `until` when it
+        should end; `waiting`: queued experiments; `instruments`; `alarms`: how many (`count`), and the `newest`; `cost`, where
+        anything is said of costs; `noted`: experiments that stood in for the model's, or are retracted; `newest`: the newest
+        proposals and `why`; `people`: what waits for a person (`what`), and the command that settles it (`do`); `next`: what
+        one may do now (`command`, `what`).
     """
     reader, row = found.reader, found.campaign
     with reader.snapshot():
@@ -51,6 +53,9 @@ def overview(found: Found, *, newest: int = 5, alarms: int = 5) -> dict[str, Any
         n_alarms, newest_alarms = reader.newest_alarm_rows(found.id, alarms)
         failed = reader.newest_with_status(found.id, "failed", 1)
         asked = [r for r in reader.request_rows(pending=True) if r["campaign"] == found.id]
+        noted = reader.noted_rows(found.id)
+        priced = definition["problem"].get("cost") is not None
+        cost = cost_of(reader.proposal_rows(found.id), reader.experiments(found.id)) if priced else None
         best = best_among(definition, results, reader)
         judged = [r for r in results if r["source"] == "model"][-PACE:]
         ids = [r["id"] for r in (*best, *judged)] + [r["id"] for r in proposed]
@@ -59,7 +64,6 @@ def overview(found: Found, *, newest: int = 5, alarms: int = 5) -> dict[str, Any
         attempts = reader.attempts_of([r["id"] for r in under_way if r["status"] == "running"])
         usual = _usual(reader.attempts_of([r["id"] for r in results[-PACE:]]))
     controller = controller_of(found, definition)
-    now = controller["now_s"]
     return {
         "campaign": found.name, "status": row["status"], "reason": row["reason"], "simulated": found.simulated,
         "definition": definition, "counts": row["counts"], "store": show_url(found.url),
@@ -71,6 +75,7 @@ def overview(found: Found, *, newest: int = 5, alarms: int = 5) -> dict[str, Any
         "waiting": [r["number"] for r in under_way if r["status"] in ("queued", "proposed")],
         "instruments": _instruments(definition, controller),
         "alarms": {"count": n_alarms, "newest": [{**a, "at": iso(a["at"])} for a in newest_alarms]},
+        "cost": cost, "noted": noted,
         "newest": [_proposed(r, proposals.get(r["id"], {})) for r in proposed],
         "people": _people(found, under_way, asked, failed, controller),
         "next": _next(found, controller, under_way, failed, results),
@@ -169,7 +174,8 @@ def _progress(row: Mapping[str, Any], ends: Sequence[float], *, going: bool) -> 
     pace = _pace(ends) if going and left else None
     # From the last end on, so that the forecast does not run away while an experiment is carried out.
     ends_at = None if pace is None else ends[-1] + left * pace
-    return {"finished": finished, "budget": row["budget_experiments"], "pace_s": pace, "of_last": len(ends) - 1, "ends_at": iso(ends_at)}
+    budget = row["budget_experiments"]
+    return {"finished": finished, "budget": budget, "pace_s": pace, "of_last": len(ends) - 1, "ends_at": iso(ends_at)}
 
 
 def _pace(ends: Sequence[float]) -> float | None:

@@ -69,7 +69,8 @@ def test_show_gives_front_alarms_and_definition(call: Call, store_file: Path) ->
 
 def test_show_as_text_has_units_and_mark_and_no_control_characters(call: Call, store_file: Path) -> None:
     shown = call("campaign", "show", "sample", "--store", store_file).out
-    assert "temperature [degC]" in shown
+    assert "temperature 20.1 degC" in shown
+    assert "temperature [degC]" in call("campaign", "show", "sample", "--details", "--store", store_file).out
     assert "SIMULATED" in shown
     assert "\0" not in shown
 

@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 
 from controller.cli.lines import LineDisplay
-from controller.cli.live import LiveDisplay, duration
+from controller.cli.live import LiveDisplay
+from controller.cli.render import duration
 from controller.engine.snapshot import Snapshot
 from tests.controller.store.samples import make_definition
 

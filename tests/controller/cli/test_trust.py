@@ -56,7 +56,9 @@ def test_calibration_as_text_says_what_it_means(call: Call, judged_store: Path) 
     assert "10 of 12" in said
     assert "within what chance allows" in said
     assert "Outside their 90 % interval" in said
-    assert "yield fine (10 of 12 inside their 90 % intervals)" in call("campaign", "show", "sample", "--store", judged_store).out
+    shown = call("campaign", "show", "sample", "--details", "--store", judged_store).out
+    assert "yield fine (10 of 12 inside their 90 % intervals)" in shown
+    assert "yield: 10 of the last 12 results inside their 90 % intervals" in shown
 
 
 def test_calibration_of_nothing_says_so(call: Call, store_file: Path) -> None:
