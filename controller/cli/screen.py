@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-BAR = 28
+BAR = 24
 """Columns of the bar."""
 ENDLESS = 60
 """Lines where nothing says how many there are: into a pipe goes all that is known."""
@@ -50,8 +50,8 @@ def draw(told: Mapping[str, Any], *, height: int = 24, expand: bool = True) -> R
         for section in hungry[:free]:
             section.shown += 1
         free -= len(hungry)
-    grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False, expand=expand)
-    grid.add_column(no_wrap=True, width=6)
+    grid = Table.grid(padding=(0, 1, 0, 0), pad_edge=False, expand=expand)
+    grid.add_column(no_wrap=True, width=7)
     grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1 if expand else None)
     grid.add_column(no_wrap=True, justify="right")
     for section in sections:
@@ -193,9 +193,10 @@ def running_lines(told: Mapping[str, Any]) -> list[Text]:
     lines = []
     for item in told["running"]:
         line = Text.assemble(f"experiment {item['experiment']}: {clean(item['step'])} on {clean(item['instrument'])}")
-        line.append(f", {item['status']}", STYLES.get(item["status"], ""))
+        if item["status"] != "running":
+            line.append(f", {item['status']}", STYLES.get(item["status"], ""))
         if not at_work:
-            line.append(f" when last heard of, begun {_clock(item['since'], now)} UTC", "dim")
+            line.append(f", last heard of {_clock(item['since'], now)} UTC", "dim")
         elif item["until"] is not None:
             left = seconds_between(now, item["until"])
             late = f"{duration(left)} left, until" if left >= 0 else f"{duration(-left)} late, since"
