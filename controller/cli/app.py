@@ -13,6 +13,7 @@ from typer.main import get_command, get_group
 
 from controller.cli import demo, doctor, drill, files, run
 from controller.cli.render import complain
+from controller.cli.tables import offer_csv
 from controller.errors import LabwrightError, StoreError
 from instruments.errors import InstrumentError
 
@@ -66,6 +67,8 @@ class Noun(TyperGroup):
             self._command(name, *where)
         if not self.commands:
             self.commands = get_group(self._module().app).commands
+            for command in self.commands.values():
+                offer_csv(command, self.name)
 
     def _module(self) -> Any:
         return import_module(f"controller.cli.{self.name}")
@@ -78,6 +81,7 @@ class Noun(TyperGroup):
             one = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
             one.command(name, rich_help_panel=panel)(getattr(import_module(f"controller.cli.{module}"), function))
             self.commands[name] = get_command(one)
+            offer_csv(self.commands[name], self.name)
         return self.commands[name]
 
 

@@ -21,7 +21,8 @@ class Device(StrEnum):
 
 def remember_json(ctx: typer.Context, value: bool) -> bool:
     """Note on the root context that this call speaks JSON, so that an error does too."""
-    ctx.find_root().meta["json"] = value
+    root = ctx.find_root()
+    root.meta["json"] = value and not root.meta.get("csv")
     return value
 
 

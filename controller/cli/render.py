@@ -90,7 +90,12 @@ def console(*, error: bool = False) -> Console:
 
 
 def print_json(content: object, *, one_line: bool = False) -> None:
-    """Print `content` as JSON, readable by default, on one line on request."""
+    """Print `content` as JSON, readable by default, on one line on request; as CSV where `--csv` asks for that."""
+    from controller.cli.tables import as_asked
+
+    if (table := as_asked(content)) is not None:
+        print(table, end="")
+        return
     print(json.dumps(content, ensure_ascii=False, allow_nan=False, indent=None if one_line else 2, default=str))
 
 
