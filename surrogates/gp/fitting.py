@@ -1,7 +1,8 @@
-"""Finds the most probable hyperparameters: BFGS on a batch of rows, each with its own step and its own end."""
+"""Finds the most probable hyperparameters: Newton's method on a batch of rows, each with its own step and its own end."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -17,13 +18,16 @@ Array: TypeAlias = NDArray[np.float64]
 _MAX_EVALUATIONS = 120
 _GRADIENT_TOLERANCE = 1e-4
 _DECREASE_TOLERANCE = 1e-9
-# What is still to be gained in log posterior, by the inverse Hessian (Boyd and Vandenberghe 2004, section 9.5).
+# What is still to be gained in log posterior, by the curvature (Boyd and Vandenberghe 2004, section 9.5).
 _NEWTON_TOLERANCE = 0.01
 _ROUGH_TOLERANCE = 0.1
 _SUFFICIENT_DECREASE = 1e-4
 _SAME_PEAK = 0.5  # log units: starts that come this close to each other go on as one
 _LONGEST_STEP = 2.0  # log units, per hyperparameter
 _SHORTEST_STEP = 1e-8
+_SECANTS, _SHORT = 2, 0.25  # so many of the last steps, none longer than so many log units, mend the curvature
+_CURVED = 1e-10
+_RIDGE = 1e-9  # of a curvature with a unit diagonal
 # Offsets of the starts from the prior: (lengthscales, noise variance), in log units.
 _STARTS = ((0.0, 0.0), (-0.7, -2.0), (0.7, 2.0))
 # Of more observations so many, drawn at random, say first where to look: an evaluation costs the cube of their number.
@@ -52,16 +56,15 @@ def fit(problem: Problem) -> tuple[Tensor, Tensor]:
     t, batch = _starts(problem.priors), problem.take(rows)
     k = min(n, _MANY)
     rough = batch.observed(_drawn(n, k).to(device)) if k < n else batch
-    t, value, H = minimise(rough, t, _ROUGH_TOLERANCE, rows.cpu().numpy())
+    t, value = minimise(rough, t, _ROUGH_TOLERANCE, rows.cpu().numpy())
     if k < n:
         apart = torch.from_numpy(np.flatnonzero(np.isfinite(value.cpu().numpy()))).to(device)
         judge = batch.take(apart).observed(_drawn(n, _MOST).to(device)) if n > _MOST else batch.take(apart)
         value = torch.full_like(value, torch.inf).index_copy(0, apart, judge.value(t[apart]))
     best = value.view(members, -1).argmin(1) + len(_STARTS) * torch.arange(members, device=device)
-    # What the data say curves the posterior in proportion to their number.
     m = min(n, _MOST)
     final = problem.observed(_drawn(n, m).to(device)) if m < n else problem
-    t, value, _ = minimise(final, t[best], _NEWTON_TOLERANCE, H=H[best.cpu().numpy()] * (k / m))
+    t, value = minimise(final, t[best], _NEWTON_TOLERANCE)
     back = torch.argsort(order)
     return t[back], value[back]
 
@@ -82,85 +85,101 @@ def _starts(priors: Priors) -> Tensor:
 
 
 def minimise(
-    problem: Problem, t: Tensor, tolerance: float, group: NDArray[np.int64] | None = None, H: Array | None = None
-) -> tuple[Tensor, Tensor, Array]:
-    """Minimise every row within its bounds, by BFGS with backtracking (Nocedal and Wright 2006, chapter 6).
+    problem: Problem, t: Tensor, tolerance: float, group: NDArray[np.int64] | None = None
+) -> tuple[Tensor, Tensor]:
+    """Minimise every row within its bounds, by Newton's method with backtracking (Nocedal and Wright 2006, chapters 3 and 6).
 
-    Every pass evaluates all unfinished rows once: a row whose step is refused tries a shorter one in the next pass. What is small
-    is kept in numpy, on the processor, where it costs least; only the evaluations live where the problem does.
+    The curvature that comes with each evaluation is nearly the Hessian where the data are as the model says. Where they are not, it
+    is off by a factor, along which steps would creep or swing; the last short steps put that right, each by a BFGS update. Every
+    pass evaluates all unfinished rows once: a row whose step is refused tries a shorter one in the next pass. What is small is kept
+    in numpy, on the processor, where it costs least; only the evaluations live where the problem does.
 
     Args:
         problem: B rows.
         t: B x p starts within the bounds.
-        tolerance: A row ends where by its inverse Hessian no more than this is to be gained.
+        tolerance: A row ends where by its curvature no more than this is to be gained.
         group: B, where given: a row that has come close to a better one of its group ends with an infinite value.
-        H: B x p x p, what is known of the inverse Hessian there.
 
     Returns:
-        Points (B x p), values (B) and inverse Hessians (B x p x p). A row that has no finite value at its start stays there.
+        Points (B x p) and values (B). A row that has no finite value at its start stays there.
     """
     device = t.device
 
-    def evaluate(at: Array) -> tuple[Array, Array]:
-        value, gradient = problem.evaluate(torch.from_numpy(at).to(device))
-        return value.cpu().numpy(), gradient.cpu().numpy()
+    def evaluate(at: Array) -> tuple[Array, Array, Array]:
+        value, gradient, curvature = problem.evaluate(torch.from_numpy(at).to(device))
+        return value.cpu().numpy(), gradient.cpu().numpy(), curvature.cpu().numpy()
 
     x = t.cpu().numpy()
     lower, upper = problem.priors.lower.cpu().numpy(), problem.priors.upper.cpu().numpy()
     points, values = x.copy(), np.empty(len(x))
     rows = np.arange(len(x))
-    identity = np.eye(x.shape[1])
-
-    f, g = evaluate(x)
-    fresh = np.full(len(x), H is None)
-    if H is None:
-        H = identity / np.maximum(_norm(g), 1.0)[:, None, None]
-    inverse_hessians = H.copy()
+    f, g, C = evaluate(x)
     step, small = np.ones(len(x)), np.zeros(len(x))
+    secants: list[tuple[Array, Array]] = []
     for _ in range(_MAX_EVALUATIONS):
         free = ~((x <= lower) & (g > 0) | (x >= upper) & (g < 0))
         gf = g * free
-        towards = _times(H, gf)
+        towards = _solve(_mended(C, secants), gf, free)
         gain = 0.5 * _dot(gf, towards)
-        near = ~fresh & (gain >= 0) & (gain < tolerance)
-        beaten = np.zeros(len(x), bool) if group is None else _beaten(x, f, group)
-        f[beaten] = np.inf
-        done = (np.abs(gf).max(-1) < _GRADIENT_TOLERANCE) | (step < _SHORTEST_STEP) | (small >= 2) | ~np.isfinite(f) | near
+        if group is not None:
+            f[_beaten(x, f, group)] = np.inf
+        settled = (gain < tolerance) | (np.abs(gf).max(-1) < _GRADIENT_TOLERANCE)
+        done = settled | (step < _SHORTEST_STEP) | (small >= 2) | ~np.isfinite(f)
         if done.any():
-            points[rows[done]], values[rows[done]], inverse_hessians[rows[done]] = x[done], f[done], H[done]
+            points[rows[done]], values[rows[done]] = x[done], f[done]
             if done.all():
-                return torch.from_numpy(points).to(device), torch.from_numpy(values).to(device), inverse_hessians
+                return torch.from_numpy(points).to(device), torch.from_numpy(values).to(device)
             keep = np.flatnonzero(~done)
-            rows, free, fresh = rows[keep], free[keep], fresh[keep]
-            x, f, g, gf, towards = (a[keep] for a in (x, f, g, gf, towards))
-            H, step, small, lower, upper = (a[keep] for a in (H, step, small, lower, upper))
+            rows = rows[keep]
+            x, f, g, C, gf, towards = (a[keep] for a in (x, f, g, C, gf, towards))
+            step, small, lower, upper = (a[keep] for a in (step, small, lower, upper))
+            secants = [(s[keep], y[keep]) for s, y in secants]
             group = None if group is None else group[keep]
             problem = problem.take(torch.from_numpy(keep).to(device))
-        direction = -towards * free
-        uphill = _dot(direction, gf) >= 0
-        direction[uphill] = -gf[uphill]
-        direction *= np.minimum(_LONGEST_STEP / np.abs(direction).max(-1), 1.0)[:, None]
+        direction = -towards * np.minimum(_LONGEST_STEP / np.abs(towards).max(-1), 1.0)[:, None]
         trial = np.clip(x + step[:, None] * direction, lower, upper)
         s = trial - x
-        trial_f, trial_g = evaluate(trial)
-        accepted = trial_f <= f + _SUFFICIENT_DECREASE * _dot(gf, s)
-
-        y = (trial_g - g) * (s != 0)
-        sy = _dot(s, y)
-        update = accepted & (sy > 1e-10 * _norm(s) * _norm(y))
-        first = update & fresh
-        H[first] = (sy[first] / _dot(y[first], y[first]))[:, None, None] * identity
-        H[update] = _bfgs_update(H[update], s[update], y[update], sy[update])
-        H[uphill] = identity
-        fresh &= ~update
-
+        trial_f, trial_g, trial_C = evaluate(trial)
+        promised = _dot(gf, s)
+        accepted = trial_f <= f + _SUFFICIENT_DECREASE * promised
+        near = np.isfinite(trial_f) & (np.abs(s).max(-1) < _SHORT)
+        secants = [*secants, (np.where(near[:, None], s, 0.0), (trial_g - g) * (s != 0))][-_SECANTS:]
         with np.errstate(invalid="ignore"):
             gained = f - trial_f > _DECREASE_TOLERANCE * (1.0 + np.abs(f))
         small = np.where(accepted & gained, 0.0, small + accepted)
-        step = np.where(accepted, 1.0, 0.3 * step)
+        step = np.where(accepted, 1.0, step * _shorter(trial_f - f, promised))
         x, g, f = np.where(accepted[:, None], trial, x), np.where(accepted[:, None], trial_g, g), np.where(accepted, trial_f, f)
-    points[rows], values[rows], inverse_hessians[rows] = x, f, H
-    return torch.from_numpy(points).to(device), torch.from_numpy(values).to(device), inverse_hessians
+        C = np.where(accepted[:, None, None], trial_C, C)
+    points[rows], values[rows] = x, f
+    return torch.from_numpy(points).to(device), torch.from_numpy(values).to(device)
+
+
+def _mended(C: Array, secants: Sequence[tuple[Array, Array]]) -> Array:
+    """Curvatures (B x p x p) after BFGS updates by steps s and the changes y of the gradient along them (B x p each)."""
+    for s, y in secants:
+        Cs = _times(C, s)
+        sCs, sy = _dot(s, Cs), _dot(s, y)
+        told = sy > _CURVED * np.sqrt(_dot(s, s) * _dot(y, y))  # neither a step left out nor one that went along a ridge
+        a, b = (np.where(told, 1.0 / np.where(told, by, 1.0), 0.0)[:, None, None] for by in (sCs, sy))
+        C = C - a * Cs[:, :, None] * Cs[:, None, :] + b * y[:, :, None] * y[:, None, :]
+    return C
+
+
+def _solve(C: Array, g: Array, free: NDArray[np.bool_]) -> Array:
+    """Newton steps (B x p) for gradients g (B x p) and curvatures C (B x p x p), in what is free (B x p)."""
+    diagonal = np.einsum("bii->bi", C)
+    scale = free / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
+    unit = C * scale[:, :, None] * scale[:, None, :]
+    np.einsum("bii->bi", unit)[...] = np.where(free, 1.0 + _RIDGE, 1.0)
+    step: Array = scale * np.linalg.solve(unit, (scale * g)[:, :, None])[:, :, 0]
+    return step
+
+
+def _shorter(rise: Array, promised: Array) -> Array:
+    """Factors (B) on steps that were refused: the lowest point of the parabola through what was seen, within a half and a tenth."""
+    with np.errstate(all="ignore"):
+        lowest = -0.5 * promised / (rise - promised)
+    return np.clip(np.nan_to_num(lowest, nan=0.1), 0.1, 0.5)
 
 
 def _beaten(x: Array, f: Array, group: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -177,22 +196,8 @@ def _dot(a: Array, b: Array) -> Array:
     return product
 
 
-def _norm(a: Array) -> Array:
-    """Lengths of the rows of B x p: B."""
-    return np.sqrt(_dot(a, a))
-
-
 def _times(H: Array, v: Array) -> Array:
     """Products of matrices (B x p x p) and vectors (B x p): B x p."""
     product: Array = (H @ v[:, :, None])[:, :, 0]
     return product
 
-
-def _bfgs_update(H: Array, s: Array, y: Array, sy: Array) -> Array:
-    """Inverse Hessian after the step s (B x p) that changed the gradient by y (B x p), with sy their product (B)."""
-    rho = (1.0 / sy)[:, None, None]
-    Hy = _times(H, y)
-    cross = s[:, :, None] * Hy[:, None, :]
-    curvature = _dot(y, Hy)[:, None, None]
-    updated: Array = H - rho * (cross + cross.transpose(0, 2, 1)) + rho * (1.0 + rho * curvature) * s[:, :, None] * s[:, None, :]
-    return updated

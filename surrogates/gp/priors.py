@@ -60,12 +60,12 @@ class Priors:
         """The same priors on another device."""
         return Priors(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
-    def log_density(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Log density (B, up to a constant) and its gradient (B x p) at t (B x p)."""
+    def log_density(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Log density (B, up to a constant), its gradient and its negative second derivatives (B x p each) at t (B x p)."""
         gap = t - self.mu
         exponential = self.exponential * t.exp()
         value = -0.5 * self.precision * gap.square() + self.linear * t - exponential
-        return value.sum(-1), self.linear - self.precision * gap - exponential
+        return value.sum(-1), self.linear - self.precision * gap - exponential, self.precision + exponential
 
 
 def _row(member: GPMember, layout: Layout) -> tuple[list[float], ...]:

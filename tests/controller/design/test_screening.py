@@ -78,7 +78,7 @@ def test_the_closed_form_of_the_hypervolume_is_what_the_samples_come_to() -> Non
     exact, sampled = score.in_closed_form(X), score(X).detach()
     likely = sampled > sampled.max() - 3.0
     assert likely.sum() > 20
-    assert float(np.corrcoef(exact[likely], sampled[likely])[0, 1]) > 0.99  # that of the samples is smoothed, and a little higher
+    assert float(np.corrcoef(exact[likely], sampled[likely])[0, 1]) > 0.98  # that of the samples is smoothed, and a little higher
     # Against samples counted one by one, on the scale from the worst to the best so far.
     low, span = baseline.min(0).values, baseline.max(0).values - baseline.min(0).values
     volume = Hypervolume(torch.full((2,), -0.1, dtype=torch.float64))

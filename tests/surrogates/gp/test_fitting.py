@@ -28,7 +28,7 @@ def _scipy_best(problem: Problem) -> float:
     start = problem.priors.start[0].numpy()
 
     def value(t: np.ndarray) -> tuple[float, np.ndarray]:
-        f, g = problem.evaluate(torch.from_numpy(t)[None])
+        f, g, _ = problem.evaluate(torch.from_numpy(t)[None])
         return float(f[0]), g[0].numpy()
 
     rng = np.random.default_rng(0)
@@ -69,6 +69,24 @@ def test_of_very_many_observations_a_part_says_what_the_hyperparameters_are(monk
     assert not torch.equal(t, part)
     start = problem.value(problem.priors.start)
     assert bool((start - problem.value(part) > 0.8 * (start - problem.value(t))).all())
+
+
+def test_few_evaluations_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluated = []
+    evaluate = Problem.evaluate
+    monkeypatch.setattr(Problem, "evaluate", lambda self, t: evaluated.append(len(t)) or evaluate(self, t))
+    fit(_of(FUNCTION, smooth_data(40, 4)))
+    assert sum(evaluated) <= 9 * 3 * len(FUNCTION)  # BFGS took 134
+
+
+def test_a_row_that_cannot_be_factored_stays_where_it_is() -> None:
+    problem = _of(FUNCTION[:2], smooth_data(12, 3))
+    t = problem.priors.start.clone()
+    t[1, -1] = torch.nan
+    found, value = fitting.minimise(problem, t, 0.01)
+    assert bool(torch.isfinite(value[0]))
+    assert value[1] == torch.inf
+    torch.testing.assert_close(found[1], t[1], equal_nan=True)
 
 
 def test_starts_that_meet_go_on_as_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from surrogates.data import Group, Layout
+from surrogates.gp import likelihood
 from surrogates.gp.kernels import Kernels
 from surrogates.gp.likelihood import Problem
 from surrogates.gp.priors import Priors
@@ -46,13 +47,38 @@ def _hyperparameters(problem: Problem) -> Tensor:
 def test_gradient_equals_finite_differences() -> None:
     problem = _problem()
     t = _hyperparameters(problem)
-    _, gradient = problem.evaluate(t)
+    _, gradient, _ = problem.evaluate(t)
     step = 1e-6
     for column in range(t.shape[1]):
         shift = torch.zeros_like(t)
         shift[:, column] = step
         slope = (problem.evaluate(t + shift)[0] - problem.evaluate(t - shift)[0]) / (2 * step)
         torch.testing.assert_close(gradient[:, column], slope, rtol=1e-5, atol=1e-6)
+
+
+def test_curvature_is_the_average_information() -> None:
+    problem = _problem()
+    t = _hyperparameters(problem)
+    curvature = problem.evaluate(t)[2]
+    prior = problem.priors.log_density(t)[2]
+    by = torch.autograd.functional.jacobian(lambda at: problem.covariance(at).sum(0), t)  # n x n x B x p: rows do not mix
+    assert isinstance(by, Tensor)
+    for row, K in enumerate(problem.covariance(t)):
+        Kinv = torch.linalg.inv(K)
+        P = Kinv - torch.outer(Kinv.sum(1), Kinv.sum(1)) / Kinv.sum()
+        Py = P @ problem.U[row]
+        moved = by[:, :, row].permute(2, 0, 1) @ Py
+        torch.testing.assert_close(curvature[row], 0.5 * moved @ P @ moved.T + torch.diag(prior[row]), rtol=1e-7, atol=1e-9)
+    assert bool((torch.linalg.eigvalsh(curvature) > 0).all())
+
+
+def test_rows_evaluated_a_few_at_a_time_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = _problem()
+    t = _hyperparameters(problem)
+    together = problem.evaluate(t)
+    monkeypatch.setattr(likelihood, "_IN_CACHE", 2 * 12**2)
+    for few, all_ in zip(problem.evaluate(t), together, strict=True):
+        torch.testing.assert_close(few, all_)
 
 
 def test_value_alone_is_that_of_the_whole_evaluation() -> None:
@@ -140,9 +166,10 @@ def test_tied_columns_share_a_lengthscale() -> None:
 def test_unfactorable_row_gets_infinite_value_and_leaves_the_others() -> None:
     problem = _problem()
     t = _hyperparameters(problem)
-    fine, _ = problem.evaluate(t)
+    fine, _, _ = problem.evaluate(t)
     t[1, -1] = torch.nan
-    value, gradient = problem.evaluate(t)
+    value, gradient, curvature = problem.evaluate(t)
     assert value[1] == torch.inf
     assert bool((gradient[1] == 0).all())
+    assert torch.equal(curvature[1], torch.eye(t.shape[1], dtype=torch.float64))
     torch.testing.assert_close(value[[0, 2]], fine[[0, 2]])

@@ -42,12 +42,14 @@ def test_gamma_prior_is_gamma_of_the_stretched_lengthscale(d: int, stretch: floa
 def test_gradient_equals_autograd() -> None:
     priors = Priors.of((TIGHT, GAMMA), Layout.numeric(3))
     t = (priors.start + 0.3).requires_grad_()
-    value, gradient = priors.log_density(t)
-    (expected,) = torch.autograd.grad(value.sum(), t)
+    value, gradient, curvature = priors.log_density(t)
+    (expected,) = torch.autograd.grad(value.sum(), t, retain_graph=True)
     torch.testing.assert_close(gradient.detach(), expected)
+    (bend,) = torch.autograd.grad(gradient.sum(), t)
+    torch.testing.assert_close(curvature.detach(), -bend)
 
 
 def test_start_is_the_mode_of_the_lengthscales() -> None:
     priors = Priors.of((TIGHT, GAMMA), Layout.numeric(9))
-    _, gradient = priors.log_density(priors.start)
+    _, gradient, _ = priors.log_density(priors.start)
     torch.testing.assert_close(gradient, torch.zeros_like(gradient))
