@@ -19,6 +19,7 @@ from controller.engine.loop import CampaignLoop
 from controller.engine.snapshot import Snapshot
 from controller.engine.supervisor import Supervisor, ended_snapshot
 from controller.errors import ConflictError
+from controller.keeping import KeptProcess
 from controller.presence import Presence, present
 from controller.settings import folder_of
 from controller.store.opening import Store
@@ -44,14 +45,16 @@ class RunOptions:
 
 
 def run_campaign(
-    definition: Definition, options: RunOptions, on_snapshot: Callable[[Snapshot], None] | None = None
-) -> Snapshot:
+    definition: Definition, options: RunOptions, on_snapshot: Callable[[Snapshot], None] | None = None,
+    notify: Path | None = None,
+) -> Snapshot:  # fmt: skip
     """Run one campaign until it ends, pauses or is told to stop; go on where it was if the store holds it.
 
     Args:
         definition: The campaign.
         options: Where and how.
         on_snapshot: Called about four times a second with what the campaign looks like.
+        notify: File that says who is told of what; nobody is when left out.
 
     Returns:
         The last snapshot.
@@ -65,12 +68,19 @@ def run_campaign(
     with Store.open(options.store_url) as store:
         if (ended := ended_snapshot(store, definition)) is not None:
             return ended
-    return asyncio.run(_run_campaign(definition, options, on_snapshot or (lambda snapshot: None)))
+    return asyncio.run(_run_campaign(definition, options, on_snapshot or (lambda snapshot: None), notify))
 
 
 async def _run_campaign(
-    definition: Definition, options: RunOptions, on_snapshot: Callable[[Snapshot], None]
+    definition: Definition, options: RunOptions, on_snapshot: Callable[[Snapshot], None], notify: Path | None
 ) -> Snapshot:
+    async with AsyncExitStack() as stack:
+        if notify is not None:
+            await stack.enter_async_context(_telling(notify, [options.store_url], only=definition.name))
+        return await _carry_out(definition, options, on_snapshot)
+
+
+async def _carry_out(definition: Definition, options: RunOptions, on_snapshot: Callable[[Snapshot], None]) -> Snapshot:
     async with _signals() as signals, _controller(options) as supervisor:
         loop = await supervisor.add(definition)
         requests = asyncio.create_task(supervisor.serve_requests())
@@ -164,12 +174,13 @@ def check_device(device: str) -> None:
         raise ConflictError(f"--device {device}: {error}") from None
 
 
-def serve_forever(stores: Sequence[RunOptions], http: Serving | None = None) -> None:
+def serve_forever(stores: Sequence[RunOptions], http: Serving | None = None, notify: Path | None = None) -> None:
     """Be the daemon, in the foreground: take up what the stores hold unfinished, serve requests, until told to stop.
 
     Args:
         stores: One entry per store; simulated and real data have one each. Tokens for HTTP are those of the first.
         http: Where HTTP is to be served, if at all.
+        notify: File that says who is told of what; nobody is when left out.
 
     Raises:
         CampaignLockedError: If a daemon runs on one of these stores already.
@@ -178,10 +189,10 @@ def serve_forever(stores: Sequence[RunOptions], http: Serving | None = None) -> 
     """
     for options in stores:
         check_device(options.device)
-    asyncio.run(_serve_forever(stores, http))
+    asyncio.run(_serve_forever(stores, http, notify))
 
 
-async def _serve_forever(stores: Sequence[RunOptions], http: Serving | None) -> None:
+async def _serve_forever(stores: Sequence[RunOptions], http: Serving | None, notify: Path | None) -> None:
     async with _signals() as signals, AsyncExitStack() as stack:
         supervisors = []
         for options in stores:
@@ -190,6 +201,8 @@ async def _serve_forever(stores: Sequence[RunOptions], http: Serving | None) -> 
             supervisors.append(supervisor)
         if http is not None:  # before campaigns are taken up, which can take long: a stop is never to wait for that
             await _serve_http(http, [options.store_url for options in stores], stack)
+        if notify is not None:
+            await stack.enter_async_context(_telling(notify, [options.store_url for options in stores]))
         for options in stores:
             stack.enter_context(_pid_note(options.store_url))
         beats = asyncio.create_task(_beat([beat_file(folder_of(options.store_url)) for options in stores]), name="beat")
@@ -225,6 +238,27 @@ async def _serve_http(serving: Serving, urls: Sequence[str], stack: AsyncExitSta
     process = HttpProcess(serving, urls, await listen(serving))
     stack.push_async_callback(process.close)
     process.start()
+
+
+@asynccontextmanager
+async def _telling(file: Path, urls: Sequence[str], only: str | None = None) -> AsyncIterator[None]:
+    """Have people told of what happens inside the block, by a process of its own; of one campaign alone with `only`."""
+    from controller.notify.outbox import FOLDER
+    from controller.notify.service import FAREWELL, LEAVE_S, baseline
+
+    for url in urls:
+        baseline(url)
+    told = {"urls": list(urls), "file": str(file), "only": only and [only]}
+    # Beside a live display nothing else can be written; a daemon has a log.
+    errors = None if only is None else folder_of(urls[0]) / FOLDER / "notify.log"
+    process = KeptProcess("controller.notify", "tells people", told, errors=errors, close_s=LEAVE_S + 4.0)
+    process.start()
+    try:
+        yield
+    except BaseException:
+        await process.close()
+        raise
+    await process.close(FAREWELL)
 
 
 async def _beat(files: Sequence[Path]) -> None:

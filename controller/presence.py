@@ -11,9 +11,12 @@ import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from instruments.bounded import MAX_SMALL
+from instruments.bounded import MAX_SMALL, from_json
+
+_MOST_STATUS = 16 * 1024 * 1024
+"""Larger than what a controller publishes of a thousand instruments [bytes]."""
 
 
 class Presence:
@@ -85,3 +88,13 @@ def present(path: Path, most: int = MAX_SMALL) -> str | None:
             # Another was put in its place since it was opened: look again.
     except (OSError, ValueError):
         return None
+
+
+def published(lab: Path) -> dict[str, Any]:
+    """Return what the controller at work in a lab (its folder) published last, empty when none is."""
+    # A controller that was killed left its last word behind; only one that lives holds on to it.
+    note = present(lab / "status.json", _MOST_STATUS)
+    try:
+        return dict(from_json(note or "{}"))
+    except (ValueError, TypeError):  # nonsense: a stop must go on
+        return {}

@@ -33,6 +33,7 @@ NOUNS = {
     "simulator": ("Labs that are not there: list, serve.", EXTEND),
     "keys": ("Who may speak: make, list, revoke and rotate keys.", KEEP),
     "tokens": ("Who may speak over HTTP: make, list and revoke tokens.", KEEP),
+    "notify": ("Who is told of what while nobody looks: try it out, list what was told.", KEEP),
     "db": ("Stores: upgrade, check, back up.", KEEP),
     "bundle": ("Evidence bundles of campaigns: check one without a store.", KEEP),
 }

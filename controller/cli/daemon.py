@@ -47,6 +47,11 @@ HttpName = Annotated[
     list[str] | None,
     typer.Option("--http-name", metavar="NAME", help="By which clients call this machine. May be repeated.", show_default=False),
 ]
+Notify = Annotated[
+    Path | None,
+    typer.Option("--notify", metavar="FILE", help="Tell people, as this file says; by default notify.yaml beside the store.",
+                 show_default=False),
+]  # fmt: skip
 
 
 @app.command()
@@ -60,6 +65,7 @@ def start(
     http_cert: HttpCert = None,
     http_key: HttpKey = None,
     http_name: HttpName = None,
+    notify: Notify = None,
     json: Json = False,
 ) -> None:
     """Start the daemon of a store, by default of both of the user's own: for real and for simulated data."""
@@ -67,9 +73,11 @@ def start(
     from controller.daemon import RunOptions, daemon_state, serve_forever
     from controller.errors import CampaignLockedError
     from controller.settings import folder_of
+    from controller.verbs.notifications import rules_for
     from controller.watching import watch, watch_state
 
     urls = store_urls(store)
+    rules = rules_for(notify, urls)
     serving = None
     if http is not None:
         from controller.api.serving import check_people, serving_at
@@ -78,7 +86,7 @@ def start(
         check_people(serving, urls[0])
     elif http_cert or http_key or http_name:
         raise typer.BadParameter("--http-cert, --http-key and --http-name are of use only with --http")
-    command = _command(device, grace, serving)
+    command = _command(device, grace, serving, rules)
     if foreground and supervise:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         folder = folder_of(urls[0])
@@ -89,7 +97,7 @@ def start(
     if foreground:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("alembic").setLevel(logging.WARNING)
-        serve_forever([RunOptions(store_url=url, device=device.value, grace_s=grace) for url in urls], serving)
+        serve_forever([RunOptions(store_url=url, device=device.value, grace_s=grace) for url in urls], serving, rules)
         return
     for url in urls:
         state = daemon_state(url)
@@ -106,9 +114,11 @@ def start(
     shown = [show_url(url) for url in urls]
     pid, address = daemon_state(urls[0])["pid"], http_url(folder_of(urls[0]))
     if json:
-        print_json({"running": True, "pid": pid, "stores": shown, "log": str(log), "http": address})
+        print_json({"running": True, "pid": pid, "stores": shown, "log": str(log), "http": address,
+                    "notify": rules and str(rules)})  # fmt: skip
     else:
         served = f"\nHTTP is served at {address}; labwright tokens new NAME lets somebody in" if address else ""
+        served += f"\nPeople are told as {rules} says; labwright notify test shows whether it arrives" if rules else ""
         print(f"The daemon (process {pid}) is at work on {' and '.join(shown)}; it writes to {log}{served}")
 
 
@@ -169,7 +179,7 @@ def status(store: Store = None, json: Json = False) -> None:
     )
 
 
-def _command(device: Device, grace: float, serving: Serving | None) -> list[str]:
+def _command(device: Device, grace: float, serving: Serving | None, rules: Path | None) -> list[str]:
     """Return what starts the daemon in the foreground; its store comes from the environment, where nobody can read a password."""
     options = ["--device", device.value, "--grace", str(grace)]
     if serving is not None:
@@ -179,6 +189,7 @@ def _command(device: Device, grace: float, serving: Serving | None) -> list[str]
             options += [option, str(file)] if file is not None else []
         for name in serving.names:
             options += ["--http-name", name]
+    options += ["--notify", str(rules)] if rules is not None else []
     return [sys.executable, "-m", "controller", "daemon", "start", "--foreground", *options]
 
 

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """The two kinds of files."""
+    """The kinds of files."""
 
     CAMPAIGN = "campaign"
     LAB = "lab"
+    NOTIFY = "notify"
 
 
 def init(
@@ -39,7 +40,7 @@ def init(
 
 
 def validate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Campaign and lab files.", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Campaign, lab and notify files.", show_default=False)],
     json: Json = False,
 ) -> None:
     """Check files: one line per fault, exit code 2 when there is one."""
@@ -74,6 +75,6 @@ def _objection(problem: Problem) -> str | None:
 
 def schema(kind: Annotated[Kind, typer.Argument(help="Which file.", show_default=False)]) -> None:
     """Print the JSON Schema of a file, for editors."""
-    from controller.files.schema import campaign_schema, lab_schema
+    from controller.files.schema import campaign_schema, lab_schema, notify_schema
 
-    print_json(campaign_schema() if kind is Kind.CAMPAIGN else lab_schema())
+    print_json({Kind.CAMPAIGN: campaign_schema, Kind.LAB: lab_schema, Kind.NOTIFY: notify_schema}[kind]())

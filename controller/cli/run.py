@@ -32,17 +32,24 @@ def run(
         typer.Option(min=0.001, help="Lab seconds per real second; simulated labs only.", show_default=False),
     ] = None,
     grace: Annotated[float, typer.Option(min=0, help="Seconds that what runs may take to finish after Ctrl-C.")] = 30.0,
+    notify: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Tell people, as this file says; by default notify.yaml beside the store.",
+                     show_default=False),
+    ] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a live display.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Carry a campaign out, or go on where it was; exit code 0 when it is completed, 3 when it was interrupted."""
     from controller.files.loading import load_campaign
     from controller.verbs.earlier import earlier_reader
+    from controller.verbs.notifications import rules_for
 
     earlier = earlier_reader(store_urls(store))
     definition = load_campaign(file, seed=seed, simulate=simulate, speed=speed, read_campaign=earlier)
     url = store_for(definition, store)
-    snapshot = carry_out(definition, url, device=device, grace_s=grace, plain=plain, as_json=json)
+    rules = rules_for(notify, [url])
+    snapshot = carry_out(definition, url, device=device, grace_s=grace, plain=plain, as_json=json, notify=rules)
     if json:
         print_json(summary(snapshot, url), one_line=True)
     else:
@@ -68,8 +75,9 @@ def store_for(definition: Definition, store: str | None) -> str:
 
 
 def carry_out(
-    definition: Definition, url: str, *, device: Device, grace_s: float, plain: bool = False, as_json: bool = False
-) -> Snapshot:
+    definition: Definition, url: str, *, device: Device, grace_s: float, plain: bool = False, as_json: bool = False,
+    notify: Path | None = None,
+) -> Snapshot:  # fmt: skip
     """Run a campaign to its end with the display that suits the place: live, lines, or lines on stderr beside JSON."""
     from controller.daemon import RunOptions, run_campaign
 
@@ -78,11 +86,11 @@ def carry_out(
         from controller.cli.lines import LineDisplay
 
         lines = LineDisplay(definition, show_url(url), sys.stderr if as_json else sys.stdout)
-        return run_campaign(definition, options, lines.update)
+        return run_campaign(definition, options, lines.update, notify)
     from controller.cli.live import LiveDisplay
 
     with LiveDisplay(definition, show_url(url)) as live:
-        return run_campaign(definition, options, live.update)
+        return run_campaign(definition, options, live.update, notify)
 
 
 def summary(snapshot: Snapshot, url: str) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What is wrong with a campaign or lab file, told without raising."""
+"""What is wrong with a file that users write, told without raising."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from controller.files.earlier import ReadCampaign
 from controller.files.faults import Faults
 from controller.files.loading import load_campaign, load_lab
 from controller.files.reading import read_document
+from controller.files.telling import load_notify
 
 CAMPAIGN_KEYS = ("campaign", "parameters", "objectives", "budget")
 LAB_KEYS = ("instruments", "protocol", "simulator")
+NOTIFY_KEYS = ("targets", "away_after")
 
 
 def check_file(
     path: Path, read_campaign: ReadCampaign | None = None, objection: Callable[[Problem], str | None] | None = None
 ) -> list[str]:
-    """Return one line per fault of a campaign or lab file, none when it is good; the keys say which of the two it is.
+    """Return one line per fault of a campaign, lab or notify file, none when it is good; the keys say which it is.
 
     Args:
         path: The file.
@@ -36,11 +38,14 @@ def check_file(
                 return faults.lines()
         elif any(key in document.data for key in LAB_KEYS):
             load_lab(path)
+        elif any(key in document.data for key in NOTIFY_KEYS):
+            load_notify(path)
         else:
             faults = Faults()
             message = (
-                f"is neither a campaign (keys {', '.join(CAMPAIGN_KEYS)}) nor a lab (keys {', '.join(LAB_KEYS[:2])}); "
-                "labwright init DIR writes an example of each"
+                f"is neither a campaign (keys {', '.join(CAMPAIGN_KEYS)}) nor a lab (keys {', '.join(LAB_KEYS[:2])}), "
+                f"nor says who is told of what (key {NOTIFY_KEYS[0]}); "
+                "labwright init DIR writes an example of the first two"
             )
             document.fault(faults, (), message, value=False)
             return faults.lines()

@@ -1,4 +1,4 @@
-"""JSON Schema of the two files, for editors: titles, and the descriptions that stand in the code."""
+"""JSON Schema of the files that users write, for editors: titles, and the descriptions that stand in the code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from controller.domain import campaign, cost, desirability, drift, fidelity, knowledge, lab, objective, parameter
+from controller.domain import (
+    campaign,
+    cost,
+    desirability,
+    drift,
+    fidelity,
+    knowledge,
+    lab,
+    notification,
+    objective,
+    parameter,
+)
 from controller.files import labfile
 from surrogates import specs
 
@@ -26,6 +37,18 @@ def campaign_schema() -> dict[str, Any]:
 def lab_schema() -> dict[str, Any]:
     """Return the JSON Schema of a lab file."""
     return _schema(labfile.LabFile, "Labwright lab file")
+
+
+def notify_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the file that says who is told of what."""
+    return _schema(notification.NotifyFile, "Labwright notify file")
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON Schema of the file whose model this is; of a campaign file where it is none of the others."""
+    if "instruments" in model.model_fields:
+        return lab_schema()
+    return notify_schema() if model is notification.NotifyFile else campaign_schema()
 
 
 def _schema(model: type[BaseModel], title: str) -> dict[str, Any]:
@@ -46,7 +69,9 @@ def _models() -> dict[str, type[BaseModel]]:
     """Return every model that a file can embed, by class name."""
     return {
         name: item
-        for module in (campaign, cost, desirability, drift, fidelity, knowledge, lab, objective, parameter, labfile, specs)
+        for module in (
+            campaign, cost, desirability, drift, fidelity, knowledge, lab, notification, objective, parameter, labfile, specs
+        )
         for name, item in vars(module).items()
         if inspect.isclass(item) and issubclass(item, BaseModel) and item.__module__ == module.__name__
     }

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from controller.files.faults import MAX_FAULTS, Faults, Keys, dotted, listed, nearest, shortened
 from controller.files.reading import Document
-from controller.files.schema import campaign_schema, lab_schema
+from controller.files.schema import schema_of
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -56,7 +56,7 @@ def validated(model: type[M], document: Document, faults: Faults) -> M | None:
         # As JSON, strictly: lists become tuples, but neither `true` nor "90" passes for a number.
         return model.model_validate_json(json.dumps(document.data), strict=True)
     except ValidationError as error:
-        schema = lab_schema() if "instruments" in model.model_fields else campaign_schema()
+        schema = schema_of(model)
         found = error.errors(include_url=False)
         faults.n_more += len(found[MAX_FAULTS:])
         found = found[:MAX_FAULTS]

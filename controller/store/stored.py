@@ -191,14 +191,27 @@ class StoredRows(SnapshotReader):
                 yield page
                 last = page[-1]["campaign_sequence"]
 
-    def event_page(self, campaign_id: str, after: int, limit: int) -> list[Row]:
-        """Return at most `limit` events of a campaign's log as they are stored, those next after the position `after`."""
+    def event_page(self, campaign_id: str, after: int, limit: int, kinds: Sequence[str] = ()) -> list[Row]:
+        """Return at most `limit` events of a campaign's log as they are stored, those next after the position `after`.
+
+        Args:
+            campaign_id: Of the campaign.
+            after: Position in its log.
+            limit: So many at most.
+            kinds: Only events of these kinds; all where none is named.
+        """
+        only = f"AND kind IN ({', '.join('?' * len(kinds))}) " if kinds else ""
         return self._dicts(
             "event",
             "campaign_sequence id kind at body chain",
-            "WHERE campaign = ? AND campaign_sequence > ? ORDER BY campaign_sequence LIMIT ?",
-            campaign_id, after, limit,
+            f"WHERE campaign = ? AND campaign_sequence > ? {only}ORDER BY campaign_sequence LIMIT ?",
+            campaign_id, after, *kinds, limit,
         )  # fmt: skip
+
+    def last_positions(self) -> dict[str, int]:
+        """Return the position of the newest event in the log of each campaign, by its id."""
+        rows = self._dicts("event", "campaign max(campaign_sequence)", "GROUP BY campaign")
+        return {row["campaign"]: int(row["max(campaign_sequence)"]) for row in rows}
 
     def alarm_rows(self, campaign_id: str | None = None) -> list[Row]:
         """Return the alarms of one campaign, or of all, as they are stored."""

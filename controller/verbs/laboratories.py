@@ -18,15 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from controller.errors import ConflictError, LabwrightError, UnknownNameError
-from controller.presence import present
+from controller.presence import published
 from controller.settings import folder_of
 from controller.verbs.stores import readers, show_url
-from instruments.bounded import from_json
 from instruments.emergency import SOCKET, Confirmation, Mode, resume, stop
 
 _JOURNAL = "journal.db"
-_MOST_STATUS = 16 * 1024 * 1024
-"""Larger than what a controller publishes of a thousand instruments [bytes]."""
 _STORE_S = 3.0
 """Patience with a store, beyond that with the drivers that a controller is asked for through it [real s]."""
 _ANSWER_S = 10.0
@@ -52,12 +49,7 @@ class Place:
 
 def status_of(url: str, lab: str) -> dict[str, Any]:
     """Return what the controller at work in a lab published last, empty when none is."""
-    # A controller that was killed left its last word behind; only one that lives holds on to it.
-    note = present(folder_of(url) / "labs" / lab / "status.json", _MOST_STATUS)
-    try:
-        return dict(from_json(note or "{}"))
-    except (ValueError, TypeError):  # nonsense: a stop must go on
-        return {}
+    return published(folder_of(url) / "labs" / lab)
 
 
 def chosen(
