@@ -1,4 +1,4 @@
-"""Writes the reference of the campaign file, the lab file and the HTTP API from the code: `python docs/generate.py`.
+"""Writes the reference of the campaign file, the lab file, the notify file and the HTTP API from the code: `python docs/generate.py`.
 
 The text is that of the JSON Schema, which takes it from the code, so a key and its description are written down once.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.api.app import make_api
-from controller.files.schema import campaign_schema, lab_schema
+from controller.files.schema import campaign_schema, lab_schema, notify_schema, topic_texts
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py; change the text below the fields in the code, then run it again. -->"
@@ -37,6 +37,18 @@ seconds per real second and the rest are options of that simulator. `labwright s
 
 [Write a driver](../how-to/write-a-driver.md) shows the options of the drivers `function`, `command` and `scpi`.""",
         lab_schema,
+    ),
+    "notify-file.md": (
+        "The notify file",
+        """Who is told of what while nobody looks: `labwright daemon start --notify FILE`, `labwright run CAMPAIGN --notify FILE`, or
+`notify.yaml` beside the store. `labwright validate FILE` checks it, `labwright notify test` sends a message to each target;
+[be told](../how-to/be-told.md) shows it in use. `labwright schema notify` prints the JSON Schema for an editor.
+
+| topic | what is told |
+|---|---|
+"""
+        + "\n".join(f"| `{topic}` | {text} |" for topic, text in topic_texts().items()),
+        notify_schema,
     ),
 }
 """File -> its title, what stands at its head, and the schema that it shows."""

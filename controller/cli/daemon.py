@@ -73,11 +73,13 @@ def start(
     from controller.daemon import RunOptions, daemon_state, serve_forever
     from controller.errors import CampaignLockedError
     from controller.settings import folder_of
-    from controller.verbs.notifications import rules_for
+    from controller.verbs.notifications import check_rules, rules_file
     from controller.watching import watch, watch_state
 
     urls = store_urls(store)
-    rules = rules_for(notify, urls)
+    rules = rules_file(notify, urls)
+    if rules is not None and not foreground:
+        check_rules(rules)
     serving = None
     if http is not None:
         from controller.api.serving import check_people, serving_at

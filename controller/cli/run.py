@@ -43,12 +43,12 @@ def run(
     """Carry a campaign out, or go on where it was; exit code 0 when it is completed, 3 when it was interrupted."""
     from controller.files.loading import load_campaign
     from controller.verbs.earlier import earlier_reader
-    from controller.verbs.notifications import rules_for
+    from controller.verbs.notifications import rules_for_run
 
     earlier = earlier_reader(store_urls(store))
     definition = load_campaign(file, seed=seed, simulate=simulate, speed=speed, read_campaign=earlier)
     url = store_for(definition, store)
-    rules = rules_for(notify, [url])
+    rules = rules_for_run(notify, url)
     snapshot = carry_out(definition, url, device=device, grace_s=grace, plain=plain, as_json=json, notify=rules)
     if json:
         print_json(summary(snapshot, url), one_line=True)

@@ -45,9 +45,11 @@ class Topic(StrEnum):
     """A milestone: a result that is better than all before, or joins the front."""
     PROGRESS = "progress"
     """A milestone: a quarter, half, three quarters or all of the experiments that the budget allows have ended."""
+    ALL = "all"
+    """In a file, all of these; no notification is about it."""
 
 
-NEEDS_PERSON = tuple(topic for topic in Topic if topic not in (Topic.FAILURE, Topic.BEST, Topic.PROGRESS))
+NEEDS_PERSON = tuple(topic for topic in Topic if topic not in (Topic.FAILURE, Topic.BEST, Topic.PROGRESS, Topic.ALL))
 """What is told where a target does not say: everything that somebody should look at, and the end."""
 SHARES = (25, 50, 75, 100)
 """Shares of the budget that are milestones [%]."""
@@ -129,8 +131,8 @@ class Target(Model):
     secret: Secret | None = None
     """With `webhook`: messages are signed with it ([Standard Webhooks](https://www.standardwebhooks.com/)), so that the receiver
     can tell them from a stranger's."""
-    tell: Annotated[tuple[Topic, ...] | Literal["all"], Field(min_length=1)] = NEEDS_PERSON
-    """Of what; `all`, or some. When left out, everything that needs a person, and ends; not single failures and milestones."""
+    tell: Annotated[tuple[Topic, ...], Field(min_length=1, max_length=len(Topic))] = NEEDS_PERSON
+    """Of what; `[all]`, or some. When left out, everything that needs a person, and ends; not single failures and milestones."""
     campaigns: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(min_length=1, max_length=1000)] = ("*",)
     """Of which campaigns, by name; `*` stands for any part of it."""
     data: Literal["all", "real", "simulated"] = "all"
@@ -145,7 +147,7 @@ class Target(Model):
     def wants(self, notice: Notice) -> bool:
         """Say whether this target is told of something."""
         return (
-            (self.tell == "all" or notice.topic in self.tell)
+            (Topic.ALL in self.tell or notice.topic in self.tell)
             and self.data in ("all", "simulated" if notice.simulated else "real")
             and (not notice.campaign or any(fnmatchcase(notice.campaign, pattern) for pattern in self.campaigns))
         )

@@ -44,6 +44,17 @@ def notify_schema() -> dict[str, Any]:
     return _schema(notification.NotifyFile, "Labwright notify file")
 
 
+def topic_texts() -> dict[str, str]:
+    """Return what each topic of a notification means."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(notification.Topic))).body[0]
+    found = {}
+    for statement, following in pairwise(body.body if isinstance(body, ast.ClassDef) else []):
+        match statement, following:
+            case ast.Assign(value=ast.Constant(value=str() as topic)), ast.Expr(value=ast.Constant(value=str() as text)):
+                found[topic] = inspect.cleandoc(text)
+    return found
+
+
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     """Return the JSON Schema of the file whose model this is; of a campaign file where it is none of the others."""
     if "instruments" in model.model_fields:

@@ -11,9 +11,6 @@ from controller.files.faults import Faults
 from controller.files.reading import Document, read_document
 from controller.files.translating import validated
 
-NOTIFY_FILE = "notify.yaml"
-"""Beside a store, this file is used without being named."""
-
 
 def load_notify(path: Path) -> NotifyFile:
     """Read the file that says who is told.

@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from controller.errors import LabwrightError
 from controller.notify.service import FAREWELL, Teller
 
 
@@ -21,11 +22,16 @@ def main() -> None:
     """Tell until told to end, or until the controller is gone."""
     told: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    teller = Teller(told["urls"], Path(told["file"]), only=told.get("only"))
-    threading.Thread(target=_leave_with_parent, args=(teller,), daemon=True).start()
-    teller.run()
+    code = 0
+    try:
+        teller = Teller(told["urls"], Path(told["file"]), only=told.get("only"))
+        threading.Thread(target=_leave_with_parent, args=(teller,), daemon=True).start()
+        teller.run()
+    except LabwrightError as error:
+        logging.getLogger("controller.notify").error("nobody can be told of anything: %s", error)
+        code = 1
     logging.shutdown()
-    os._exit(0)  # what is being sent is sent again after the next start: nobody waits for a server that does not answer
+    os._exit(code)  # what is being sent is sent again after the next start: nobody waits for a server that does not answer
 
 
 def _leave_with_parent(teller: Teller) -> None:

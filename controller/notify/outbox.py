@@ -200,7 +200,8 @@ class Outbox:
         """Note that a message has not arrived, and when it is sent again."""
         with self._transaction():
             self._db.execute(
-                "UPDATE message SET attempts = attempts + 1, problem = ?, next_at = ? WHERE id = ?", (problem, next_at, message.id)
+                "UPDATE message SET attempts = attempts + 1, problem = ?, next_at = ? WHERE id = ?",
+                (problem, next_at, message.id),
             )
             self._count(message.target, "failed attempts")
 
@@ -217,9 +218,9 @@ class Outbox:
                 " delivery.message WHERE delivery.notice = notice.id AND message.ended_at IS NULL)", (now - KEPT_S,),
             )  # fmt: skip
             self._db.execute(
-                "DELETE FROM message WHERE ended_at < ? AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.message = message.id)",
-                (now - KEPT_S,),
-            )
+                "DELETE FROM message WHERE ended_at < ?"
+                " AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.message = message.id)", (now - KEPT_S,),
+            )  # fmt: skip
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._db)
@@ -299,7 +300,7 @@ def told(folder: Path, *, after: int = 0, limit: int = 200, newest: bool = False
 
 
 def tallies(folder: Path) -> tuple[dict[tuple[str, str], int], dict[str, int]]:
-    """Return what became of messages, by target and what (`sent`, `given up`, `failed attempts`), and how many notices wait for each."""
+    """Return what became of messages, by target and what (`sent`, `given up`, `failed attempts`), and how many notices wait."""
     counted = {(target, what): int(n) for target, what, n in _look(folder, "SELECT target, what, n FROM tally")}
     waiting = _look(
         folder,

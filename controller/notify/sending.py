@@ -229,6 +229,8 @@ def _plain_reason(reason: object) -> str:
 
 def _instance(address: str) -> Any:
     """Return Apprise's plugin for an address."""
+    if "://" not in address:
+        raise NotSentError("its url must be an Apprise URL, SCHEME://…: see https://appriseit.com/services/")
     try:
         import apprise
     except ImportError:
@@ -242,7 +244,6 @@ def _instance(address: str) -> Any:
         scheme = address.partition("://")[0]
         raise NotSentError(
             f"Apprise does not take its url (it begins with {scheme[:20]!r}): see https://appriseit.com/services/ for its form"
-            if "://" in address else "its url must be an Apprise URL, SCHEME://…: see https://appriseit.com/services/"
         )
     return plugin
 

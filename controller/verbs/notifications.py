@@ -12,11 +12,14 @@ from controller.errors import ConflictError, FileFaultsError, UnknownNameError
 from controller.settings import folder_of
 from controller.verbs.stores import show_url
 
+NOTIFY_FILE = "notify.yaml"
+"""Beside a store, this file is used without being named."""
+
 if TYPE_CHECKING:
     from controller.domain.notification import NotifyFile
 
 
-def rules_for(file: Path | None, urls: Sequence[str]) -> Path | None:
+def rules_file(file: Path | None, urls: Sequence[str]) -> Path | None:
     """Return the file by which people are to be told of some stores: the named one, else `notify.yaml` beside the first store.
 
     Args:
@@ -24,27 +27,37 @@ def rules_for(file: Path | None, urls: Sequence[str]) -> Path | None:
         urls: The stores.
 
     Returns:
-        None where none is named and none is there, or, unnamed, where another process tells of the store already.
+        None where none is named and none is there. Nothing is checked: a daemon that starts again must not stay away for that.
+    """
+    if file is not None:
+        return file.absolute()
+    beside = folder_of(urls[0]) / NOTIFY_FILE
+    return beside if beside.exists() else None
+
+
+def rules_for_run(file: Path | None, url: str) -> Path | None:
+    """As `rules_file`, checked, for one store of which another process may tell already.
+
+    Returns:
+        None also where none is named and another process tells of the store.
 
     Raises:
         FileFaultsError: If it is wrong, or nothing could be sent to one of its targets.
-        ConflictError: If it is named, and another process tells of one of these stores already.
+        ConflictError: If it is named, and another process tells of the store.
     """
-    named, rules = file is not None, file or folder_of(urls[0]) / "notify.yaml"
-    if not (named or rules.exists()):
+    rules = rules_file(file, [url])
+    if rules is None:
         return None
     check_rules(rules)
     from controller.notify.outbox import Turn
 
     try:
-        for url in urls:
-            with Turn(folder_of(url)):
-                pass
+        with Turn(folder_of(url)):
+            return rules
     except ConflictError:
-        if named:
+        if file is not None:
             raise
         return None
-    return rules.absolute()
 
 
 def check_rules(file: Path) -> NotifyFile:
@@ -77,7 +90,7 @@ def rules_in_use(urls: Sequence[str]) -> Path:
         found = file_of(folder_of(url))
         if found is not None and found.exists():
             return found
-    beside = folder_of(urls[0]) / "notify.yaml"
+    beside = folder_of(urls[0]) / NOTIFY_FILE
     if beside.exists():
         return beside
     raise UnknownNameError(
