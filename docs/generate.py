@@ -42,12 +42,7 @@ seconds per real second and the rest are options of that simulator. `labwright s
         "The notify file",
         """Who is told of what while nobody looks: `labwright daemon start --notify FILE`, `labwright run CAMPAIGN --notify FILE`, or
 `notify.yaml` beside the store. `labwright validate FILE` checks it, `labwright notify test` sends a message to each target;
-[be told](../how-to/be-told.md) shows it in use. `labwright schema notify` prints the JSON Schema for an editor.
-
-| topic | what is told |
-|---|---|
-"""
-        + "\n".join(f"| `{topic}` | {text} |" for topic, text in topic_texts().items()),
+[be told](../how-to/be-told.md) shows it in use. `labwright schema notify` prints the JSON Schema for an editor.""",
         notify_schema,
     ),
 }
@@ -136,7 +131,8 @@ def _page(title: str, about: str, schema: dict[str, Any]) -> str:
     models: dict[str, dict[str, Any]] = schema.get("$defs", {})
     parts = [f"# {title}", NOTE, about, "## The file", _table(schema)]
     for name in _in_order(schema, models):
-        parts += [f"## {_heading(name)}", models[name]["description"].replace("\n", " "), _table(models[name])]
+        table = _table(models[name]) if "properties" in models[name] else _topics()
+        parts += [f"## {_heading(name)}", models[name]["description"].replace("\n", " "), table]
     return "\n\n".join(parts) + "\n"
 
 
@@ -152,7 +148,7 @@ def _in_order(schema: dict[str, Any], models: dict[str, dict[str, Any]]) -> list
             name = _name_of(node)
             if name is not None and name not in found:
                 found.append(name)
-                walk(models[name]["properties"])
+                walk(models[name].get("properties", {}))
             for item in node.values():
                 walk(item)
 
@@ -167,6 +163,11 @@ def _table(model: dict[str, Any]) -> str:
         default = "needed" if key in required else _default(entry)
         rows.append(f"| `{key}` | {_value(entry)} | {default} | {_cell(_meaning(key, entry))} |")
     return "\n".join(rows)
+
+
+def _topics() -> str:
+    rows = (f"| `{topic}` | {_cell(text)} |" for topic, text in topic_texts().items())
+    return "\n".join(("| topic | what is told |", "|---|---|", *rows))
 
 
 def _meaning(key: str, entry: dict[str, Any]) -> str:

@@ -53,7 +53,7 @@ def test_file_without_secrets_may_be_read_by_all(tmp_path: Path) -> None:
         ("targets: {a: {url: {env: A}}}\naway_after: 0", "away_after: 0: must be at least 1"),
     ],
 )  # fmt: skip
-def test_faults(tmp_path: Path, text: str, fault: str) -> None:
+def test_every_fault_is_told_with_its_place(tmp_path: Path, text: str, fault: str) -> None:
     with pytest.raises(FileFaultsError) as error:
         load_notify(write(tmp_path, text))
     assert any(fault in line for line in error.value.faults), error.value.faults

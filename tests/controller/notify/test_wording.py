@@ -13,7 +13,7 @@ def notice(topic: Topic, text: str, campaign: str = "flow-1", experiment: int | 
 
 
 @pytest.mark.parametrize(("numbers", "told"), [([], ""), ([4], "4"), ([3, 1, 2, 7, 2], "1–3, 7"), ([1, 3], "1, 3")])
-def test_spans(numbers: list[int], told: str) -> None:
+def test_numbers_are_told_as_spans(numbers: list[int], told: str) -> None:
     assert spans(numbers) == told
 
 
