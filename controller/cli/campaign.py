@@ -7,6 +7,7 @@ LOOK, TRUST, STEER, TAKE = "Look", "Understand and trust", "Steer", "Take away"
 COMMANDS = {
     "list": ("showing", "list_campaigns", LOOK),
     "show": ("showing", "show", LOOK),
+    "watch": ("watching.command", "watch", LOOK),
     "why": ("asking", "why", TRUST),
     "best": ("asking", "best", TRUST),
     "sensitivity": ("asking", "sensitivity", TRUST),

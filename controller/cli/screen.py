@@ -18,6 +18,8 @@ BAR = 24
 """Columns of the bar."""
 ENDLESS = 60
 """Lines where nothing says how many there are: into a pipe goes all that is known."""
+_NEWS_S = 5.0
+"""What is late by less may have ended meanwhile [real s]."""
 _AT_WORK = ("running", "stopping", "paused")
 
 
@@ -90,7 +92,7 @@ def heading(told: Mapping[str, Any]) -> Text:
     if told["simulated"]:
         line.append("  SIMULATED DATA", STYLES["SIMULATED"])
     speed = told["controller"]["speed"]
-    clock = f", its time runs {speed:g} times as fast" if speed != 1.0 else ""
+    clock = f", lab time ×{speed:g}" if speed != 1.0 else ""
     return line.append(f"  in lab {clean(told['definition']['lab']['lab'])}{clock}", "dim")
 
 
@@ -200,7 +202,9 @@ def running_lines(told: Mapping[str, Any]) -> list[Text]:
         elif item["until"] is not None:
             left = seconds_between(now, item["until"])
             late = f"{duration(left)} left, until" if left >= 0 else f"{duration(-left)} late, since"
-            line.append(f", {late} {_clock(item['until'], now)} UTC")
+            # A controller tells every few seconds what has ended.
+            due = -_NEWS_S * told["controller"]["speed"] < left < 0
+            line.append(", due now" if due else f", {late} {_clock(item['until'], now)} UTC")
         else:
             line.append(f", for {duration(seconds_between(item['since'], now))}")
         lines.append(line)

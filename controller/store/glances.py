@@ -76,6 +76,26 @@ class Glances(StoredRows):
         where = "WHERE campaign = ? ORDER BY campaign_sequence DESC LIMIT ?"
         return self._dicts("event", "campaign_sequence kind at body", where, campaign_id, n)[::-1]
 
+    def event_rows_of(self, campaign_id: str, experiment: str) -> list[Row]:
+        """Return the events of one experiment (id), oldest first."""
+        (row,) = self._dicts("experiment", "proposed_at ended_at retracted_at", "WHERE id = ?", experiment)
+        last = None if row["ended_at"] is None else max(row["ended_at"], row["retracted_at"] or row["ended_at"])
+        # Between those times first: to look into the text of every event of a long log would take long.
+        where = "WHERE campaign = ? AND at >= ? AND at <= ? AND body LIKE ? ORDER BY campaign_sequence"
+        values = (campaign_id, row["proposed_at"], 1e12 if last is None else last, f"%{experiment}%")
+        return self._dicts("event", "campaign_sequence kind at body", where, *values)
+
+    def numbers_of(self, experiments: Sequence[str]) -> dict[str, int]:
+        """Return experiment (id) -> its number."""
+        rows = (row for some in _portions(experiments) for row in self._among("experiment", "id number", "id", some))
+        return {row["id"]: int(row["number"]) for row in rows}
+
+    def steps_of(self, attempts: Sequence[str]) -> dict[str, Row]:
+        """Return attempt (id) -> its step, ordinal and instrument."""
+        columns = "id step ordinal instrument"
+        rows = (row for some in _portions(attempts) for row in self._among("attempt", columns, "id", some))
+        return {row["id"]: row for row in rows}
+
     def _among(self, table: str, columns: str, key: str, values: Sequence[str]) -> list[Row]:
         return self._dicts(table, columns, f"WHERE {key} IN ({', '.join('?' * len(values))})", *values)
 

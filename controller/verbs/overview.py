@@ -283,8 +283,8 @@ def _people(
             held = f"{instrument['instrument']} is held: {instrument['held']}"
             waits.append({"what": held, "do": "labwright instrument list"})
     if row["status"] == "paused" and not asked:
-        waits.append({"what": f"the campaign is paused{': ' + row['reason'] if row['reason'] else ''}",
-                      "do": f"labwright campaign resume {name}"})  # fmt: skip
+        why = row["reason"] or "the campaign is paused"
+        waits.append({"what": why if "paused" in why else f"paused: {why}", "do": f"labwright campaign resume {name}"})
     for request in asked:
         what = f"{request['verb']} was asked by {request['asked_by']} and no controller has answered"
         waits.append({"what": what, "do": "labwright daemon start"})
