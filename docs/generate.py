@@ -61,7 +61,7 @@ on both. `labwright tokens new NAME --role ROLE` makes one. Each role includes t
 |---|---|
 | `look` | see everything but who may speak |
 | `operate` | pause, resume, stop and abort campaigns, settle experiments, stop, resume, disable and enable instruments |
-| `administer` | start campaigns, whose labs name programs; make, list and revoke tokens; list keys |
+| `administer` | start campaigns, whose labs name programs; make, list and revoke tokens; list keys; send test messages |
 
 Only `/v1/health` and `/v1/openapi.json` need no token. Without a valid one everything else answers 401, whether it exists or not.
 
@@ -83,8 +83,8 @@ text of the command line, `error` its kind, `faults` one line for each fault.
 | 429, 503 | too many requests, too much at once, or a store that cannot be read: `Retry-After` says when to ask again |
 | 502 | an instrument has not confirmed |
 
-**Lists** carry an ETag. Long ones, experiments and events, come in pages: ask again with `after` set to `next`. For events `next` can be
-kept and asked with at any later time.
+**Lists** carry an ETag. Long ones, experiments, events and notifications, come in pages: ask again with `after` set to `next`. For
+events and notifications `next` can be kept and asked with at any later time.
 
 **Limits.** 256 connections, of which the oldest without a whole request gives way; 10 s for a request to arrive; 16 kB of head, 1 MB of
 body; 200 requests at once and 50 a second for each token, except stops of instruments, which are not counted; 60 at once and 20 a second for all

@@ -44,7 +44,7 @@ TABLES: dict[str, Rows] = {
     "experiment list": _whole, "experiment show": _whole, "instrument list": _whole, "daemon status": _whole,
     "recording list": _whole, "driver check": _whole, "simulator list": _whole, "keys list": _whole, "tokens list": _whole,
     "db check": _whole, "db upgrade": _whole, "db backup": _whole, "task list": _whole, "task show": _whole,
-    "campaign compare": _whole,
+    "campaign compare": _whole, "notify list": _whole, "notify test": _whole,
 }  # fmt: skip
 """Command -> what of its answer is the table."""
 

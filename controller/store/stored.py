@@ -152,6 +152,36 @@ class StoredRows(SnapshotReader):
             for row in rows
         ]
 
+    def extremes(self) -> list[tuple[str, str, float, float]]:
+        """Return campaign id, objective, lowest and highest result of completed experiments that nobody has retracted."""
+        rows = self._dicts(
+            "observation o JOIN experiment e ON e.id = o.experiment", "e.campaign o.objective min(o.value) max(o.value)",
+            "WHERE e.status = 'completed' AND e.retracted_at IS NULL GROUP BY e.campaign, o.objective ORDER BY 1, 2",
+        )  # fmt: skip
+        return [tuple(row.values()) for row in rows]
+
+    def newest_proposals(self) -> list[tuple[str, str]]:
+        """Return campaign id and body of the newest proposal of a model, of each campaign that has one."""
+        rows = self._dicts(
+            "experiment e JOIN proposal p ON p.experiment = e.id", "e.campaign p.body",
+            "WHERE e.number = (SELECT max(m.number) FROM experiment m WHERE m.campaign = e.campaign AND m.source = 'model')",
+        )  # fmt: skip
+        return [(row["e.campaign"], row["p.body"]) for row in rows]
+
+    def alarm_counts(self) -> list[tuple[str, str, int]]:
+        """Return campaign id, code and number of its alarms."""
+        rows = self._dicts("alarm", "campaign code count(*)", "GROUP BY campaign, code ORDER BY campaign, code")
+        return [(row["campaign"], row["code"], int(row["count(*)"])) for row in rows]
+
+    def attempt_totals(self) -> list[tuple[str, str, str, int, float]]:
+        """Return campaign id, instrument, status, number and duration [lab s] of attempts that have ended."""
+        took = "sum(ended_at-coalesce(started_at,accepted_at,committed_at))"
+        rows = self._dicts(
+            "attempt", f"campaign instrument status count(*) {took}",
+            "WHERE ended_at IS NOT NULL GROUP BY campaign, instrument, status ORDER BY campaign, instrument, status",
+        )  # fmt: skip
+        return [(r["campaign"], r["instrument"], r["status"], int(r["count(*)"]), max(0.0, float(r[took]))) for r in rows]
+
     def instrument_of_ended(self, campaign_id: str, attempt: str) -> str | None:
         """Return the instrument of an attempt of a campaign that has ended for good, else None."""
         rows = self._dicts(

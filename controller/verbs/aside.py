@@ -25,7 +25,10 @@ PATIENCE_S = 300.0
 """A process that has not answered for so long is ended [real s]."""
 IDLE_S = 120.0
 """It ends when nothing was asked for so long [real s]."""
-VERBS = {"why": "reasons", "sensitivity": "reasons", "slice_through": "reasons", "forecast": "foreseeing"}
+VERBS = {
+    "why": "reasons", "sensitivity": "reasons", "slice_through": "reasons", "believed_best": "reasons", "forecast": "foreseeing",
+    "replayed": "replaying",
+}  # fmt: skip
 """What it carries out, and the module of `verbs` that holds it."""
 
 
@@ -37,7 +40,7 @@ class Aside:
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
 
-    def ask(self, found: Found, verb: str, **arguments: str | float | None) -> dict[str, Any]:
+    def ask(self, found: Found, verb: str, **arguments: str | float | list[int] | None) -> dict[str, Any]:
         """Return what a verb tells of a campaign.
 
         Args:

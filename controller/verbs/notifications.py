@@ -143,6 +143,13 @@ def try_targets(
         return list(pool.map(try_one, chosen))
 
 
+def count_told(url: str) -> tuple[dict[tuple[str, str], int], dict[str, int]]:
+    """Return what became of the messages about a store, by target and outcome, and how many notices wait for each target."""
+    from controller.notify.outbox import tallies
+
+    return tallies(folder_of(url))
+
+
 def list_told(urls: Sequence[str], *, after: int = 0, limit: int = 200, newest: bool = False) -> list[dict[str, Any]]:
     """Return what people were told of, or are to be, by number: a row for each notice and target, times as ISO 8601 text.
 

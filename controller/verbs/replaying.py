@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from controller.errors import UnknownNameError
+from controller.errors import ConflictError, UnknownNameError
 from controller.verbs.logs import read_log
 from controller.verbs.stores import Found
 
@@ -34,6 +34,27 @@ def replay_campaign(found: Found, numbers: list[int]) -> tuple[int, Iterator[Rep
         why = f"is a {source} point, which no model proposed" if source else f"does not exist; {there}"
         raise UnknownNameError(f"experiment {wrong[0]} of {found.name} {why}; name another with --number, or leave that out")
     return len(numbers or kept), replay(definition, events, set(numbers) or None)
+
+
+def replayed(found: Found, numbers: list[int], most: int) -> dict[str, Any]:
+    """Derive proposals again and return what came of it, as `replay_told` tells it.
+
+    Args:
+        found: The campaign.
+        numbers: Of the experiments; all that the proposer proposed where there are none.
+        most: More than so many are refused.
+
+    Raises:
+        UnknownNameError: As `replay_campaign` does.
+        ConflictError: If there are more than `most`.
+    """
+    total, derived = replay_campaign(found, numbers)
+    if total > most:
+        raise ConflictError(
+            f"{found.name} has {total} proposals, and at most {most} are derived in one answer: name some with number, or use "
+            "labwright campaign replay"
+        )
+    return replay_told(found, list(derived))
 
 
 def replay_told(found: Found, replayed: list[Replayed]) -> dict[str, Any]:

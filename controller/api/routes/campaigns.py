@@ -33,6 +33,9 @@ from controller.verbs.stores import Found, find, show_url
 
 routes = router("campaigns")
 
+MOST_REPLAYED = 50
+"""Proposals that one answer derives again: what takes longer belongs on the command line."""
+ReplayedNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="Rows in one answer.")]
 
 
@@ -183,6 +186,21 @@ async def forecast(
 ) -> Response:  # fmt: skip
     """After each the best to be expected, an interval that holds it in four of five cases, and when to stop; takes seconds."""
     return told(request, await desk_of(request).compute(campaign, "forecast", experiments=experiments, by=by, worth=worth))
+
+
+@routes.get("/campaigns/{campaign}/best", summary="Tell what the model believes best", **needs(Role.LOOK))
+async def best(request: Request, campaign: Campaign) -> Response:
+    """Measured settings with 90 % intervals, outliers and drift; what was measured best is in the campaign. Takes seconds."""
+    return told(request, await desk_of(request).compute(campaign, "believed_best"))
+
+
+@routes.get("/campaigns/{campaign}/replay", summary="Derive proposals again, and compare", **needs(Role.LOOK))
+async def replay(
+    request: Request, campaign: Campaign,
+    number: Annotated[list[ReplayedNumber] | None, Query(max_length=MOST_REPLAYED, description="Of experiments.")] = None,
+) -> Response:  # fmt: skip
+    """All of the model's where none is named, fifty at most; `same` says whether each is the same bit for bit. Takes long."""
+    return told(request, await desk_of(request).compute(campaign, "replayed", numbers=number or [], most=MOST_REPLAYED))
 
 
 @routes.get("/campaigns/{campaign}/why", summary="Explain the newest proposal of the model", **needs(Role.LOOK))

@@ -10,8 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from controller.domain.access import Role
+from controller.notify.service import Teller
+from controller.settings import folder_of
 from controller.store.opening import Store
 from controller.store.reading import open_reader
 from controller.verbs.export import as_csv
@@ -20,6 +23,7 @@ from tests.controller.api.conftest import Client
 from tests.controller.api.people import bearer, enter
 from tests.controller.api.process import Served, served
 from tests.controller.cli.conftest import Call, call
+from tests.controller.notify.receiver import receiver
 from tests.controller.store.conftest import fill
 from tests.controller.store.postgres import PASSWORD, installed_postgres
 from tests.controller.store.samples import Script
@@ -110,6 +114,60 @@ def test_metrics_count_what_the_store_holds(client: Client) -> None:
     )
     assert "labwright_campaign_status{" in answer.text
     assert "labwright_instrument_held{" in answer.text
+
+
+def test_every_metric_is_there_and_says_what_the_store_holds(client: Client, url: str) -> None:
+    scraped = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(client().get("/metrics").text) for sample in family.samples
+    }  # fmt: skip
+    store, sample = url.removeprefix("sqlite:///"), [("campaign", "sample"), ("data", "simulated")]
+    assert scraped["labwright_campaigns", ("status", "running"), ("store", store)] == 1
+    assert scraped["labwright_campaigns", ("status", "completed"), ("store", store)] == 0
+    assert scraped["labwright_budget_experiments", *sample] == 10
+    assert scraped["labwright_spent_experiments", *sample] == 4
+    assert scraped["labwright_experiments", *sample, ("status", "queued")] == 1
+    assert scraped["labwright_objective_best", *sample, ("objective", "yield")] == 61.25
+    assert scraped["labwright_objective_best", *sample, ("objective", "cost")] == 3.0
+    assert scraped["labwright_proposal_seconds", *sample] == 0.5
+    assert scraped["labwright_alarms_total", ("campaign", "sample"), ("code", "stall"), ("data", "simulated")] == 1
+    reactor = [("instrument", "reactor"), ("lab", "bench")]
+    assert scraped["labwright_attempts_total", *reactor, ("status", "faulted")] == 1
+    assert scraped["labwright_instrument_busy_seconds_total", *reactor] > 0
+    assert scraped["labwright_instrument_state", *reactor, ("state", "not at work")] == 1
+    assert scraped["labwright_instrument_held", *reactor] == 0
+
+
+def test_what_was_told_is_listed_counted_and_tried(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'told.db'}"
+    token = enter(url, "ada", Role.ADMINISTER)
+    folder = folder_of(url)
+    folder.mkdir(exist_ok=True)
+    with receiver() as inbox:
+        rules = {"targets": {"hook": {"webhook": inbox.webhook, "tell": ["all"], "gather_s": 0}}}
+        (folder / "notify.yaml").touch(mode=0o600)
+        (folder / "notify.yaml").write_text(json.dumps(rules), encoding="utf-8")
+        teller = Teller([url], folder / "notify.yaml", poll_s=0.02)
+        with Store.open(url) as store:
+            fill(store, Script())
+        teller.leave(orderly=True)
+        teller.run()
+        assert len(inbox.taken) == 1
+        with served(tmp_path, url) as process:
+            asking = httpx.Client(base_url=f"{process.url}/v1", headers=bearer(token), timeout=30.0)
+            listed = asking.get("/notifications").json()
+            assert {row["topic"] for row in listed["notifications"]} == {"failure", "unknown", "alarm"}
+            assert {row["status"] for row in listed["notifications"]} == {"sent"}
+            assert asking.get("/notifications", params={"after": listed["next"]}).json()["notifications"] == []
+            (row,) = asking.get("/notifications", params={"limit": 1}).json()["notifications"]
+            assert row == listed["notifications"][0]
+            tried = asking.post("/notifications/test", json={}).json()["targets"]
+            assert [(t["target"], t["arrived"]) for t in tried] == [("hook", True)]
+            assert "t0ken" not in json.dumps(tried)
+            assert asking.post("/notifications/test", json={"targets": ["nobody"]}).status_code == 404
+            sent = f'labwright_notification_messages_total{{outcome="sent",store="{tmp_path / "told.db"}",target="hook"}} 1.0'
+            assert sent in asking.get("/metrics").text
+            asking.close()
 
 
 def test_what_does_not_exist_is_told_as_a_problem(client: Client, api: Served) -> None:
