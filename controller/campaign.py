@@ -200,6 +200,36 @@ class Campaign:
         """
         self._record(context_event(self.state, self.definition, {"values": values, "by": "Python"}, time.time()))
 
+    def import_results(
+        self, path: str | Path, *, columns: Mapping[str, str] | None = None, convert: bool = False, leave_out: bool = False,
+        sheet: str | None = None,
+    ) -> str:  # fmt: skip
+        """Take earlier results in from a file, as experiments that cost no budget; all of them, or none.
+
+        Args:
+            path: CSV, Parquet or XLSX; tables as BayBE, Ax and Olympus write them are understood.
+            columns: Parameter or objective -> heading of its column, where that has another name.
+            convert: Convert units that differ from the campaign's.
+            leave_out: Leave rows out whose setting the campaign does not allow.
+            sheet: Of a spreadsheet.
+
+        Returns:
+            What was imported, for people.
+
+        Raises:
+            FileFaultsError: If something in the file is wrong; lists everything that is, each with row and column.
+            ConflictError: If it cannot be read at all, was imported before, or the campaign can take nothing in.
+        """
+        from controller.engine.importing import import_events, imported_text
+        from controller.verbs.importing import read_results
+
+        results = read_results(
+            Path(path), self.definition, named=columns, converting=convert, leaving_out=leave_out, sheet=sheet
+        )
+        argument = results.argument("Python")
+        self._record(*import_events(self.state, self.definition, argument, time.time()))
+        return "\n".join([*results.lines(), imported_text(argument)])
+
     def retract(self, experiment: int, reason: str, *, undo: bool = False) -> list[int]:
         """Take a wrong measurement out of what the model learns from; nothing is deleted, and it still counts as spent.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LOOK, TRUST, STEER, TAKE = "Look", "Understand and trust", "Steer", "Take away"
+LOOK, TRUST, STEER, TAKE = "Look", "Understand and trust", "Steer", "Take away and bring in"
 
 COMMANDS = {
     "list": ("showing", "list_campaigns", LOOK),
@@ -24,5 +24,6 @@ COMMANDS = {
     "retract": ("steering", "retract", STEER),
     "context": ("steering", "context", STEER),
     "export": ("exporting", "export", TAKE),
+    "import": ("importing", "import_data", TAKE),
 }
 """Command -> the module of `controller.cli` and the function in it, and its panel in the help."""

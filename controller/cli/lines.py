@@ -58,7 +58,8 @@ class LineDisplay:
 
 def n_finished(snapshot: Snapshot) -> int:
     """Return how many experiments have come to an end that counts against the budget."""
-    return sum(snapshot.counts.get(status, 0) for status in ("completed", "failed", "abandoned", "unknown"))
+    ended = sum(snapshot.counts.get(status, 0) for status in ("completed", "failed", "abandoned", "unknown"))
+    return ended - snapshot.imported
 
 
 def best_text(snapshot: Snapshot) -> str:

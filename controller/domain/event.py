@@ -97,6 +97,23 @@ class CampaignAmended(_Event):
     """What -> (before, after), as JSON."""
 
 
+class ResultsImported(_Event):
+    """Results that were measured elsewhere were taken from a file; the experiments that follow are theirs, and cost no budget."""
+
+    kind: Literal["campaign.results_imported"] = "campaign.results_imported"
+    file: str
+    """Its name, without the folder."""
+    sha256: str
+    """Of its content."""
+    form: str
+    """Who wrote it: `labwright`, `baybe`, `ax`, `olympus` or `table`."""
+    first: Annotated[int, Field(ge=1)]
+    """Number of the first experiment."""
+    last: Annotated[int, Field(ge=1)]
+    by: str = ""
+    """Who had it imported."""
+
+
 class ControllerAttached(_Event):
     """A controller took the campaign up, after a start or a crash."""
 
@@ -200,6 +217,7 @@ Event = Annotated[
     | ContextTold
     | CampaignWorked
     | CampaignAmended
+    | ResultsImported
     | ControllerAttached
     | ControllerDetached
     | ExperimentProposed

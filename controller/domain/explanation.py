@@ -199,7 +199,7 @@ class Explanation(Model):
     point: Point
     context: Point = {}
     """What the context was when it was asked for."""
-    source: Literal["space-filling", "model", "stand-in", "user"]
+    source: Literal["space-filling", "model", "stand-in", "user", "reference", "imported"]
     summary: tuple[str, ...]
     """The answer in sentences."""
     note: str

@@ -59,8 +59,9 @@ class Proposal(Model):
     """A suggested point with its reasons."""
 
     point: Point
-    source: Literal["space-filling", "model", "stand-in", "user", "reference"]
-    """`stand-in`: the model was not ready in time, or failed; `note` says why. `reference`: shows how measurements drift."""
+    source: Literal["space-filling", "model", "stand-in", "user", "reference", "imported"]
+    """`stand-in`: the model was not ready in time, or failed; `note` says why. `reference`: shows how measurements drift.
+    `imported`: measured elsewhere before; `note` says in which file and row."""
     cost: Annotated[float | None, LATER] = None
     """What it is expected to cost, in the campaign's unit, after the experiment before it."""
     acquisition: float | None = None

@@ -32,6 +32,7 @@ from controller.domain.event import (
     Fault,
     Measurement,
     Observation,
+    ResultsImported,
 )
 from controller.domain.experiment import (
     ENDED_EXPERIMENTS,
@@ -152,6 +153,10 @@ class CampaignState:
     """What ended experiments taught."""
     n_experiments: int = 0
     """How many were proposed."""
+    imported: set[int] = field(default_factory=set)
+    """Numbers of those that were measured elsewhere: they cost no budget."""
+    files: dict[str, ResultsImported] = field(default_factory=dict)
+    """Files whose results were imported, by SHA-256."""
     cost: float = 0.0
     """What all of them but the cancelled ones are expected to cost, where the campaign has a cost."""
     judged: deque[tuple[int, dict[str, Judged]]] = field(default_factory=lambda: deque(maxlen=MOST_JUDGED))
@@ -192,6 +197,8 @@ class CampaignState:
             self.context = {**self.context, **event.values}
         elif isinstance(event, CampaignWorked):
             self.worked_s = event.seconds
+        elif isinstance(event, ResultsImported):
+            self.files[event.sha256] = event
         elif isinstance(event, ExperimentProposed):
             self._propose(event)
         elif isinstance(event, ExperimentStatusChanged):
@@ -219,6 +226,8 @@ class CampaignState:
         proposal = event.proposal.without_reasons() if self.lean else event.proposal
         self.experiments[event.experiment] = Experiment(event.experiment, event.number, proposal, event.at)
         self.n_experiments += 1
+        if proposal.source == "imported":
+            self.imported.add(event.number)
         self._tally[ExperimentStatus.PROPOSED] += 1
         self.cost += proposal.cost or 0.0
 
@@ -326,8 +335,8 @@ class CampaignState:
 
     @property
     def spent(self) -> int:
-        """Experiments that count against the budget: all but the cancelled ones."""
-        return self.n_experiments - self._tally[ExperimentStatus.CANCELLED]
+        """Experiments that count against the budget: all but the cancelled ones and those that were imported."""
+        return self.n_experiments - self._tally[ExperimentStatus.CANCELLED] - len(self.imported)
 
     def with_status(self, *statuses: ExperimentStatus) -> list[Experiment]:
         """Return the experiments in any of `statuses`, oldest first; where `lean`, none that is settled."""

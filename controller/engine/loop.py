@@ -29,6 +29,7 @@ from controller.domain.experiment import ExperimentStatus
 from controller.domain.state import Attempt, CampaignState
 from controller.engine.context import context_event, context_text, missing_text, read_context, untold
 from controller.engine.dispatching import Dispatching
+from controller.engine.importing import import_events, imported_text
 from controller.engine.ledger import Ledger
 from controller.engine.proposing import Proposed, Proposing
 from controller.engine.resolving import find_experiment, resolve_events
@@ -312,6 +313,10 @@ class CampaignLoop:
                 self._ledger.note(event)
                 self._proposing.meet_context()
                 return context_text(self.state.context)
+            case "import":
+                self._ledger.note(*import_events(self.state, self.definition, argument, self._ledger.clock.time()))
+                self._proposing.know_anew()
+                return imported_text(argument)
             case "resolve":
                 return await self._resolve(argument)
             case "retract":
@@ -319,8 +324,8 @@ class CampaignLoop:
             case "retry" | "abandon":
                 return await self._retry_or_abandon(verb, argument)
         raise ConflictError(
-            f"a campaign cannot {verb!r}; it can pause, resume, stop, abort, be told the context, resolve, retract, retry and"
-            " abandon"
+            f"a campaign cannot {verb!r}; it can pause, resume, stop, abort, be told the context, import, resolve, retract,"
+            " retry and abandon"
         )
 
     async def _resolve(self, argument: dict[str, Any]) -> str:

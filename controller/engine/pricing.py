@@ -31,9 +31,11 @@ def priced(problem: Problem, proposals: Sequence[Proposal], previous: Point) -> 
 
 
 def previous_point(state: CampaignState) -> Point:
-    """Return the setting of the newest experiment that was not cancelled; empty where there is none."""
-    newest = max((e for e in state.experiments.values() if not e.cancelled), key=lambda e: e.number, default=None)
-    ended = next(state.history.newest(1), None)
+    """Return the setting of the newest experiment that was carried out here or will be; empty where there is none."""
+    here = (e for e in state.experiments.values() if not e.cancelled and e.number not in state.imported)
+    newest = max(here, key=lambda e: e.number, default=None)
+    newest_ended = list(state.history.newest(len(state.imported) + 1))
+    ended = next((e for e in reversed(newest_ended) if e.number not in state.imported), None)
     if newest is not None and (ended is None or newest.number > ended.number):
         return newest.point
     return {} if ended is None else ended.point

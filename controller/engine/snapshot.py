@@ -33,6 +33,8 @@ class Snapshot:
     doing: str = ""
     alarms: list[str] = field(default_factory=list)
     simulated: bool = False
+    imported: int = 0
+    """How many of the completed and failed ones were measured elsewhere and imported: they cost no budget."""
     idle_s: float = 0.0
     """How long an instrument has stood free for want of a proposal since the controller began [real s]."""
     started_at: float = 0.0
@@ -103,6 +105,7 @@ def snapshot_of(definition: Definition, state: CampaignState, best: list[dict[st
         best=best_experiments(definition, state) if best is None else best,
         front=definition.problem.several,
         simulated=state.simulated,
+        imported=len(state.imported),
         started_at=state.created_at,
         now=state.last_at,
     )

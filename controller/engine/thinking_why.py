@@ -71,7 +71,7 @@ def _bare(definition: Definition, experiment: Experiment, recalled: Recalled) ->
     return Explanation(
         campaign=definition.name, experiment=experiment.number, status=experiment.status.value, point=experiment.point,
         context=recalled.request.context,
-        source=proposal.source, summary=(), note=proposal.note, exact=recalled.exact or proposal.source == "user",
+        source=proposal.source, summary=(), note=proposal.note, exact=recalled.exact or proposal.source in ("user", "imported"),
         learned_from=len(completed), under_way=len(recalled.request.pending), failed=completed.count(False),
         acquisition_name=proposal.acquisition_name, acquisition=proposal.acquisition, novelty=proposal.novelty,
         expected={name: _outcome(p, _measured(experiment, name)) for name, p in proposal.predictions.items()},

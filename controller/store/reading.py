@@ -22,6 +22,11 @@ STATUSES = ("proposed", "queued", "running", "completed", "failed", "abandoned",
 """Every status of an experiment, in the order of its life (`domain.experiment.ExperimentStatus`, without importing it)."""
 
 
+_IMPORTED = "imported"
+_N_IMPORTED = "count(nullif(source='imported',false))"
+"""Counts experiments that were measured elsewhere, in both dialects."""
+
+
 def iso(at: float | None) -> str | None:
     """Return a time [s since 1970-01-01 UTC] as ISO 8601 text with milliseconds, or None for none."""
     return (
@@ -41,7 +46,7 @@ class Reader(Glances):
             return [self._shown(row, counted.get(row["id"], {})) for row in self.campaign_rows()]
 
     def campaign(self, name_or_id: str) -> Row:
-        """Return one campaign: its row (times as text), spent, counts, n_events and definition.
+        """Return one campaign: its row (times as text), spent, imported, counts, n_events and definition.
 
         Raises:
             UnknownNameError: Naming campaigns with a similar name.
@@ -63,19 +68,25 @@ class Reader(Glances):
             **row,
             "created_at": iso(row["created_at"]),
             "updated_at": iso(row["updated_at"]),
-            "spent": sum(counts.values()) - counts["cancelled"],
+            "spent": sum(counts.values()) - counts["cancelled"] - counted.get(_IMPORTED, 0),
+            "imported": counted.get(_IMPORTED, 0),
             "counts": counts,
         }
 
     def _counts_by_campaign(self) -> dict[str, dict[str, int]]:
         counted: dict[str, dict[str, int]] = {}
-        for row in self._dicts("experiment", "campaign status count(*)", "GROUP BY campaign, status"):
-            counted.setdefault(row["campaign"], {})[row["status"]] = row["count(*)"]
+        columns = f"campaign status count(*) {_N_IMPORTED}"
+        for row in self._dicts("experiment", columns, "GROUP BY campaign, status"):
+            of_one = counted.setdefault(row["campaign"], {_IMPORTED: 0})
+            of_one[row["status"]] = row["count(*)"]
+            of_one[_IMPORTED] += row[_N_IMPORTED]
         return counted
 
     def _counts(self, campaign_id: str) -> dict[str, int]:
-        rows = self._dicts("experiment", "status count(*)", "WHERE campaign = ? GROUP BY status", campaign_id)
-        return {row["status"]: row["count(*)"] for row in rows}
+        columns = f"status count(*) {_N_IMPORTED}"
+        rows = self._dicts("experiment", columns, "WHERE campaign = ? GROUP BY status", campaign_id)
+        counted = {row["status"]: row["count(*)"] for row in rows}
+        return {**counted, _IMPORTED: sum(row[_N_IMPORTED] for row in rows)}
 
     def counts(self, campaign: str) -> dict[str, int]:
         """Return how many experiments stand in each status."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from controller.verbs.bundle.checking import check_bundle
+from controller.verbs.export import export
+from controller.verbs.stores import find
 from tests.integration.support import Bench, wait_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -31,20 +35,32 @@ def test_result_is_retracted_while_a_controller_works_and_the_books_agree_with_t
     answer = bench.ask("campaign", "retract", "test", str(best["number"]), "--reason", "wrong vial", "--timeout", "30")
     assert answer["answered"] is True, answer
     assert f"experiment {best['number']} is retracted" in answer["answer"]
+    (bench.folder / "earlier.csv").write_text("a,b,c,y\n0.9,0.9,left,-3.5\n0.1,0.1,right,1.5\n")
+    answer = bench.ask("campaign", "import", "test", str(bench.folder / "earlier.csv"), "--timeout", "30")
+    assert (answer["answered"], answer["results"]) == (True, 2), answer
     during = bench.ask("campaign", "audit", "test", "--verify")
     assert (during["balanced"], during["differences"]) == (True, [])
     assert process.wait(120) == 0, bench.logs()
     shown = bench.ask("campaign", "show", "test")
     assert best["number"] not in [row["experiment"] for row in shown["best"]]
-    assert (shown["counts"]["completed"], shown["spent"]) == (10, 10)
+    assert (shown["counts"]["completed"], shown["spent"], shown["imported"]) == (12, 10, 2), "what was imported costs nothing"
     (row,) = [e for e in bench.ask("experiment", "list", "test") if e["retracted_at"]]
     assert (row["number"], row["retracted_reason"]) == (best["number"], "wrong vial")
     after = bench.ask("campaign", "audit", "test", "--head", during["head"])
     assert (after["balanced"], after["given_head_at"]) == (True, during["n_events"])
     assert after["compared_with_journals"] == 10
+    # All of it can be taken away and checked elsewhere, the drivers' journals with it.
+    bundle = bench.folder / "test.zip"
+    with find([f"sqlite:///{bench.store}"], "test") as found:
+        export(found, "crate", bundle)
+    checked = check_bundle(bundle, during["head"])
+    assert (checked.sound, checked.differences, checked.given_at) == (True, [], during["n_events"])
+    with zipfile.ZipFile(bundle) as archive:
+        (journal,) = [name for name in archive.namelist() if name.startswith("journals/")]
+        assert len(archive.read(journal).splitlines()) == 10
     # A larger budget lets it go on, after a restart, without the retracted result.
     bench.campaign.write_text(bench.campaign.read_text().replace("experiments: 10", "experiments: 11"))
-    assert bench.run()["counts"]["completed"] == 11
+    assert bench.run()["counts"]["completed"] == 13
     assert bench.ask("campaign", "audit", "test", "--verify")["differences"] == []
 
 

@@ -27,6 +27,7 @@ from controller.domain.event import (
     Fault,
     Measurement,
     Observation,
+    ResultsImported,
 )
 from controller.domain.experiment import AttemptStatus, ExperimentStatus
 from controller.domain.proposal import Alternative, Prediction, Proposal
@@ -82,6 +83,9 @@ _BY_CLASS: dict[type[Event], st.SearchStrategy[Event]] = {
         CampaignStatusChanged, **_stamp, status=st.sampled_from(CampaignStatus), reason=texts
     ),
     CampaignAbortRequested: st.builds(CampaignAbortRequested, **_stamp),
+    ResultsImported: st.builds(
+        ResultsImported, **_stamp, file=texts, sha256=texts, form=texts, first=st.integers(1, 99), last=st.integers(1, 99), by=texts
+    ),
     ContextTold: st.builds(ContextTold, **_stamp, values=st.dictionaries(identifiers, values, min_size=1, max_size=3), by=texts),
     CampaignWorked: st.builds(CampaignWorked, **_stamp, seconds=st.floats(0, 1e9)),
     CampaignAmended: st.builds(

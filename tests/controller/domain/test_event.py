@@ -30,7 +30,7 @@ def test_event_survives_json(kind: type[Event], data: st.DataObject) -> None:
 
 def test_kinds_name_their_subject_and_differ() -> None:
     kinds = [c.model_fields["kind"].default for c in EVENT_CLASSES]
-    assert len(set(kinds)) == len(kinds) == 15
+    assert len(set(kinds)) == len(kinds) == 16
     assert all(k.split(".")[0] in {"campaign", "controller", "experiment", "attempt", "alarm"} for k in kinds)
 
 

@@ -23,6 +23,7 @@ from controller.domain.event import (
     Fault,
     Measurement,
     Observation,
+    ResultsImported,
 )
 from controller.domain.experiment import AttemptStatus, ExperimentStatus
 from controller.domain.ids import new_id
@@ -108,6 +109,12 @@ class Script:
     def amended(self) -> Event:
         campaign, at = self._stamp()
         return CampaignAmended(campaign=campaign, at=at, changes={"budget": ("10", "20")})
+
+    def imported(self) -> Event:
+        campaign, at = self._stamp()
+        return ResultsImported(
+            campaign=campaign, at=at, file="old.csv", sha256="ab" * 32, form="table", first=1, last=3, by="Ada"
+        )
 
     def campaign_status(self, status: CampaignStatus, reason: str = "") -> Event:
         campaign, at = self._stamp()

@@ -24,9 +24,9 @@ def test_log_returns_every_kind_of_event_as_it_was_written(store: Store, script:
     store.commit_now([script.amended()], definition=make_definition(experiments=20))
     for unit in units[1:]:
         store.commit_now(unit)
-    store.commit_now([script.worked(), script.abort_requested(), script.context_told()])
+    store.commit_now([script.worked(), script.abort_requested(), script.context_told(), script.imported()])
     told = store.events(script.campaign)
-    others = ("campaign.amended", "campaign.worked", "campaign.abort_requested", "campaign.context_told")
+    others = ["campaign.amended", *(f"campaign.{what}" for what in ("worked", "abort_requested", "context_told", "results_imported"))]
     assert [e for e in told if e.kind not in others] == list(chain(*units))
     kinds = set(event_adapter.json_schema()["discriminator"]["mapping"])
     assert {e.kind for e in told} == kinds
