@@ -11,8 +11,8 @@ from controller.domain.desirability import Desirability, combined
 from controller.domain.objective import Objective, standing, wanted
 
 Role = Literal[
-    "model", "space-filling", "stand-in", "user", "reference", "replicate", "cheaper level", "not acceptable", "retracted",
-    "failed", "under way",
+    "model", "space-filling", "stand-in", "user", "reference", "imported", "replicate", "cheaper level", "not acceptable",
+    "retracted", "failed", "under way",
 ]  # fmt: skip
 
 

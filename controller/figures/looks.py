@@ -11,6 +11,7 @@ LOOKS: dict[Role, tuple[str, Colour, Symbol]] = {
     "space-filling": ("space-filling", "grey", "square"),
     "stand-in": ("stand-in for the model", "orange", "triangle"),
     "user": ("set by a person", "purple", "diamond"),
+    "imported": ("measured elsewhere, imported", "grey", "diamond"),
     "model": ("proposed by the model", "blue", "circle"),
     "replicate": ("replicate", "sky", "ring"),
     "reference": ("reference experiment", "purple", "star"),

@@ -158,7 +158,7 @@ class Finder:
 
     def _progress(self, at: float) -> Iterable[Notice]:
         counts, budget = self._reader.counts(self._id), int(self._known()["budget"]["experiments"])
-        ended = sum(counts[status] for status in _ENDED)
+        ended = sum(counts[status] for status in _ENDED) - self._reader.imported(self._id)
         passed = max((share for share in SHARES if 100 * ended >= share * budget), default=0)
         if passed < self.memory.share:  # the budget was raised
             self.memory.share = passed

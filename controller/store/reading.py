@@ -88,6 +88,11 @@ class Reader(Glances):
         counted = {row["status"]: row["count(*)"] for row in rows}
         return {**counted, _IMPORTED: sum(row[_N_IMPORTED] for row in rows)}
 
+    def imported(self, campaign: str) -> int:
+        """Return how many experiments were measured elsewhere and imported: they cost no budget."""
+        with self.snapshot():
+            return self._counts(self._id(campaign))[_IMPORTED]
+
     def counts(self, campaign: str) -> dict[str, int]:
         """Return how many experiments stand in each status."""
         with self.snapshot():

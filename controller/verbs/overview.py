@@ -169,7 +169,7 @@ def _trust(
 
 
 def _progress(row: Mapping[str, Any], ends: Sequence[float], *, going: bool) -> dict[str, Any]:
-    finished = sum(row["counts"][status] for status in _ENDED)
+    finished = sum(row["counts"][status] for status in _ENDED) - row["imported"]
     left = max(0, int(row["budget_experiments"]) - finished)
     pace = _pace(ends) if going and left else None
     # From the last end on, so that the forecast does not run away while an experiment is carried out.
