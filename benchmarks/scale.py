@@ -149,7 +149,9 @@ def draw(found: dict[str, Any], path: Path) -> Path:
     Raises:
         MissingExtraError: If matplotlib is not installed.
     """
-    from controller.cli.demo.picture import FRONT, GREY, INK
+    from controller.figures.draw_matplotlib import SHADES
+
+    FRONT, GREY, INK = SHADES["green"], SHADES["grey"], SHADES["ink"]
     from controller.errors import MissingExtraError
 
     try:

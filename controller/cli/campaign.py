@@ -8,6 +8,8 @@ COMMANDS = {
     "list": ("showing", "list_campaigns", LOOK),
     "show": ("showing", "show", LOOK),
     "watch": ("watching.command", "watch", LOOK),
+    "plot": ("plotting", "plot", LOOK),
+    "compare": ("plotting", "compare", LOOK),
     "why": ("asking", "why", TRUST),
     "best": ("asking", "best", TRUST),
     "sensitivity": ("asking", "sensitivity", TRUST),

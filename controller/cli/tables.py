@@ -37,6 +37,11 @@ def _effects(content: Any) -> list[dict[str, Any]]:
     return [{"objective": name, **e} for name, found in content["objectives"].items() for e in found["effects"]]
 
 
+def _of_figures(content: Any) -> list[dict[str, Any]]:
+    tables = ((figure["kind"], figure["table"]) for figure in content["figures"])
+    return [{"figure": kind, **dict(zip(table["columns"], row, strict=True))} for kind, table in tables for row in table["rows"]]
+
+
 TABLES: dict[str, Rows] = {
     "campaign list": _whole, "campaign show": _but_the_definition, "campaign why": _whole, "campaign best": _part("best"),
     "campaign sensitivity": _effects, "campaign slice": _part("values"), "campaign forecast": _part("outlook"),
@@ -44,7 +49,7 @@ TABLES: dict[str, Rows] = {
     "experiment list": _whole, "experiment show": _whole, "instrument list": _whole, "daemon status": _whole,
     "recording list": _whole, "driver check": _whole, "simulator list": _whole, "keys list": _whole, "tokens list": _whole,
     "db check": _whole, "db upgrade": _whole, "db backup": _whole, "task list": _whole, "task show": _whole,
-    "campaign compare": _whole, "notify list": _whole, "notify test": _whole,
+    "campaign compare": _part("campaigns"), "campaign plot": _of_figures, "notify list": _whole, "notify test": _whole,
 }  # fmt: skip
 """Command -> what of its answer is the table."""
 

@@ -83,32 +83,57 @@ def slice_through(
         ConflictError: If nothing was measured yet.
         MissingExtraError: If the problem has structures and RDKit is not installed.
     """
+    return slices_through(definition, events, (parameter,), number=number, device=device)[0]
+
+
+def slices_through(
+    definition: Definition, events: Sequence[Event], parameters: Sequence[str], *, number: int | None = None, device: str = "cpu"
+) -> tuple[Slice, ...]:
+    """Return what is expected along each of `parameters`; see `slice_through`. The model is fitted once for all.
+
+    No name takes every parameter that is active there and every context variable.
+    """
     problem = definition.problem
     known = {**problem.parameters, **problem.context}
-    if parameter not in known:
-        raise UnknownNameError(f"campaign {definition.name} has no parameter {parameter!r}; it has {', '.join(known)}")
+    for parameter in parameters:
+        if parameter not in known:
+            raise UnknownNameError(f"campaign {definition.name} has no parameter {parameter!r}; it has {', '.join(known)}")
     request, state = _now(definition, events, device)
     number = _best(definition, state) if number is None else number
     point = experiment_of(state, number).point
-    if parameter in problem.parameters and parameter not in point:
-        wanted_of = problem.parameters[parameter].active_when or {}
-        when = " and ".join(
-            f"{name} is {(' or ' if isinstance(problem.parameters[name], CategoricalParameter) else ' to ').join(map(str, there))}"
-            for name, there in wanted_of.items()
-        )
-        raise ConflictError(
-            f"{parameter} is not active in experiment {number}; name one where it is with --through (it is active when {when})"
-        )
+    for parameter in parameters:
+        if parameter in problem.parameters and parameter not in point:
+            raise ConflictError(
+                f"{parameter} is not active in experiment {number}; name one where it is with --through "
+                f"(it is active when {_when(problem, parameter)})"
+            )
+    chosen = parameters or [name for name in known if name in point or name in problem.context]
     with one_thread():
         found = reconsider(request)
-        points, moved = _line(found.encoder, {**request.context, **point}, parameter)
-        allowed = [problem.allows(problem.settings(p)) for p in points]
-        if problem.pool is not None and parameter in problem.parameters:
-            allowed = listed(problem.pool, points, parameter)
-        rows = zip(points, expected_at(problem, found, found.encoder.encode(points)), allowed, strict=True)
-        values = [SliceValue(value=p[parameter], point=p, expected=expected, allowed=fine) for p, expected, fine in rows]
+        return tuple(_slice(definition, request, found, point, number, parameter) for parameter in chosen)
+
+
+def _when(problem: Problem, parameter: str) -> str:
+    """Return in words when a parameter is active."""
+    return " and ".join(
+        f"{name} is {(' or ' if isinstance(problem.parameters[name], CategoricalParameter) else ' to ').join(map(str, there))}"
+        for name, there in (problem.parameters[parameter].active_when or {}).items()
+    )
+
+
+def _slice(
+    definition: Definition, request: Request, found: Reconsidered, point: Point, number: int, parameter: str
+) -> Slice:
+    problem = definition.problem
+    points, moved = _line(found.encoder, {**request.context, **point}, parameter)
+    allowed = [problem.allows(problem.settings(p)) for p in points]
+    if problem.pool is not None and parameter in problem.parameters:
+        allowed = listed(problem.pool, points, parameter)
+    rows = zip(points, expected_at(problem, found, found.encoder.encode(points)), allowed, strict=True)
+    values = [SliceValue(value=p[parameter], point=p, expected=expected, allowed=fine) for p, expected, fine in rows]
+    unit = getattr({**problem.parameters, **problem.context}[parameter], "unit", None)
     return Slice(
-        campaign=definition.name, parameter=parameter, unit=getattr(known[parameter], "unit", None),
+        campaign=definition.name, parameter=parameter, unit=unit,
         through={**request.context, **point}, experiment=number, moved=moved, values=tuple(values),
     )  # fmt: skip
 

@@ -294,7 +294,7 @@ def _parallel(axes: Axes, panel: Panel, layer: Parallel, depth: float) -> None:
                 bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6},
             )  # fmt: skip
     width = max(8, 90 // max(1, len(layer.scales)))
-    heads = [textwrap.fill(f"{s.label} [{s.unit}]" if s.unit else s.label, width) for s in layer.scales]
+    heads = [textwrap.fill(f"{s.label} [{s.unit}]" if s.unit else s.label, width, break_long_words=False) for s in layer.scales]
     axes.set_xticks(range(len(heads)), labels=heads)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)

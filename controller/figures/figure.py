@@ -10,7 +10,7 @@ from pydantic import Field
 
 from controller.domain.base import Model
 
-Cell = float | str | None
+Cell = int | float | str | None
 """A coordinate, or an entry of a table: times are numbers [s since 1970-01-01 UTC]."""
 
 Colour = Literal["ink", "grey", "blue", "orange", "green", "vermillion", "purple", "sky", "yellow"]
@@ -66,6 +66,7 @@ class Line(Layer):
     step: Literal["none", "after", "before"] = "none"
     """`after`: the value holds until the next place; `before`: since the one before."""
     dashed: bool = False
+    tips: tuple[str, ...] = ()
 
 
 class Band(Layer):
@@ -196,6 +197,18 @@ class Figure(Model):
         from controller.figures.saving import save
 
         return save([self], Path(path))
+
+    def text(self, width: int = 100, height: int | None = None, *, colour: bool = False) -> str:
+        """Return it drawn with characters.
+
+        Args:
+            width: Columns.
+            height: Lines of each panel; None chooses.
+            colour: Whether with escape sequences of terminals.
+        """
+        from controller.figures.draw_terminal import text
+
+        return text(self, width, height, colour=colour)
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the picture, and the data below it."""

@@ -64,7 +64,7 @@ def _panel(given: Given, x: tuple[str, Objective], y: tuple[str, Objective], hel
         layers.append(Line(series="", colour="green", x=xs, y=ys, step=step))
     numbered = tuple(str(e.number) for e in ordered) if len(ordered) <= NUMBERED else ()
     layers.append(
-        Points(series="Pareto front", colour="green", symbol="circle", x=xs, y=ys, tips=tips(given, ordered), labels=numbered)
+        Points(series="Pareto front", colour="green", symbol="diamond", x=xs, y=ys, tips=tips(given, ordered), labels=numbered)
     )
     for along, goal in (("x", x_goal), ("y", y_goal)):
         for bound, word in ((goal.at_least, "at least"), (goal.at_most, "at most"), (goal.target, "target")):
@@ -103,7 +103,7 @@ def _table(given: Given, held: list[Shown]) -> Table:
     shown = [e for e in given.shown if e.values]
     rows: list[tuple[Cell, ...]] = [
         (
-            float(e.number), "on the front" if e.number in on_front else LOOKS[e.role][0],
+            e.number, "on the front" if e.number in on_front else LOOKS[e.role][0],
             *(e.values.get(name) for name in names),
         )
         for e in sorted(shown, key=lambda e: (e.number not in on_front, e.number))

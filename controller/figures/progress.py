@@ -151,7 +151,7 @@ def _table(given: Given) -> Table:
         columns += [f"{name} [{unit}]" if unit else name, f"{name} expected", f"{name} 80 % from", f"{name} 80 % to"]
     rows: list[tuple[Cell, ...]] = []
     for e in given.shown:
-        row: list[Cell] = [float(e.number), LOOKS[e.role][0], e.status]
+        row: list[Cell] = [e.number, LOOKS[e.role][0], e.status]
         for name in names:
             told = e.expected.get(name)
             row += [e.values.get(name), *((told.mean, told.low, told.high) if told else (None, None, None))]

@@ -11,6 +11,18 @@ from controller.figures.figure import Figure
 ENDINGS = (".png", ".svg", ".html")
 
 
+def ending_of(path: Path) -> str:
+    """Return how a file is written, by the end of its name.
+
+    Raises:
+        UnknownNameError: If it is none of `ENDINGS`.
+    """
+    ending = path.suffix.lower()
+    if ending not in ENDINGS:
+        raise UnknownNameError(f"{path}: a figure is written as {', '.join(ENDINGS)}; end the name with one of these")
+    return ending
+
+
 def save(figures: Sequence[Figure], path: Path) -> Path:
     """Draw figures into one file, one below the other.
 
@@ -25,9 +37,7 @@ def save(figures: Sequence[Figure], path: Path) -> Path:
         UnknownNameError: If it ends otherwise, or cannot be written.
         MissingExtraError: If matplotlib is not installed (PNG and SVG).
     """
-    ending = path.suffix.lower()
-    if ending not in ENDINGS:
-        raise UnknownNameError(f"{path}: a figure is written as {', '.join(ENDINGS)}; end the name with one of these")
+    ending = ending_of(path)
     if ending == ".html":
         from controller.figures.draw_html import page
 

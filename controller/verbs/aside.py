@@ -27,7 +27,7 @@ IDLE_S = 120.0
 """It ends when nothing was asked for so long [real s]."""
 VERBS = {
     "why": "reasons", "sensitivity": "reasons", "slice_through": "reasons", "believed_best": "reasons", "forecast": "foreseeing",
-    "replayed": "replaying",
+    "replayed": "replaying", "figure_told": "plotting",
 }  # fmt: skip
 """What it carries out, and the module of `verbs` that holds it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from controller.verbs.logs import read_log
@@ -79,6 +80,16 @@ def slice_through(found: Found, parameter: str, *, number: str | None = None, de
 
     wanted = None if number is None else int(find_experiment(found, number)["number"])
     return _told(found, slice_through(*read_log(found), parameter, number=wanted, device=device))
+
+
+def slices_through(
+    found: Found, parameters: Sequence[str] = (), *, number: str | None = None, device: str = "cpu"
+) -> list[dict[str, Any]]:
+    """Return what is expected along several parameters, or along all, the model fitted once; see `slice_through`."""
+    from controller.engine.thinking_sensitivity import slices_through
+
+    wanted = None if number is None else int(find_experiment(found, number)["number"])
+    return [_told(found, told) for told in slices_through(*read_log(found), parameters, number=wanted, device=device)]
 
 
 def _told(found: Found, content: Model) -> dict[str, Any]:

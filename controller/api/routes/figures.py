@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import Path, Request
+from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from controller.api.routes.route import Campaign, desk_of, needs, router, told
 from controller.domain.access import Role
-from controller.verbs.plotting import figure, kinds_of
+from controller.verbs.plotting import COMPUTED, figure_told, kinds_of
 from controller.verbs.stores import Found
 
 routes = router("figures")
@@ -28,10 +28,13 @@ async def list_figures(request: Request, campaign: Campaign) -> Response:
 
 
 @routes.get("/campaigns/{campaign}/figures/{kind}", summary="Describe a figure of a campaign", **needs(Role.LOOK))
-async def show_figure(request: Request, campaign: Campaign, kind: Kind) -> Response:
-    """Titles, panels with axes and layers, a summary in words and the data as a table: what `figure.js` draws."""
-
-    def read(found: Found) -> dict[str, Any]:
-        return figure(found, kind).model_dump(mode="json")
-
-    return told(request, await desk_of(request).look_at(campaign, read))
+async def show_figure(
+    request: Request, campaign: Campaign, kind: Kind,
+    parameter: Annotated[str | None, Query(max_length=64, description="Of slices: along which; else all.")] = None,
+    through: Annotated[str | None, Query(max_length=100, description="Of slices: through which experiment; else the best.")] = None,
+) -> Response:  # fmt: skip
+    """Titles, panels with axes and layers, a summary in words and the data as a table. `slices` and `sensitivity` take seconds."""
+    desk = desk_of(request)
+    if kind in COMPUTED:
+        return told(request, await desk.compute(campaign, "figure_told", kind=kind, parameter=parameter, through=through))
+    return told(request, await desk.look_at(campaign, lambda found: figure_told(found, kind, parameter, through)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -92,20 +92,16 @@ def _name(number: int) -> str:
 
 
 def _picture(url: str, campaign: str, output: Path) -> Path | None:
-    """Draw the picture; without matplotlib say so and go on."""
-    from contextlib import closing
-
+    """Draw how it came along and the front that it reached; without matplotlib say so and go on."""
     from controller.errors import MissingExtraError
-    from controller.store.reading import open_reader
+    from controller.figures.saving import save
+    from controller.verbs.plotting import figures
+    from controller.verbs.stores import find
 
-    with closing(open_reader(url)) as reader:
-        row = reader.campaign(campaign)
-        definition: dict[str, Any] = reader.definition(row["id"])
-        experiments = reader.experiments(row["id"])
     try:
-        from controller.cli.demo.picture import draw
-
-        return draw(definition, experiments, output / f"{campaign}.png")
+        with find([url], campaign) as found:
+            drawn, _ = figures(found, ("progress", "front"))
+        return save(drawn, output / f"{campaign}.png")
     except MissingExtraError as error:
         print(f"labwright: {error}", file=sys.stderr)
         return None

@@ -14,6 +14,7 @@
   const STROKED = new Set(["ring", "cross", "plus"]);
   const RANK = { points: 0, line: 1, bars: 1, spans: 1, edge: 1, rule: 2, interval: 2, band: 3 };
   const number = d3.format(".5~g");
+  const moment = date => d3.utcFormat(date % 86400000 ? (date % 60000 ? "%H:%M:%S" : "%H:%M") : "%b %-d")(date);
   const HEIGHT = 300, LANE = 34;
 
   const make = (tag, properties = {}, ...children) => {
@@ -109,6 +110,7 @@
     interval: (layer, panel) => (layer.along === "y"
       ? rows([places(panel.x, layer.at), layer.high, layer.tips])
       : rows([layer.high, layer.at, layer.tips])),
+    line: (layer, panel) => rows([places(panel.x, layer.x), layer.y, layer.tips]),
     bars: layer => rows([layer.value, layer.at, layer.tips]),
     spans: (layer, panel) => rows([places(panel.x, layer.start.map((s, i) => (s + layer.end[i]) / 2)), layer.lane, layer.tips]),
     parallel: layer => layer.rows.flatMap((row, i) => row.map((y, x) => [x, y, layer.tips[i]])),
@@ -137,7 +139,7 @@
     const type = { linear: "linear", log: "log", time: "utc", band: "band" }[axis.scale];
     if (axis.scale === "band") return { type, domain: axis.categories, label: null };
     const domain = axis.domain ? { domain: places(axis, axis.domain) } : {};
-    const ticks = axis.scale === "time" ? {} : { tickFormat: number };
+    const ticks = { tickFormat: axis.scale === "time" ? moment : number };
     return { type, ...domain, ...ticks, nice: !axis.domain && axis.scale === "linear", label: null,
       ...(axis.scale === "log" ? { inset: 12 } : {}) };
   }
@@ -153,9 +155,10 @@
     };
     if (parallel) {
       const n = parallel.scales.length;
-      const each = (width - 90) / Math.max(1, n - 1);
+      const whole = Math.max(width, 88 * n);  // a narrow screen scrolls
+      const each = (whole - 124) / Math.max(1, n - 1);
       const names = parallel.scales.map((scale, x) => ({ x, text: fold(axisText(scale), Math.max(8, each / 7)) }));
-      const frame = { ...options, height: HEIGHT + 90, marginLeft: 28, marginRight: 62, marginTop: 52 };
+      const frame = { ...options, width: whole, style: { maxWidth: "none" }, height: HEIGHT + 90, marginLeft: 62, marginRight: 62, marginTop: 52 };
       return Plot.plot({
         ...frame, x: { axis: null, domain: [0, n - 1] }, y: { axis: null, domain: [0, 1] },
         marks: [
@@ -170,7 +173,7 @@
     return Plot.plot({
       ...options,
       x: { ...scaleOf(panel.x), ...(panel.x.scale === "band" ? {} : narrow) },
-      y: scaleOf(panel.y),
+      y: { ...scaleOf(panel.y), ...(panel.y.scale === "band" ? {} : { ticks: 6 }) },
       marks: [
         ...(panel.y.scale === "band" ? [] : [Plot.gridY(grid)]), ...(panel.x.scale === "band" ? [] : [Plot.gridX(grid)]),
         ...panel.layers.flatMap(layer => MARKS[layer.mark](layer, panel)), ...tipOf(panel),
@@ -260,7 +263,8 @@
       ...(figure.table.columns.length ? [tableOf(figure.table, open)] : []),
     );
     const frames = figure.panels.map(panel => {
-      const plot = make("div");
+      const wide = panel.layers.some(layer => layer.mark === "parallel");
+      const plot = make("div", wide ? { class: "figure-wide" } : {});
       const foot = axisText(panel.x), side = panel.y.scale === "band" ? "" : axisText(panel.y);
       const head = [panel.title, side && side !== panel.title ? `↑ ${side}` : ""];
       const box = make("div", { class: "figure-panel" }, make("p", { class: "figure-panel-title" }, head[0]));

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from controller.cli.demo import command
 from controller.cli.demo.command import prepare
-from controller.cli.demo.picture import draw, hypervolume
 from controller.domain.campaign import CampaignStatus
 from controller.settings import normalise_url
 from controller.store.opening import Store
@@ -41,49 +38,6 @@ def test_demo_into_a_place_that_cannot_be_a_folder_is_refused(call: Call, tmp_pa
     said = call("demo", "--output", tmp_path / "file" / "demo")
     assert said.code == 2
     assert "--output" in said.err
-
-
-@pytest.mark.parametrize(
-    ("scores", "area"),
-    [
-        ([], 0.0), ([(1.0, 1.0)], 1.0), ([(1.0, 2.0), (2.0, 1.0)], 3.0), ([(1.0, 2.0), (2.0, 1.0), (0.5, 0.5)], 3.0),
-        ([(-1.0, 3.0)], 0.0),
-    ],
-)  # fmt: skip
-def test_hypervolume_of_simple_fronts(scores: list[tuple[float, float]], area: float) -> None:
-    assert hypervolume(scores, (0.0, 0.0)) == pytest.approx(area)
-
-
-def test_hypervolume_agrees_with_counting_cells() -> None:
-    rng = random.Random(3)
-    scores = [(rng.randint(0, 20), rng.randint(0, 20)) for _ in range(15)]
-    cells = sum(any(x > i and y > j for x, y in scores) for i in range(20) for j in range(20))
-    assert hypervolume([(float(x), float(y)) for x, y in scores], (0.0, 0.0)) == cells
-
-
-def made_up(n: int, simulated: bool = True) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    definition = {
-        "name": "x", "lab": {"simulated": simulated},
-        "problem": {"objectives": {"a": {"goal": "maximize", "unit": "kg/m**3"}, "b": {"goal": "minimize"}}},
-    }  # fmt: skip
-    rng = random.Random(1)
-    experiments = [
-        {
-            "number": i + 1, "status": "completed", "source": "model" if i > 4 else "space-filling", "parameters": {},
-            "objectives": {"a": rng.random(), "b": rng.random()}, "completed_at": f"2026-01-01T00:00:{i:02d}Z",
-            "retracted_at": None,
-        }
-        for i in range(n)
-    ]  # fmt: skip
-    return definition, experiments
-
-
-@pytest.mark.parametrize("n", [1, 2, 24])
-def test_picture_is_drawn_for_any_number_of_experiments(tmp_path: Path, n: int) -> None:
-    pytest.importorskip("matplotlib")
-    path = draw(*made_up(n), tmp_path / "x.png")
-    assert path.read_bytes().startswith(b"\x89PNG")
-    assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
 
 
 @pytest.mark.timeout(90)
