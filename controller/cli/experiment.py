@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from controller.cli.options import CampaignName, Json, Store, Timeout
-from controller.cli.render import Column, console, mark, print_facts, print_json, print_rows, report, table
-from controller.verbs.stores import Found, find, find_experiment, show_url, store_urls
+from controller.cli.render import Column, console, mark, print_json, print_rows, report
+from controller.verbs.stores import find, find_experiment, show_url, store_urls
 
 app = typer.Typer()
 
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="Number or id of an experiment.", show_default=False)]
-
-
-ATTEMPT_COLUMNS = (
-    Column("step"), Column("ordinal"), Column("instrument"), Column("action"), Column("status"), Column("committed_at"),
-    Column("ended_at"), Column("measured"), Column("reason"),
-)  # fmt: skip
 
 
 class Status(StrEnum):
@@ -81,7 +75,8 @@ def list_experiments(
 
 @app.command()
 def show(campaign: CampaignName, number: Number, store: Store = None, json: Json = False) -> None:
-    """Show an experiment: why it was proposed, what was done, what was measured."""
+    """Show an experiment: why it was proposed, what was done and measured, what went wrong, and all that happened."""
+    from controller.cli.one_experiment import print_experiment
     from controller.verbs.experiments import experiment_told, show_experiment
 
     with find(store_urls(store), campaign) as found:
@@ -90,7 +85,7 @@ def show(campaign: CampaignName, number: Number, store: Store = None, json: Json
     if json:
         print_json(experiment_told(experiment))
         return
-    _print_experiment(found, experiment, definition)
+    print_experiment(experiment, definition, campaign=found.name, store=show_url(found.url))
 
 
 @app.command()
@@ -182,53 +177,3 @@ def _values(texts: list[str]) -> dict[str, float]:
         if not sign or not name:
             raise typer.BadParameter(f"{text!r} is not OBJECTIVE=NUMBER, for example yield=71.5", param_hint="--value")
     return values
-
-
-def _print_experiment(found: Found, experiment: dict[str, Any], definition: dict[str, Any]) -> None:
-    from controller.cli.results import flags_text
-    from controller.cli.trust import interval_text
-
-    proposal = experiment.get("proposal") or {}
-    units = {n: p.get("unit") for n, p in definition["problem"]["parameters"].items()}
-    out = console()
-    print_facts(
-        {
-            "status": experiment["status"], "reason": experiment.get("reason"),
-            "retracted": experiment["retracted_reason"] and f"{experiment['retracted_reason']} ({experiment['retracted_at']})",
-            "rested on it": ", ".join(f"{e['number']} ({e['status']})" for e in experiment.get("rested_on", ())),
-            "data": "SIMULATED" if experiment["simulated"] else "real",
-            "proposed": experiment["proposed_at"], "started": experiment.get("started_at"), "ended": experiment["completed_at"],
-            "id": experiment["id"], "store": show_url(found.url),
-        },
-        title=f"Experiment {experiment['number']} of {found.name}",
-    )  # fmt: skip
-    settings = [{"parameter": n, "setting": v, "unit": units.get(n)} for n, v in experiment["parameters"].items()]
-    out.print(table(settings, [Column("parameter"), Column("setting"), Column("unit")], title="\nSetting"))
-    predictions = proposal.get("predictions") or {}
-    results = [
-        {
-            "objective": name, "measured": experiment["objectives"].get(name), "expected": predictions.get(name, {}).get("mean"),
-            "90": interval_text(predictions.get(name, {})), "unit": objective.get("unit"), "goal": objective["goal"],
-        }
-        for name, objective in definition["problem"]["objectives"].items()
-    ]  # fmt: skip
-    result_columns = [
-        Column("objective"), Column("measured"), Column("expected"), Column("90", "90 % interval"), Column("unit"), Column("goal"),
-    ]  # fmt: skip
-    out.print(table(results, result_columns, title="Result and what the model expected"))
-    why = {
-        "source": proposal.get("source"), proposal.get("acquisition_name") or "acquisition": proposal.get("acquisition"),
-        "note": proposal.get("note"), "out of distribution": flags_text(proposal.get("novelty") or {}),
-        "seed": proposal.get("seed"), "rested on data": (proposal.get("data_fingerprint") or "")[:16],
-        "took": f"{proposal['seconds']:.2f} s" if proposal.get("seconds") else None,
-    }  # fmt: skip
-    print_facts(why, title="Why it was proposed")
-    if proposal.get("runners_up"):
-        rows = [{"acquisition": a["acquisition"], **a["point"]} for a in proposal["runners_up"]]
-        out.print(table(rows, [Column("acquisition"), *(Column(n, n) for n in units)], title="\nThat came close"))
-    attempts = [
-        {**a, "measured": {m["name"]: m["value"] for m in a.get("measurements", [])}}
-        for a in experiment.get("attempts_list", [])
-    ]
-    if attempts:
-        out.print(table(attempts, ATTEMPT_COLUMNS, title="\nAttempts"))

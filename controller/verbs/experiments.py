@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from controller.errors import ConflictError
+from controller.verbs.happenings import happenings_of
+from controller.verbs.overview import why_in_short
 from controller.verbs.requests import Answer, carry_out, steer
 from controller.verbs.stores import Found, find_experiment
+from controller.verbs.troubles import trouble_of
 
 _DONE = {"retry": "tried again", "abandon": "given up"}
 
@@ -15,13 +18,18 @@ _DONE = {"retry": "tried again", "abandon": "given up"}
 def show_experiment(found: Found, number: str) -> dict[str, Any]:
     """Return an experiment with its proposal, attempts and measurements; a retracted one with what rested on it.
 
+    Besides `why` (in short), `trouble` (what went wrong and what can be done, None where nothing did) and `events` (all that
+    happened, in order).
+
     Raises:
         UnknownNameError: If the campaign has none of that number or id.
     """
-    experiment = find_experiment(found, number)
-    if experiment["retracted_at"]:
-        experiment["rested_on"] = found.reader.rested_on(found.id, experiment["number"])
-    return experiment
+    with found.reader.snapshot():
+        experiment = find_experiment(found, number)
+        if experiment["retracted_at"]:
+            experiment["rested_on"] = found.reader.rested_on(found.id, experiment["number"])
+        told = {"why": why_in_short(experiment["proposal"]), "trouble": trouble_of(found, experiment)}
+        return {**experiment, **told, "events": happenings_of(found, experiment)}
 
 
 def experiment_told(experiment: Mapping[str, Any]) -> dict[str, Any]:
