@@ -18,6 +18,7 @@ class ActionContext:
         attempt: The attempt's id.
         clock: Lab time.
         started_at: When the attempt began [lab time]; for a recover hook, when the earlier process began it.
+        deadline_s: How long it may take from then on [lab s]; None where nobody says.
     """
 
     def __init__(
@@ -26,11 +27,13 @@ class ActionContext:
         clock: Clock,
         *,
         started_at: float | None = None,
+        deadline_s: float | None = None,
         on_progress: Callable[[float, str], None] | None = None,
     ) -> None:
         self.attempt = attempt
         self.clock = clock
         self.started_at = clock.time() if started_at is None else started_at
+        self.deadline_s = deadline_s
         self._on_progress = on_progress
         self._cancelled = threading.Event()
         self._why = "cancelled"
@@ -39,6 +42,11 @@ class ActionContext:
     def cancelled(self) -> bool:
         """Whether the action was asked to end: by a cancellation, a stop or its deadline."""
         return self._cancelled.is_set()
+
+    @property
+    def why_cancelled(self) -> str:
+        """Why it was asked to end: `cancelled`, `stopped`, or a sentence about its deadline."""
+        return self._why
 
     def check(self) -> None:
         """Raise `ActionCancelledError` if the action was asked to end; call it between steps of a long action."""

@@ -265,6 +265,7 @@ class ActionHost:
             record.attempt,
             self._clock,
             started_at=started_at,
+            deadline_s=record.deadline_s,
             on_progress=self._progress_from_thread(record.attempt),
         )
         going = self._going[record.attempt] = _Going(context)
