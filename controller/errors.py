@@ -2,7 +2,9 @@
 
 ```
 LabwrightError
-├── FileFaultsError         a campaign or lab file says something that cannot be done
+├── FaultsError             something that a person gave is wrong, told fault by fault
+│   ├── FileFaultsError     a campaign or lab file says something that cannot be done
+│   └── FormFaultsError     an answer to a task has values that cannot be taken
 ├── UnknownNameError        no such campaign, experiment or instrument (KeyError)
 ├── IllegalTransitionError  a status cannot follow another (ValueError)
 ├── ConflictError           the store holds something else than the command assumes
@@ -25,14 +27,22 @@ class LabwrightError(Exception):
     exit_code = 1
 
 
-class FileFaultsError(LabwrightError):
-    """A file is wrong; `faults` holds one line per fault, each naming place, value, expectation and remedy."""
+class FaultsError(LabwrightError):
+    """What was given is wrong; `faults` holds one line per fault, each naming place, value, expectation and remedy."""
 
     exit_code = 2
 
     def __init__(self, faults: list[str]) -> None:
         self.faults = faults
         super().__init__("\n".join(faults))
+
+
+class FileFaultsError(FaultsError):
+    """A file is wrong."""
+
+
+class FormFaultsError(FaultsError):
+    """An answer to a task is wrong."""
 
 
 class UnknownNameError(LabwrightError, KeyError):

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from controller.api.desk import Desk
 from controller.api.guard import App, Guard
 from controller.api.problems import SCHEMA, RefusedError, problem, problem_of
-from controller.api.routes import access, campaigns, experiments, exporting, figures, health, instruments, notifications
+from controller.api.routes import access, campaigns, experiments, exporting, figures, health, instruments, notifications, tasks
 from controller.errors import LabwrightError
 from instruments.errors import InstrumentError
 
@@ -42,7 +42,7 @@ def make_api(version: str) -> FastAPI:
         title="Labwright", version=version, description=ABOUT, openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None,
         redirect_slashes=False,
     )  # fmt: skip
-    rooms = (health, access, instruments, experiments, campaigns, exporting, figures, notifications)
+    rooms = (health, access, instruments, experiments, campaigns, exporting, figures, notifications, tasks)
     for router in (health.public, *(room.routes for room in rooms)):
         api.include_router(router, prefix="/v1")
     for kind in (LabwrightError, InstrumentError, RefusedError, Exception):

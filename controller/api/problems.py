@@ -12,7 +12,7 @@ from starlette.responses import Response
 from controller.errors import (
     CampaignLockedError,
     ConflictError,
-    FileFaultsError,
+    FaultsError,
     IllegalTransitionError,
     LabwrightError,
     SettingError,
@@ -42,7 +42,7 @@ _STATUS: Mapping[type[Exception], int] = {
     ConflictError: 409,
     IllegalTransitionError: 409,
     CampaignLockedError: 423,
-    FileFaultsError: 422,
+    FaultsError: 422,
     SettingError: 422,
     StoreError: 503,
     LabwrightError: 500,

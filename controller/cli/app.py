@@ -27,6 +27,7 @@ NOUNS = {
     "campaign": ("Campaigns: start, look at, steer, export.", STEER),
     "experiment": ("Experiments: list, look at, settle.", STEER),
     "instrument": ("Instruments of the campaigns in the store.", STEER),
+    "task": ("What people are asked to do: list, show, answer.", STEER),
     "daemon": ("The controller in the background.", STEER),
     "recording": ("What instruments and controller said and decided in the last hours: list, show, replay.", STEER),
     "driver": ("Drivers of instruments: write a new one, check it, serve it.", EXTEND),

@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, TextIO
 
 from controller.cli.render import clean, text_of
+from controller.verbs.tasks import SHORT
 
 if TYPE_CHECKING:
     from controller.domain.campaign import Definition
@@ -28,6 +29,7 @@ class LineDisplay:
         self._status = ""
         self._doing = ""
         self._alarms: list[str] = []
+        self._tasks: set[str] = set()
         data = "SIMULATED data" if definition.simulated else "real instruments"
         self._print(f"{definition.name}: {definition.budget.experiments} experiments, {data}, store {store}")
 
@@ -46,6 +48,12 @@ class LineDisplay:
             best = best_text(snapshot)
             self._print(f"{finished}/{snapshot.budget}  {occurring}" + (f"  {best}" if best != self._best else ""))
             self._best = best
+        tasks = {str(item["task"]): item for item in snapshot.running if item.get("task")}
+        for task, item in tasks.items():
+            if task not in self._tasks:
+                of = f"experiment {item['experiment']}, step {item['step']}"
+                self._print(f"{of} waits for a person: labwright task answer {task[-SHORT:]}")
+        self._tasks = set(tasks)
         for alarm in [a for a in snapshot.alarms if a not in self._alarms]:
             self._print(f"ALARM {alarm}")
         self._alarms = list(snapshot.alarms)

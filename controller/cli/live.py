@@ -16,6 +16,7 @@ from rich.text import Text
 from controller.cli.lines import n_finished
 from controller.cli.render import STYLES, clean, duration
 from controller.cli.results import best_table
+from controller.verbs.tasks import SHORT
 
 if TYPE_CHECKING:
     from controller.domain.campaign import Definition
@@ -103,10 +104,11 @@ def _running(snapshot: Snapshot) -> RenderableType:
     for heading in ("experiment", "step", "instrument", "status", "for", "until"):
         result.add_column(heading, justify="right" if heading in ("experiment", "for") else "left")
     for item in snapshot.running[:RUNNING_ROWS]:
-        status = str(item["status"])
+        status = f"task {item['task'][-SHORT:]} waits" if item.get("task") else str(item["status"])
         result.add_row(
             str(item["experiment"]), Text(str(item["step"])), Text(str(item["instrument"])),
-            Text(status, style=STYLES.get(status, "")), duration(snapshot.now - item["since"]), _until(item, snapshot.now),
+            Text(status, style="yellow" if item.get("task") else STYLES.get(status, "")),
+            duration(snapshot.now - item["since"]), _until(item, snapshot.now),
         )  # fmt: skip
     if len(snapshot.running) > RUNNING_ROWS:
         return Group(result, Text(f"and {len(snapshot.running) - RUNNING_ROWS} more", style="dim"))

@@ -14,6 +14,8 @@ from instruments.transport.keys import PUBLIC_KEY
 
 EXTERNAL = "external"
 """The driver tag of an instrument whose driver process is started by somebody else."""
+PERSON = "person"
+"""The driver tag of people: what an attempt asks of them is a task."""
 
 
 def _checked_key(key: str) -> str:

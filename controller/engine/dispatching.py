@@ -21,7 +21,7 @@ from controller.domain.event import (
 )
 from controller.domain.experiment import OPEN_ATTEMPTS, AttemptStatus, ExperimentStatus
 from controller.domain.ids import new_id
-from controller.domain.lab import StepSpec
+from controller.domain.lab import PERSON, StepSpec
 from controller.domain.state import Attempt, Experiment
 from controller.engine.ledger import Ledger
 from controller.engine.session import LabSession
@@ -458,6 +458,7 @@ class Dispatching:
 
     def running(self) -> list[dict[str, Any]]:
         """Return what is with the instruments, for displays."""
+        instruments = self._ledger.definition.lab.instruments
         return [
             {
                 "experiment": self._ledger.state.experiments[attempt.experiment].number,
@@ -467,6 +468,7 @@ class Dispatching:
                 "since": attempt.committed_at,
                 "expected_s": None if (announced := self._announced(attempt)) is None else announced[0],
                 "fraction": self._fractions.get(attempt.id),
+                "task": attempt.id if instruments[attempt.instrument].driver == PERSON else None,
             }
             for attempt in self._ledger.state.open_attempts()
         ]

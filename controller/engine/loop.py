@@ -384,6 +384,9 @@ class CampaignLoop:
             return "; ".join(f"{name} is held: {why}" for name, why in held.items())
         if away and not self.busy:
             return f"waiting for {', '.join(away)}"
+        running = self._dispatching.running()
+        if running and all(item["task"] for item in running):
+            return "waiting for a person: labwright task list"
         return "measuring" if self.busy else "waiting for a free instrument"
 
 

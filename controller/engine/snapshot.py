@@ -27,7 +27,8 @@ class Snapshot:
     front: bool = False
     """Whether that is a Pareto front."""
     running: list[dict[str, Any]] = field(default_factory=list)
-    """`{"experiment", "step", "instrument", "status", "since", "expected_s", "fraction"}`, times in lab seconds."""
+    """`{"experiment", "step", "instrument", "status", "since", "expected_s", "fraction", "task"}`, times in lab seconds; `task` is
+    the id of what a person is asked to do, None where a device does it."""
     instruments: list[dict[str, Any]] = field(default_factory=list)
     """`{"instrument", "connected", "state"}`."""
     doing: str = ""

@@ -199,6 +199,19 @@ class StoredRows(SnapshotReader):
             known.update(row["id"] for row in rows)
         return known
 
+    def places_of(self, attempts: Sequence[str]) -> dict[str, Row]:
+        """Return of attempts (ids) that are known: step, status, campaign (id), experiment (id) and its number."""
+        found: dict[str, Row] = {}
+        with self.snapshot():
+            for i in range(0, len(attempts), _IDS):
+                some = attempts[i : i + _IDS]
+                marks = ", ".join("?" * len(some))
+                rows = self._dicts("attempt", "id step status campaign experiment", f"WHERE id IN ({marks})", *some)
+                own = f"WHERE id IN (SELECT experiment FROM attempt WHERE id IN ({marks}))"
+                numbers = {row["id"]: row["number"] for row in self._dicts("experiment", "id number", own, *some)}
+                found |= {row["id"]: {**row, "number": numbers[row["experiment"]]} for row in rows}
+        return found
+
     def measurement_rows(self, campaign_id: str, experiment: str | None = None) -> list[Row]:
         """Return all measurements of a campaign, or of one of its experiments (id), as they are stored."""
         which, key = ("campaign", campaign_id) if experiment is None else ("experiment", experiment)

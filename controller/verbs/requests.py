@@ -36,13 +36,18 @@ class Answer:
         return {"campaign": campaign, "answered": not self.waiting, "answer": self.text, "store": show_url(url)}
 
 
+def user() -> str:
+    """Return who speaks: user and machine."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # a container may know no name for the user id
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"
+
+
 def who() -> str:
     """Return who asks, for the log: user, machine and process."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):  # a container may know no name for the user id
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()} (process {os.getpid()})"
+    return f"{user()} (process {os.getpid()})"
 
 
 def ask(

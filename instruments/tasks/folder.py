@@ -35,6 +35,7 @@ MAX_FILE = 64 * 2**20
 """Largest file of an answer [bytes]."""
 _MOST_LATE = 100
 """Answers that are kept of a task that has ended."""
+_MOST_FILES = 50
 _CHUNK = 2**20
 K = TypeVar("K", bound=BaseModel)
 
@@ -132,9 +133,14 @@ class TaskFolder:
             if (posted := self._posted(self._open / name)) is not None and posted.end is None:
                 yield posted
 
-    def every(self) -> Iterator[Posted]:
-        """Yield all tasks, those that have ended too."""
-        for name in sorted({*_names(self._open), *_names(self._ended)}):
+    def ids(self) -> list[str]:
+        """Return the ids of all tasks, those that have ended too, oldest first."""
+        return sorted({*_names(self._open), *_names(self._ended)})
+
+    def every(self, newest: int | None = None) -> Iterator[Posted]:
+        """Yield all tasks, those that have ended too, oldest first; of more than `newest` those alone."""
+        ids = self.ids()
+        for name in ids if newest is None else ids[-newest:]:
             if (posted := self.look(name)) is not None:
                 yield posted
 
@@ -186,11 +192,13 @@ class TaskFolder:
         """Keep a file beside a task and return what stands for it in an answer, `sha256:…`.
 
         Raises:
-            ValueError: If it is larger than `MAX_FILE`.
+            ValueError: If it is larger than `MAX_FILE`, or there are too many.
             OSError: If it cannot be read or kept.
         """
         files = self._place(task) / "files"
         files.mkdir(exist_ok=True, mode=0o700)
+        if len(_names(files)) >= _MOST_FILES:
+            raise ValueError(f"{_MOST_FILES} files are kept of this task; no more are")
         draft, digest, size = files / f".{uuid.uuid4().hex}", hashlib.sha256(), 0
         try:
             with draft.open("wb") as target:
