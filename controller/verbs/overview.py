@@ -14,6 +14,8 @@ from typing import Any
 from controller.store.reading import iso
 from controller.verbs.results import best_among, cost_of
 from controller.verbs.stores import Found, show_url
+from controller.verbs.tasks import SHORT
+from controller.verbs.tasks import waiting as waiting_tasks
 from controller.verbs.trust import interval_90
 
 PACE = 20
@@ -266,6 +268,11 @@ def _people(
 ) -> list[dict[str, str]]:  # fmt: skip
     name, row = found.name, found.campaign
     waits = [
+        {"what": f"experiment {t['experiment']}, step {t['step']}{', late' * t['late']}: {_first_line(t['instructions'])}",
+         "do": f"labwright task answer {t['task'][-SHORT:]}"}
+        for t in waiting_tasks([(found.url, found.reader)], found.id)
+    ]  # fmt: skip
+    waits += [
         {"what": f"experiment {e['number']} is unknown: {e['reason'] or 'nobody can say what became of it'}",
          "do": f"labwright experiment resolve {name} {e['number']}"}
         for e in under_way if e["status"] == "unknown"
@@ -289,6 +296,10 @@ def _people(
         what = f"{request['verb']} was asked by {request['asked_by']} and no controller has answered"
         waits.append({"what": what, "do": "labwright daemon start"})
     return waits
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
 
 
 def _next(

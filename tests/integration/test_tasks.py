@@ -12,7 +12,8 @@ from controller.files.loading import load_campaign
 from controller.store.audit import audit
 from controller.store.opening import Store
 from controller.verbs import tasks
-from controller.verbs.stores import readers
+from controller.verbs.overview import overview
+from controller.verbs.stores import find, readers
 from instruments.sdk.options import build_driver
 from instruments.sdk.registry import load_driver
 from tests.integration.film import answer, make_bench, status_of, urls, wait_for_task, waiting
@@ -59,6 +60,10 @@ def test_tasks_end_as_they_should_whatever_is_stopped_killed_or_aborted(tmp_path
 def a_stop_leaves_unknown_what_somebody_may_have_begun(bench: Bench) -> None:
     task = wait_for_task(bench)
     assert (task["campaign"], task["experiment"], task["step"]) == ("film", 1, "coat")
+    with find(urls(bench), "film") as found:
+        (waits,) = overview(found)["people"]
+    assert waits["what"] == "experiment 1, step coat: Coat a film at 3000 rpm."
+    assert waits["do"] == f"labwright task answer {task['task'][-6:]}"
     bench.ask("instrument", "stop", "people")
     status_of(bench, 1, "unknown")  # it consumes matter
     assert tasks.show(urls(bench), task["task"])["why"] == "the attempt was stopped"

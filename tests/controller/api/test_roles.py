@@ -56,10 +56,14 @@ ANSWERS: dict[tuple[str, str], tuple[Any, int]] = {
     ("get", "/v1/tokens"): (None, 200),
     ("post", "/v1/tokens"): ({"name": "look"}, 409),
     ("post", "/v1/tokens/{name}/revoke"): (None, 404),
+    ("get", "/v1/tasks"): (None, 200),
+    ("get", "/v1/tasks/{task}"): (None, 404),
+    ("post", "/v1/tasks/{task}/answer"): ({"failed": "x"}, 404),
+    ("post", "/v1/tasks/{task}/files"): ({"x": 1}, 404),
 }
 """Method and route -> body, and what it is answered when it may be asked."""
 PLACES = {"campaign": "sample", "number": "1", "instrument": "nowhere", "name": "nowhere", "parameter": "nowhere",
-          "kind": "nowhere"}
+          "kind": "nowhere", "task": "nowhere"}
 PUBLIC = {("get", "/v1/health")}
 
 

@@ -35,8 +35,8 @@ def task(tasks: TaskFolder) -> str:
         Task(
             id=key, instrument="people", action="coat", instructions="Coat it.", fields=fields, asked_at=time.time(),
             typical_s=60.0, longest_s=600.0,
-        )  # fmt: skip
-    )
+        )
+    )  # fmt: skip
     return key
 
 
@@ -66,7 +66,8 @@ def test_answer_is_kept_once_with_who_gave_it(client: Client, task: str, tasks: 
 
 
 def test_every_fault_of_an_answer_is_told(client: Client, task: str) -> None:
-    refused = client("operate").post(f"/tasks/{task}/answer", json={"values": {"thickness": "9 km", "mass": 1, "photo": "sha256:0"}})
+    values = {"thickness": "9 km", "mass": 1, "photo": "sha256:0"}
+    refused = client("operate").post(f"/tasks/{task}/answer", json={"values": values})
     assert refused.status_code == 422
     assert [fault.partition(":")[0] for fault in refused.json()["faults"]] == ["mass", "thickness", "dull", "photo"]
     assert client("operate").post(f"/tasks/{task}/answer", json={}).status_code == 409
