@@ -12,7 +12,17 @@ from starlette.responses import Response
 from controller.api.desk import Desk
 from controller.api.guard import App, Guard
 from controller.api.problems import SCHEMA, RefusedError, problem, problem_of
-from controller.api.routes import access, campaigns, experiments, exporting, figures, health, instruments, notifications, tasks
+from controller.api.routes import (
+    access,
+    campaigns,
+    experiments,
+    exporting,
+    figures,
+    health,
+    instruments,
+    notifications,
+    tasks,
+)
 from controller.errors import LabwrightError
 from instruments.errors import InstrumentError
 
