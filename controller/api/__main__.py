@@ -12,6 +12,7 @@ import logging
 import os
 import resource
 import socket
+import ssl
 import sys
 import threading
 from importlib.metadata import version
@@ -21,6 +22,7 @@ from typing import Any
 import uvicorn
 
 from controller.api.app import make_app
+from controller.api.certificate import Renewal
 from controller.api.connections import BoundedConnection
 from controller.api.desk import Desk
 from controller.api.limits import IDLE_S, MOST_HEAD, REQUEST_S
@@ -43,6 +45,9 @@ class _Server(uvicorn.Server):
             )
             for one in sockets or ()
         ]  # fmt: skip
+        if isinstance(tls, ssl.SSLContext):
+            renewal = Renewal(tls, Path(str(self.config.ssl_certfile)), Path(str(self.config.ssl_keyfile)))
+            self.renewing = loop.create_task(renewal.watch(), name="certificate")
         self.started = True
 
 

@@ -100,7 +100,7 @@ def serving_at(
     if key is not None and (mode := key.stat().st_mode & 0o777) & 0o077:
         raise ConflictError(f"--http-key {key} may be read by others (mode {mode:04o}): chmod 600 {key}")
     if certificate is not None and key is not None:
-        _check_pair(certificate, key)
+        check_pair(certificate, key)
     serving = Serving(
         host, port, certificate and certificate.absolute(), key and key.absolute(),
         tuple(dict.fromkeys(name.lower() for name in (*names, socket.gethostname(), "localhost"))),
@@ -113,8 +113,12 @@ def serving_at(
     return serving
 
 
-def _check_pair(certificate: Path, key: Path) -> None:
-    """Refuse a certificate and a key with which nobody could speak TLS."""
+def check_pair(certificate: Path, key: Path) -> None:
+    """Refuse a certificate and a key with which nobody could speak TLS.
+
+    Raises:
+        ConflictError: If it is so.
+    """
     import ssl
 
     try:

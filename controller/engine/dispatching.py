@@ -69,7 +69,10 @@ class Dispatching:
         self._expected: dict[str, tuple[float, float]] = {}
         """Attempt -> how long it typically and at most takes [lab s], where this controller heard it."""
         self._since: dict[str, float] = {}
-        """Attempt -> when it was taken on [lab time], where this controller heard it: it may have waited for a hold before."""
+        """Attempt -> when it was taken on, where this controller heard it: it may have waited for a hold before. By a clock that
+        cannot be set [lab s], so that a jump of the wall clock is no stall."""
+        self._committed: dict[str, float] = {}
+        """Attempt that an earlier controller heard taken on -> when it was committed, by the same clock."""
         self._fractions: dict[str, float] = {}
         self._taken_on_by: dict[str, str] = {}
         """Attempt -> the start of its driver's process that took it on, where this controller heard it."""
@@ -173,7 +176,7 @@ class Dispatching:
                 return  # told late, or of another campaign's
             case AttemptAccepted():
                 self._expected[event.attempt] = event.duration_s
-                self._since.setdefault(event.attempt, self._ledger.clock.time())
+                self._since.setdefault(event.attempt, self._ledger.clock.monotonic())
                 self._taken_on_by[event.attempt] = self._boot_of(event.instrument)
                 self._rests.pop(event.instrument, None)
                 await self._move(event.attempt, _A.ACCEPTED)
@@ -343,6 +346,7 @@ class Dispatching:
     def _forget(self, key: str) -> None:
         self._expected.pop(key, None)
         self._since.pop(key, None)
+        self._committed.pop(key, None)
         self._fractions.pop(key, None)
         self._taken_on_by.pop(key, None)
         self._stalled.discard(key)
@@ -410,7 +414,7 @@ class Dispatching:
             expected = self._announced(attempt)
             if expected is None or attempt.id in self._stalled:
                 continue
-            late = clock.time() - self._since.get(attempt.id, attempt.committed_at)
+            late = clock.monotonic() - self._begun(attempt)
             # The wire and the processes take real seconds, which a fast clock turns into many.
             if late > self._ledger.definition.failures.stall_factor * max(expected[1], 1.0) + 10.0 * clock.speed:
                 self._stalled.add(attempt.id)
@@ -421,6 +425,14 @@ class Dispatching:
                     attempt.experiment,
                     attempt.id,
                 )
+
+    def _begun(self, attempt: Attempt) -> float:
+        """Return when an attempt was taken on, or else committed, by the clock that cannot be set [lab s]."""
+        if attempt.id in self._since:
+            return self._since[attempt.id]
+        clock = self._ledger.clock
+        ago = max(0.0, clock.time() - attempt.committed_at)
+        return self._committed.setdefault(attempt.id, clock.monotonic() - ago)
 
     def _announced(self, attempt: Attempt) -> tuple[float, float] | None:
         """Return how long an attempt typically and at most takes [lab s], None while no driver has taken it on.

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 import trustme
 
+from controller.api.certificate import Renewal
 from controller.api.serving import check_people, serving_at
 from controller.domain.access import Role
 from controller.errors import ConflictError, MissingExtraError
 from controller.store.opening import Store
 from tests.controller.api.people import bearer, enter
-from tests.controller.api.process import certified, served
+from tests.controller.api.process import certified, served, wait_for_health
 
 
 @pytest.fixture
@@ -111,6 +113,42 @@ def test_tls_is_spoken_and_nothing_else(certificate: tuple[Path, Path, ssl.SSLCo
             httpx.get(api.url.replace("https", "http") + "/v1/health")
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             httpx.get(f"{api.url}/v1/health")
+
+
+def test_renewed_certificate_is_served_without_a_restart(
+    certificate: tuple[Path, Path, ssl.SSLContext], tmp_path: Path
+) -> None:
+    cert, key, trusted = certificate
+    (tmp_path / "later").mkdir()
+    later_cert, later_key, later_trusted = certified(tmp_path / "later")
+    serving = serving_at("127.0.0.1:0", certificate=cert, key=key)
+    with served(tmp_path, f"sqlite:///{tmp_path / 's.db'}", serving=serving) as process:
+        wait_for_health(process.url, verify=trusted)
+        cert.write_bytes(cert.read_bytes()[:100])  # half a file, as it may be seen while it is written
+        time.sleep(0.1)
+        later_key.replace(key)
+        later_cert.replace(cert)
+        wait_for_health(process.url, verify=later_trusted)
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            httpx.get(f"{process.url}/v1/health", verify=trusted, timeout=30.0)
+        assert "was renewed and is served from now on" in process.said
+
+
+def test_pair_that_does_not_fit_leaves_the_one_before(certificate: tuple[Path, Path, ssl.SSLContext], tmp_path: Path) -> None:
+    cert, key, _ = certificate
+    (tmp_path / "later").mkdir()
+    _, later_key, _ = certified(tmp_path / "later")
+    taken: list[str] = []
+
+    class Context(ssl.SSLContext):
+        def load_cert_chain(self, *files: object, **options: object) -> None:
+            taken.append(str(files))
+            super().load_cert_chain(*files, **options)  # type: ignore[arg-type]
+
+    renewal = Renewal(Context(ssl.PROTOCOL_TLS_SERVER), cert, key)
+    later_key.replace(key)
+    renewal.refresh()
+    assert taken == []
 
 
 def test_missing_package_is_told_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,9 +42,12 @@ class MovableClock(SystemClock):
     """A clock that a test sets."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
+        self.now, self.jumped = 1000.0, 0.0
 
     def time(self) -> float:
+        return self.now + self.jumped
+
+    def monotonic(self) -> float:
         return self.now
 
 
@@ -95,6 +98,17 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
             return
         await ledger.settle()
         assert fold(store.events("c")).counts() == ledger.state.counts()
+
+
+async def test_clock_that_is_set_is_no_stall(room: Room) -> None:
+    await room.dispatching.handle(AttemptAccepted("bench", "a", (60.0, 100.0)))
+    for jump in (1e6, -1e6):
+        room.clock.jumped = jump
+        await room.dispatching.look_for_stalls()
+    assert not room.ledger.alarms
+    room.clock.now += 165.0
+    await room.dispatching.look_for_stalls()
+    assert len(room.ledger.alarms) == 1
 
 
 async def test_stall_is_told_once_while_the_action_goes_on(room: Room) -> None:
