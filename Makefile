@@ -8,7 +8,7 @@ TORCH := torch==2.13.0
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos fuzz bench clean
+.PHONY: help setup demo page test check chaos fuzz bench clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -17,6 +17,9 @@ setup: $(STAMP) ## make the environment .venv with everything pinned (done again
 
 demo: $(STAMP) ## watch a simulated flow reactor being optimised, in about a minute
 	$(BIN)/labwright demo
+
+page: $(STAMP) ## the same on the live page, in a browser: prints a link, and ends with Ctrl-C
+	$(BIN)/labwright demo --page
 
 # Tests run side by side, one more than there are cores, for many wait; threads within them would only get into each other's way.
 test: export OMP_NUM_THREADS = 1

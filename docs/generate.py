@@ -63,7 +63,8 @@ on both. `labwright tokens new NAME --role ROLE` makes one. Each role includes t
 | `operate` | pause, resume, stop and abort campaigns, settle experiments, stop, resume, disable and enable instruments |
 | `administer` | start campaigns, whose labs name programs; make, list and revoke tokens; list keys; send test messages |
 
-Only `/v1/health` and `/v1/openapi.json` need no token. Without a valid one everything else answers 401, whether it exists or not.
+Only `/v1/health`, `/v1/openapi.json`, `/v1/tokens/from-link` (which gives one for a link) and the files of the
+[page](../how-to/page.md) at `/` need no token. Without a valid one everything else answers 401, whether it exists or not.
 
 **What is sent and answered** is JSON. A body may say nothing that is not listed, and numbers are numbers: `true` and `"1"` are refused.
 So is a parameter that the route does not know.
@@ -86,9 +87,13 @@ text of the command line, `error` its kind, `faults` one line for each fault.
 **Lists** carry an ETag. Long ones, experiments, events and notifications, come in pages: ask again with `after` set to `next`. For
 events and notifications `next` can be kept and asked with at any later time.
 
+**What changes** is told as it happens by `GET /v1/stream` (server-sent events): each `news` names the ids of campaigns and the topics
+(`campaigns`, `instruments`, `requests`) to ask for again, every five seconds at least; `anew` says that everything may have changed.
+Ask with `Last-Event-ID`, the `id` of the last one heard, and what was missed comes first. `gone` says that the token has ended.
+
 **Limits.** 256 connections, of which the oldest without a whole request gives way; 10 s for a request to arrive; 16 kB of head, 1 MB of
 body; 200 requests at once and 50 a second for each token, except stops of instruments, which are not counted; 60 at once and 20 a second for all
-who have none.
+who have none. Files of the page: 1000 at once and 200 a second, for all together. Streams: 100, of which 20 for each token.
 
 No CORS headers are sent: pages of other sites can ask nothing. Every change is in the daemon's log with the name of who asked."""
 

@@ -69,7 +69,7 @@ def main() -> None:
         ssl_certfile=told["certificate"], ssl_keyfile=told["key"],
     )  # fmt: skip
     server = _Server(config)
-    threading.Thread(target=_leave_with_parent, args=(server,), daemon=True).start()
+    threading.Thread(target=_leave_with_parent, args=(server, desk), daemon=True).start()
     listening = socket.socket(fileno=told["descriptor"])
     asyncio.run(server.serve([listening]))
     desk.close()
@@ -77,8 +77,9 @@ def main() -> None:
     os._exit(0)  # threads that wait for a store that is away are not waited for; what they write is written whole or not at all
 
 
-def _leave_with_parent(server: _Server) -> None:
+def _leave_with_parent(server: _Server, desk: Desk) -> None:
     sys.stdin.buffer.read()
+    desk.leaving = True
     server.should_exit = True
 
 

@@ -21,6 +21,8 @@ from controller.api.routes import (
     health,
     instruments,
     notifications,
+    page,
+    stream,
     tasks,
 )
 from controller.errors import LabwrightError
@@ -52,9 +54,10 @@ def make_api(version: str) -> FastAPI:
         title="Labwright", version=version, description=ABOUT, openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None,
         redirect_slashes=False,
     )  # fmt: skip
-    rooms = (health, access, instruments, experiments, campaigns, exporting, figures, notifications, tasks)
-    for router in (health.public, *(room.routes for room in rooms)):
+    rooms = (health, stream, access, instruments, experiments, campaigns, exporting, figures, notifications, tasks)
+    for router in (health.public, access.public, *(room.routes for room in rooms)):
         api.include_router(router, prefix="/v1")
+    api.include_router(page.routes)
     for kind in (LabwrightError, InstrumentError, RefusedError, Exception):
         api.add_exception_handler(kind, _tell)
     api.add_exception_handler(RequestValidationError, _tell_faults)

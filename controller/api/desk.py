@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from weakref import WeakValueDictionary
 
 from controller.api.gate import Gate
 from controller.api.limits import COMPUTING_S, LOOKING_S
+from controller.api.news import Watch
 from controller.api.workers import Workers
 from controller.store.reading import Reader
 from controller.verbs.aside import Aside
@@ -31,7 +33,13 @@ class Desk:
         self.gate = Gate(urls[0])
         self.aside = Aside()
         """Computes with models."""
+        self.streams: Counter[str] = Counter()
+        """How many streams of news each token (its id) follows."""
+        self.watch = Watch(self._follow)
+        self.leaving = False
+        """Whether this process is to end; streams end with it."""
         self._looking = Workers("looking", at_once=4, waiting=32)
+        self._following = Workers("following", at_once=1, waiting=1)
         self._computing = Workers("computing", at_once=1, waiting=8)
         self._auditing = Workers("auditing or exporting", at_once=1, waiting=4)
         self._steering = Workers("steering", at_once=8, waiting=32)
@@ -46,6 +54,13 @@ class Desk:
                 return call(opened)
 
         return await self._looking.do(read, patience_s=LOOKING_S)
+
+    async def _follow(self, call: Callable[[Sequence[tuple[str, Reader]]], T]) -> T:
+        def read() -> T:
+            with readers(self.urls) as opened:
+                return call(opened)
+
+        return await self._following.do(read, patience_s=LOOKING_S)
 
     async def look_at(self, campaign: str, call: Callable[[Found], T], *, long: bool = False) -> T:
         """Read what `call` reads of one campaign (its name or id); `long` for what goes through all of it."""
@@ -84,5 +99,5 @@ class Desk:
         """Begin nothing more."""
         self.gate.close()
         self.aside.close()
-        for workers in (self._looking, self._computing, self._auditing, self._steering, self._stopping):
+        for workers in (self._looking, self._following, self._computing, self._auditing, self._steering, self._stopping):
             workers.close()

@@ -10,7 +10,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from controller.api.gate import Gate, Person
-from controller.api.limits import AT_ONCE, MOST_BODY, PER_SECOND, STRANGERS_AT_ONCE, STRANGERS_PER_SECOND, Bucket
+from controller.api.limits import (
+    AT_ONCE,
+    MOST_BODY,
+    PAGE_AT_ONCE,
+    PAGE_PER_SECOND,
+    PER_SECOND,
+    STRANGERS_AT_ONCE,
+    STRANGERS_PER_SECOND,
+    Bucket,
+)
 from controller.api.problems import RefusedError, problem_of
 from controller.errors import LabwrightError
 from instruments.ratelimit import RateLimitedLog
@@ -24,6 +33,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?", re.ASCII)
 PUBLIC = frozenset({"/v1/health", "/v1/openapi.json"})
 """What may be looked at without a token: that the daemon lives, and what can be asked of any."""
+PAGE = ("/", "/page/")
+"""The page, and what its files begin with: everybody may have them, for they hold nothing of any lab."""
+LINK = "/v1/tokens/from-link"
+"""Asked by those who are to be given a token."""
 STOP = "/v1/instruments/stop"
 """Never too often."""
 HEADERS = (
@@ -54,6 +67,7 @@ class Guard:
     def __init__(self, app: App, gate: Gate, names: frozenset[str]) -> None:
         self._app, self._gate, self._names = app, gate, names
         self._strangers = Bucket(STRANGERS_PER_SECOND, STRANGERS_AT_ONCE)
+        self._readers_of_pages = Bucket(PAGE_PER_SECOND, PAGE_AT_ONCE)
         self._buckets: dict[str, Bucket] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,7 +80,9 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                said = [*message.get("headers", ())]
+                names = {name.lower() for name, _ in said}
+                message["headers"] = [*said, *(header for header in HEADERS if header[0] not in names)]
             await send(message)
 
         scope.setdefault("state", {})["person"] = None
@@ -89,17 +105,17 @@ class Guard:
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         self._check_place(headers)
-        public = scope["path"] in PUBLIC and scope["method"] in ("GET", "HEAD")
-        person = None
-        if not public:
+        path, looks = scope["path"], scope["method"] in ("GET", "HEAD")
+        person, page = None, looks and (path == PAGE[0] or path.startswith(PAGE[1]))
+        if not (page or (looks and path in PUBLIC) or (path == LINK and scope["method"] == "POST")):
             try:
                 person = await self._gate.admit(headers.get(b"authorization"))
             except RefusedError:
                 self._check_rate(self._strangers)
                 raise
         if person is None:
-            self._check_rate(self._strangers)
-        elif scope["path"] != STOP:
+            self._check_rate(self._readers_of_pages if page else self._strangers)
+        elif path != STOP:
             self._check_rate(self._buckets.setdefault(person.token, Bucket(PER_SECOND, AT_ONCE)))
         scope["state"]["person"] = person
         body = await _read(headers, receive)

@@ -27,6 +27,10 @@ PER_SECOND, AT_ONCE = 50.0, 200.0
 """Requests of one token; stops of instruments are not counted."""
 STRANGERS_PER_SECOND, STRANGERS_AT_ONCE = 20.0, 60.0
 """Requests without a valid token, all together."""
+PAGE_PER_SECOND, PAGE_AT_ONCE = 200.0, 1000.0
+"""Files of the page, for all together: it is some forty of them, and a browser keeps them."""
+MOST_STREAMS, MOST_STREAMS_EACH = 100, 20
+"""Streams of news at once, of all and of one token: the other connections stay free for a stop."""
 
 
 @dataclass

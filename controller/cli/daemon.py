@@ -25,6 +25,8 @@ app = typer.Typer()
 START_S = 30.0
 """Patience for a daemon that starts [s]."""
 LAST_LINES = 5
+PAGE = "127.0.0.1:8765"
+"""Where the live page is served if nothing else is said."""
 
 Foreground = Annotated[bool, typer.Option("--foreground", help="Stay in this terminal, for a service manager.")]
 Supervise = Annotated[
@@ -52,6 +54,7 @@ Notify = Annotated[
     typer.Option("--notify", metavar="FILE", help="Tell people, as this file says; by default notify.yaml beside the store.",
                  show_default=False),
 ]  # fmt: skip
+Page = Annotated[bool, typer.Option("--page", help=f"Print a link to the live page; without --http it is served at {PAGE}.")]
 
 
 @app.command()
@@ -66,6 +69,7 @@ def start(
     http_key: HttpKey = None,
     http_name: HttpName = None,
     notify: Notify = None,
+    page: Page = False,
     json: Json = False,
 ) -> None:
     """Start the daemon of a store, by default of both of the user's own: for real and for simulated data."""
@@ -81,6 +85,9 @@ def start(
     if rules is not None and not foreground:
         check_rules(rules)
     serving = None
+    if page and foreground:
+        raise typer.BadParameter("--page is for a daemon in the background; labwright tokens link makes a link at any time")
+    http = http or (PAGE if page else None)
     if http is not None:
         from controller.api.serving import check_people, serving_at
 
@@ -88,7 +95,7 @@ def start(
         check_people(serving, urls[0])
     elif http_cert or http_key or http_name:
         raise typer.BadParameter("--http-cert, --http-key and --http-name are of use only with --http")
-    command = _command(device, grace, serving, rules)
+    command = command_of(device, grace, serving, rules)
     if foreground and supervise:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         folder = folder_of(urls[0])
@@ -112,16 +119,19 @@ def start(
             )
     if serving is not None:
         serving.listen().close()  # what cannot be is said now, not by the daemon's log
-    log = _spawn(urls, store, command, supervise=supervise)
+    log = spawn(urls, store, command, supervise=supervise)
     shown = [show_url(url) for url in urls]
     pid, address = daemon_state(urls[0])["pid"], http_url(folder_of(urls[0]))
+    link = _link(urls[0]) if page else None
     if json:
-        print_json({"running": True, "pid": pid, "stores": shown, "log": str(log), "http": address,
-                    "notify": rules and str(rules)})  # fmt: skip
+        told = {"running": True, "pid": pid, "stores": shown, "log": str(log), "http": address, "notify": rules and str(rules)}
+        print_json(told | ({"link": link} if link else {}))
     else:
         served = f"\nHTTP is served at {address}; labwright tokens new NAME lets somebody in" if address else ""
         served += f"\nPeople are told as {rules} says; labwright notify test shows whether it arrives" if rules else ""
         print(f"The daemon (process {pid}) is at work on {' and '.join(shown)}; it writes to {log}{served}")
+        if link is not None:
+            print(f"The live page; this link lets you in once: {link}")
 
 
 @app.command()
@@ -181,7 +191,14 @@ def status(store: Store = None, json: Json = False) -> None:
     )
 
 
-def _command(device: Device, grace: float, serving: Serving | None, rules: Path | None) -> list[str]:
+def _link(url: str) -> str:
+    from controller.cli.links import own_name, page_link
+    from controller.domain.access import Role
+
+    return page_link(url, own_name(), Role.OPERATE)
+
+
+def command_of(device: Device, grace: float, serving: Serving | None, rules: Path | None = None) -> list[str]:
     """Return what starts the daemon in the foreground; its store comes from the environment, where nobody can read a password."""
     options = ["--device", device.value, "--grace", str(grace)]
     if serving is not None:
@@ -195,7 +212,7 @@ def _command(device: Device, grace: float, serving: Serving | None, rules: Path 
     return [sys.executable, "-m", "controller", "daemon", "start", "--foreground", *options]
 
 
-def _spawn(urls: Sequence[str], store: str | None, command: Sequence[str], *, supervise: bool) -> Path:
+def spawn(urls: Sequence[str], store: str | None, command: Sequence[str], *, supervise: bool) -> Path:
     """Start the daemon as a process of its own and wait until it is at work; its log is where the store is."""
     from controller.daemon import daemon_state
     from controller.errors import LabwrightError

@@ -13,7 +13,7 @@ from controller.cli.options import Json, Store
 from controller.cli.render import Column, print_json, print_rows
 from controller.errors import ConflictError
 from controller.verbs.stores import readers, show_url, store_urls
-from controller.verbs.tokens import DAYS, MOST_DAYS
+from controller.verbs.tokens import DAYS, LINK_MINUTES, MOST_DAYS
 
 app = typer.Typer()
 
@@ -68,6 +68,27 @@ def new(
     print(f"{role.value} token of {name}, valid until {told['expires_at']}, {where}")
     if file is None:
         print(secret)
+
+
+@app.command()
+def link(
+    name: Annotated[str | None, typer.Argument(help="Whose it is; by default your own name.", show_default=False)] = None,
+    role: Annotated[RoleName, typer.Option("--role", help="What the page allows by it.")] = RoleName.OPERATE,
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Make a link to the live page: it lets one browser in, once, within a quarter of an hour."""
+    from controller.cli.links import own_name, page_link
+    from controller.domain.access import Role
+
+    whose = name or own_name()
+    _check_label(whose)
+    url = store_urls(store)[0]
+    made = page_link(url, whose, Role(role.value))
+    if json:
+        print_json({"link": made, "name": whose, "role": role.value, "store": show_url(url)})
+    else:
+        print(f"It lets one browser in, once, within {LINK_MINUTES:g} minutes, as {whose} with the role {role.value}:\n{made}")
 
 
 @app.command("list")

@@ -1,4 +1,7 @@
-"""Tokens: the secrets by which people speak over HTTP, what each allows and until when. A store knows a token by its hash alone."""
+"""Tokens: the secrets by which people speak over HTTP, what each allows and until when. A store knows a token by its hash alone.
+
+A *link* is a secret of another form that opens nothing itself: whoever follows it is given a token in exchange, once.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from controller.domain.access import Role
 
 _FORM = re.compile(r"labwright_[A-Za-z0-9_-]{43}", re.ASCII)
 """256 random bits in base64url, after a word by which people and scanners know what they found."""
+_LINK = re.compile(r"labwright-link_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,11 @@ def new_token() -> str:
     return f"labwright_{secrets.token_urlsafe(32)}"
 
 
+def new_link() -> str:
+    """Return a new secret for a link: 256 bits from the system's source of randomness."""
+    return f"labwright-link_{secrets.token_urlsafe(32)}"
+
+
 def is_token(text: str) -> bool:
     """Say whether `text` has the form of a token."""
     return _FORM.fullmatch(text) is not None
@@ -58,8 +67,15 @@ def digest_of(token: str) -> str:
 
 def token_of(text: str, known: Iterable[AccessToken]) -> AccessToken | None:
     """Return the known token that `text` is, None where it is none; how long that takes does not tell how much of it is right."""
-    if not is_token(text):
-        return None
+    return _known(text, known) if is_token(text) else None
+
+
+def link_of(text: str, known: Iterable[AccessToken]) -> AccessToken | None:
+    """Return the entry of the link that `text` is the secret of, None where it is none; see `token_of`."""
+    return _known(text, known) if _LINK.fullmatch(text) is not None else None
+
+
+def _known(text: str, known: Iterable[AccessToken]) -> AccessToken | None:
     digest, found = digest_of(text), None
     for token in known:
         if hmac.compare_digest(token.digest, digest):

@@ -47,6 +47,21 @@ class StoredRows(SnapshotReader):
         hint = f"did you mean {' or '.join(close)}?" if close else "labwright campaign list shows all there are"
         raise UnknownNameError(f"store {place(self.url)} holds no campaign {name_or_id!r}; {hint}")
 
+    def log_ends(self, campaign_id: str | None = None) -> list[Row]:
+        """Return id, status and the position of the newest event (`end`) of one campaign, or of every one, oldest first."""
+        end = "(SELECT max(campaign_sequence) FROM event WHERE event.campaign = campaign.id)"
+        which, given = ("", ()) if campaign_id is None else ("WHERE id = ?", (campaign_id,))
+        with self.snapshot() as exists:
+            sql = f"SELECT id, status, {end} FROM campaign {which} ORDER BY created_at, id"
+            rows = self._rows(sql, *given) if exists else []
+        return [{"id": key, "status": status, "end": last or 0} for key, status, last in rows]
+
+    def requests_end(self) -> list[Any]:
+        """Return how many requests there are, how many answers, and when the newest of both came: what changes with any."""
+        with self.snapshot() as exists:
+            sql = "SELECT count(*), count(answered_at), max(asked_at), max(answered_at) FROM request"
+            return list(self._rows(sql)[0]) if exists else []
+
     def _id(self, name_or_id: str) -> str:
         return str(self.campaign_row(name_or_id)["id"])
 
@@ -59,6 +74,26 @@ class StoredRows(SnapshotReader):
     def experiment_rows(self, campaign_id: str) -> list[Row]:
         """Return the rows of all experiments of a campaign as they are stored, by number."""
         return self._experiment_rows("WHERE campaign = ? ORDER BY number", campaign_id)
+
+    def experiment_rows_sorted(
+        self, campaign_id: str, statuses: Sequence[str], by: str | None, down: bool, offset: int, limit: int
+    ) -> list[Row]:
+        """Return some rows of experiments that stand in `statuses`, in another order than by ascending number.
+
+        Args:
+            campaign_id: Of the campaign.
+            statuses: Those wanted.
+            by: An objective by whose value they are sorted, experiments without one last; None sorts by number.
+            down: Whether the largest come first.
+            offset: So many are passed over.
+            limit: So many at most.
+        """
+        marks, order = ", ".join("?" * len(statuses)), "DESC" if down else "ASC"
+        where = f"WHERE campaign = ? AND status IN ({marks})"
+        value = "(SELECT value FROM observation WHERE observation.experiment = experiment.id AND objective = ?)"
+        how = f"number {order}" if by is None else f"{value} IS NULL, {value} {order}, number {order}"
+        given = () if by is None else (by, by)
+        return self._experiment_rows(f"{where} ORDER BY {how} LIMIT ? OFFSET ?", campaign_id, *statuses, *given, limit, offset)
 
     def experiment_page(self, campaign_id: str, statuses: Sequence[str], after: int, limit: int) -> list[Row]:
         """Return at most `limit` rows of experiments that stand in `statuses`, those with numbers next after `after`."""
@@ -128,6 +163,10 @@ class StoredRows(SnapshotReader):
         """Return the observations of experiments with numbers from `first` to `last` as they are stored."""
         return self._observation_rows("campaign = ? AND number BETWEEN ? AND ?", campaign_id, first, last)
 
+    def observation_rows_of(self, experiments: Sequence[str]) -> list[Row]:
+        """Return the observations of experiments (ids, some hundred at most) as they are stored."""
+        return self._observation_rows(f"id IN ({', '.join('?' * len(experiments))})", *experiments) if experiments else []
+
     def _observation_rows(self, which: str, *values: object) -> list[Row]:
         where = f"WHERE experiment IN (SELECT id FROM experiment WHERE {which}) ORDER BY experiment, objective"
         return self._dicts("observation", "experiment objective value unit sem at", where, *values)
@@ -181,6 +220,18 @@ class StoredRows(SnapshotReader):
             "WHERE ended_at IS NOT NULL GROUP BY campaign, instrument, status ORDER BY campaign, instrument, status",
         )  # fmt: skip
         return [(r["campaign"], r["instrument"], r["status"], int(r["count(*)"]), max(0.0, float(r[took]))) for r in rows]
+
+    def busy_rows(self, campaign_id: str, begin: float, end: float) -> list[Row]:
+        """Return for how long each instrument worked for a campaign between two moments of lab time: `instrument, busy_s`."""
+        last = "CASE WHEN COALESCE(ended_at, ?) < ? THEN COALESCE(ended_at, ?) ELSE ? END"
+        first = "CASE WHEN started_at > ? THEN started_at ELSE ? END"
+        sql = (
+            f"SELECT instrument, SUM({last} - {first}) FROM attempt WHERE campaign = ? AND started_at < ?"
+            " AND COALESCE(ended_at, ?) > ? GROUP BY instrument"
+        )  # fmt: skip
+        with self.snapshot() as exists:
+            rows = self._rows(sql, end, end, end, end, begin, begin, campaign_id, end, end, begin) if exists else []
+        return [{"instrument": instrument, "busy_s": float(busy)} for instrument, busy in rows]
 
     def instrument_of_ended(self, campaign_id: str, attempt: str) -> str | None:
         """Return the instrument of an attempt of a campaign that has ended for good, else None."""

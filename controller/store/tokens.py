@@ -27,14 +27,28 @@ class TokenChange:
     enter: AccessToken | None = None
     revoke: tuple[str, ...] = ()
     """Ids."""
+    spend: str | None = None
+    """Id of a link, which must still be valid: it ceases with this change, so that no two are let in by it."""
 
     def apply(self, connection: Connection, ends: Mapping[str, int]) -> Mapping[str, int]:
         """Write the rows.
 
         Raises:
-            ConflictError: If a valid token of its name is on the list.
+            ConflictError: If a valid token of its name is on the list, or what is to be spent is not valid any more.
         """
         del ends
+        if self.spend is not None:
+            take_turn(connection, "the list of tokens")
+            spent = connection.execute(
+                sa.update(AccessTokenRow)
+                .where(
+                    col(AccessTokenRow.id) == self.spend, col(AccessTokenRow.revoked_at).is_(None),
+                    col(AccessTokenRow.expires_at) > self.now,
+                )
+                .values(revoked_at=self.now)
+            )  # fmt: skip
+            if spent.rowcount != 1:
+                raise ConflictError("this link was used already, or is too old")
         for key in self.revoke:
             connection.execute(
                 sa.update(AccessTokenRow)

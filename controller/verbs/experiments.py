@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from controller.errors import ConflictError
+from controller.errors import ConflictError, UnknownNameError
 from controller.verbs.happenings import happenings_of
 from controller.verbs.overview import why_in_short
 from controller.verbs.requests import Answer, carry_out, steer
@@ -30,6 +30,27 @@ def show_experiment(found: Found, number: str) -> dict[str, Any]:
             experiment["rested_on"] = found.reader.rested_on(found.id, experiment["number"])
         told = {"why": why_in_short(experiment["proposal"]), "trouble": trouble_of(found, experiment)}
         return {**experiment, **told, "events": happenings_of(found, experiment)}
+
+
+def sorted_page(found: Found, status: str | None, sort: str, offset: int, limit: int) -> list[dict[str, Any]]:
+    """Return some experiments in an order of one's own, as `Reader.experiments_sorted` does.
+
+    Args:
+        found: The campaign.
+        status: Only those with this status.
+        sort: `number` or an objective; with a `-` before it the largest come first.
+        offset: So many are passed over.
+        limit: So many at most.
+
+    Raises:
+        UnknownNameError: If there is no such objective.
+    """
+    down, name = sort.startswith("-"), sort.removeprefix("-")
+    objectives = list(found.reader.definition(found.id)["problem"]["objectives"])
+    if name != "number" and name not in objectives:
+        raise UnknownNameError(f"sort: {name!r} is no objective of {found.name}; expected number, {', '.join(objectives)}")
+    by = None if name == "number" else name
+    return found.reader.experiments_sorted(found.id, status, by=by, down=down, offset=offset, limit=limit)
 
 
 def experiment_told(experiment: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 DAYS = 90.0
 """How long a token is valid where nothing is said [days]."""
 MOST_DAYS = 3660.0
+LINK_MINUTES = 15.0
+"""How long a link may wait to be followed [min]."""
+SESSION_DAYS = 7.0
+"""How long the token that is given for a link is valid [days]."""
 _DAY_S = 86400.0
 
 
@@ -45,6 +49,62 @@ def make_token(url: str, name: str, role: Role, *, days: float, by: str) -> tupl
     made = AccessToken(new_id(), name, role, digest_of(secret), now, by, now + days * _DAY_S)
     with Store.open(url) as store:
         store.change_tokens(TokenChange(now, enter=made))
+    return secret, made
+
+
+def make_link(url: str, name: str, role: Role, *, by: str) -> tuple[str, AccessToken]:
+    """Make a link by which one browser is let in, once, within `LINK_MINUTES`.
+
+    Args:
+        url: The store.
+        name: Whose it is.
+        role: What the token that is given for it allows.
+        by: Who makes it.
+
+    Returns:
+        The link's secret, which nobody can show again, and what the store keeps of it.
+    """
+    from controller.domain.ids import new_id
+    from controller.domain.token import AccessToken, digest_of, new_link
+    from controller.store.opening import Store
+    from controller.store.tokens import TokenChange
+
+    now, secret, key = time.time(), new_link(), new_id()
+    made = AccessToken(key, f"link {name}@page-{key[-6:]}", role, digest_of(secret), now, by, now + LINK_MINUTES * 60.0)
+    with Store.open(url) as store:
+        store.change_tokens(TokenChange(now, enter=made))
+    return secret, made
+
+
+def follow_link(url: str, text: str) -> tuple[str, AccessToken]:
+    """Give a token for a link, once.
+
+    Args:
+        url: The store.
+        text: The link's secret.
+
+    Returns:
+        The token, which nobody can show again, and what the store keeps of it.
+
+    Raises:
+        UnknownNameError: If it is no link that is known.
+        ConflictError: If it was followed before, or is too old.
+    """
+    from controller.domain.ids import new_id
+    from controller.domain.token import AccessToken, digest_of, link_of, new_token
+    from controller.store.opening import Store
+    from controller.store.tokens import TokenChange, access_token
+
+    now, secret = time.time(), new_token()
+    with Store.open(url) as store:
+        link = link_of(text, [access_token(row) for row in store.reader.access_token_rows()])
+        if link is None:
+            raise UnknownNameError("this link is not known here")
+        made = AccessToken(
+            new_id(), link.name.removeprefix("link "), link.role, digest_of(secret), now, f"a link of {link.created_by}",
+            now + SESSION_DAYS * _DAY_S,
+        )  # fmt: skip
+        store.change_tokens(TokenChange(now, enter=made, spend=link.id))
     return secret, made
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import Path, Request
+from fastapi import APIRouter, Path, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from controller.api.routes.route import Body, desk_of, done, needs, person_of, router, told
+from controller.api.problems import RefusedError
+from controller.api.routes.route import PROBLEMS, Body, desk_of, done, needs, person_of, router, told
 from controller.domain.access import Role
 from controller.domain.base import Label
+from controller.domain.token import AccessToken
+from controller.errors import ConflictError, UnknownNameError
 from controller.store.reading import iso
 from controller.verbs.keys import list_keys
-from controller.verbs.tokens import DAYS, MOST_DAYS, list_tokens, make_token, revoke_token
+from controller.verbs.tokens import DAYS, MOST_DAYS, follow_link, list_tokens, make_token, revoke_token
 
+public = APIRouter(tags=["access"])
 routes = router("access")
 
 
@@ -45,13 +49,40 @@ async def new(request: Request, body: New) -> Response:
     desk, by = desk_of(request), person_of(request).by
 
     def make() -> Response:
-        secret, made = make_token(desk.urls[0], body.name, Role(body.role), days=body.days, by=by)
-        content = {"token": secret, "name": made.name, "role": made.role.value, "expires_at": iso(made.expires_at)}
-        response = done(content, status=201)
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        return _shown(*make_token(desk.urls[0], body.name, Role(body.role), days=body.days, by=by))
 
     return await desk.steer(make, timeout_s=10.0)
+
+
+class Link(Body):
+    """What stands behind `#link=` in a link that `labwright tokens link` has made."""
+
+    link: Annotated[str, Field(max_length=200)]
+
+
+@public.post(
+    "/tokens/from-link", summary="Follow a link", response_model=None, openapi_extra={"security": []}, status_code=201,
+    responses={201: {"description": "Done."}, **{status: PROBLEMS[status] for status in (400, 401, 413, 421, 422, 429, 503)}},
+)  # fmt: skip
+async def follow(request: Request, body: Link) -> Response:
+    """Needs no token: the answer shows one, in exchange for a link that nobody has followed yet."""
+    desk = desk_of(request)
+
+    def exchange() -> Response:
+        try:
+            return _shown(*follow_link(desk.urls[0], body.link))
+        except (ConflictError, UnknownNameError) as error:
+            raise RefusedError(401, f"{error}; labwright tokens link NAME makes another") from None
+
+    return await desk.steer(exchange, timeout_s=10.0)
+
+
+def _shown(secret: str, made: AccessToken) -> Response:
+    """Show a token, this once."""
+    content = {"token": secret, "name": made.name, "role": made.role.value, "expires_at": iso(made.expires_at)}
+    response = done(content, status=201)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @routes.post("/tokens/{name}/revoke", summary="Revoke a token", **needs(Role.ADMINISTER))

@@ -28,6 +28,7 @@ from controller.api.routes.route import (
 from controller.domain.access import Role
 from controller.errors import FileFaultsError
 from controller.verbs import campaigns, trust
+from controller.verbs.glance import glance
 from controller.verbs.requests import ask
 from controller.verbs.stores import Found, find, show_url
 
@@ -98,6 +99,12 @@ def _load(body: Start, urls: Sequence[str]) -> Any:
 async def show(request: Request, campaign: Campaign) -> Response:
     """Status, counts, the best experiment or the front, alarms, and the definition."""
     return told(request, await desk_of(request).look_at(campaign, lambda found: campaigns.look_at(found).told()))
+
+
+@routes.get("/campaigns/{campaign}/overview", summary="Show where a campaign stands, on one screen", **needs(Role.LOOK))
+async def show_overview(request: Request, campaign: Campaign) -> Response:
+    """Progress, what runs and until when, the best, the newest proposals and why, alarms: quick however long the campaign is."""
+    return told(request, await desk_of(request).look_at(campaign, glance))
 
 
 @routes.get("/campaigns/{campaign}/alarms", summary="List the alarms of a campaign", **needs(Role.LOOK))

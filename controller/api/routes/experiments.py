@@ -54,14 +54,21 @@ async def list_experiments(
     request: Request, campaign: Campaign, status: ExperimentStatus | None = None,
     after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Only those with a larger number: the `next` before.")] = 0,
     limit: Annotated[int, Query(ge=1, le=MOST_ROWS, description="Rows in one answer.")] = 200,
+    sort: Annotated[str | None, Query(max_length=70, description="`number` or an objective; `-` before it: largest first.")] = None,
+    offset: Annotated[int, Query(ge=0, le=2**31 - 1, description="With `sort`: so many are passed over.")] = 0,
 ) -> Response:  # fmt: skip
-    """`{"experiments": […], "next": …}` by number; `next` is null where there are no more."""
+    """`{"experiments": […], "next": …, "total": …}` by number; `next` is null where there are no more."""
 
-    def read(found: Found) -> list[dict[str, Any]]:
-        return found.reader.experiments(found.id, status and status.value, after=after, limit=limit)
+    def read(found: Found) -> dict[str, Any]:
+        counts = found.campaign["counts"]
+        total = sum(counts.values()) if status is None else counts[status.value]
+        if sort is None:
+            rows = found.reader.experiments(found.id, status and status.value, after=after, limit=limit)
+            return {"experiments": rows, "next": rows[-1]["number"] if len(rows) == limit else None, "total": total}
+        rows = experiments.sorted_page(found, status and status.value, sort, offset, limit)
+        return {"experiments": rows, "next": offset + limit if offset + limit < total else None, "total": total}
 
-    rows = await desk_of(request).look_at(campaign, read)
-    return told(request, {"experiments": rows, "next": rows[-1]["number"] if len(rows) == limit else None})
+    return told(request, await desk_of(request).look_at(campaign, read))
 
 
 @routes.get(PLACE + "/{number}", summary="Show an experiment", **needs(Role.LOOK))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -29,13 +30,17 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 )  # fmt: skip
 async def health(request: Request) -> Response:
     """Needs no token, and tells nothing else; 503 when the daemon's event loop stands still."""
-    try:
-        age = max(0.0, time.time() - desk_of(request).beat.stat().st_mtime)
-    except OSError:
-        age = float("inf")
-    if age > HANGS_S:
+    if beat_age_s(desk_of(request).beat) > HANGS_S:
         return problem(503, f"the daemon's event loop has not turned for more than {HANGS_S:g} s", headers={"Retry-After": "5"})
     return done({"status": "ok"})
+
+
+def beat_age_s(beat: Path) -> float:
+    """Return how long ago the daemon's event loop turned [real s]; for ever where it never did."""
+    try:
+        return max(0.0, time.time() - beat.stat().st_mtime)
+    except OSError:
+        return float("inf")
 
 
 @routes.get("/metrics", summary="Metrics for Prometheus", **needs(Role.LOOK, media=("text/plain",)))

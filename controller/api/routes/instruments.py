@@ -9,9 +9,9 @@ from pydantic import Field, model_validator
 from starlette.responses import Response
 
 from controller.api.problems import problem
-from controller.api.routes.route import Body, Text, desk_of, done, needs, person_of, router, told
+from controller.api.routes.route import Body, Opened, Text, desk_of, done, needs, person_of, router, told
 from controller.domain.access import Role
-from controller.verbs.instruments import list_instruments
+from controller.verbs.instruments import list_instruments, list_labs
 from controller.verbs.laboratories import chosen, resume_all, stop_all, switch
 
 routes = router("instruments")
@@ -59,9 +59,13 @@ class Enable(Body):
 
 @routes.get("/instruments", summary="List instruments and interlocks", **needs(Role.LOOK))
 async def list_all(request: Request) -> Response:
-    """`{"instruments": […], "interlocks": […]}`, with the state of each where a controller is at work."""
-    rows, interlocks = await desk_of(request).look(list_instruments)
-    return told(request, {"instruments": rows, "interlocks": interlocks})
+    """`{"instruments": […], "interlocks": […], "labs": […]}`, with what each does where a controller is at work."""
+
+    def read(opened: Opened) -> dict[str, Any]:
+        rows, interlocks = list_instruments(opened)
+        return {"instruments": rows, "interlocks": interlocks, "labs": list_labs(opened)}
+
+    return told(request, await desk_of(request).look(read))
 
 
 @routes.post("/instruments/stop", summary="Emergency stop", **needs(Role.OPERATE))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Request
@@ -16,6 +16,7 @@ from controller.api.desk import Desk
 from controller.api.gate import Person
 from controller.api.problems import MEDIA_TYPE, RefusedError
 from controller.domain.access import Role
+from controller.store.reading import Reader
 from controller.verbs.requests import Answer
 from controller.verbs.stores import Found
 
@@ -53,6 +54,8 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
+Opened = Sequence[tuple[str, Reader]]
+"""Stores: URL and reader of each."""
 Text = Annotated[str, Field(max_length=2000)]
 
 

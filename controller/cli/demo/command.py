@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 CAMPAIGN = Path(__file__).with_name("flow_chemistry.yaml")
 STORE = "demo.db"
+PAGE_SPEED = 60.0
+"""Lab seconds per real second where it is shown on the live page: slow enough to look around."""
 
 
 def demo(
@@ -27,6 +29,7 @@ def demo(
         float | None, typer.Option(min=0.001, help="Lab seconds per real second.", show_default=False)
     ] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a live display.")] = False,
+    page: Annotated[bool, typer.Option("--page", help="Show it on the live page, in a browser.")] = False,
     json: JsonOption = False,
 ) -> None:
     """See it work: a simulated flow reactor looks for its best compromises, in about a minute."""
@@ -35,7 +38,12 @@ def demo(
     from controller.settings import normalise_url
 
     url = normalise_url(str(output / STORE))
-    definition, file = prepare(output, url, speed)
+    definition, file = prepare(output, url, speed or (PAGE_SPEED if page else None))
+    if page:
+        from controller.cli.demo.page import show_page
+
+        show_page(definition, url, device=device, as_json=json)
+        return
     out = sys.stderr if json else sys.stdout
     print(
         f"A simulated lab: a flow reactor and an HPLC, {definition.budget.experiments} experiments, lab time "

@@ -92,7 +92,14 @@ def certified(folder: Path) -> tuple[Path, Path, ssl.SSLContext]:
 
 
 def ask(method: str, url: str, **options: Any) -> httpx.Response:
-    """Make one request, again where there were too many before."""
-    while (answer := httpx.request(method, url, timeout=30.0, **options)).status_code == 429:
+    """Make one request, again where there were too many before; of a stream only how it begins."""
+    while (answer := _asked(method, url, options)).status_code == 429:
         time.sleep(0.1)
     return answer
+
+
+def _asked(method: str, url: str, options: dict[str, Any]) -> httpx.Response:
+    with httpx.stream(method, url, timeout=30.0, **options) as answer:
+        if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+            answer.read()
+        return answer

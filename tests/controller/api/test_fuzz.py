@@ -46,7 +46,7 @@ DESCRIPTION = schemathesis.openapi.from_dict(make_api("0").openapi())
 
 
 @pytest.mark.timeout(3600)
-@DESCRIPTION.parametrize()
+@DESCRIPTION.exclude(path="/v1/stream").parametrize()  # which does not end; see test_stream.py
 @settings(
     max_examples=EXAMPLES, deadline=None, derandomize=EXAMPLES <= 8, database=None, phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),

@@ -17,6 +17,7 @@ ANSWERS: dict[tuple[str, str], tuple[Any, int]] = {
     ("get", "/v1/campaigns"): (None, 200),
     ("post", "/v1/campaigns"): ({"file": {}}, 422),
     ("get", "/v1/campaigns/{campaign}"): (None, 200),
+    ("get", "/v1/campaigns/{campaign}/overview"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/alarms"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/events"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/audit"): (None, 200),
@@ -50,6 +51,7 @@ ANSWERS: dict[tuple[str, str], tuple[Any, int]] = {
     ("post", "/v1/instruments/{instrument}/disable"): ({"reason": "x"}, 404),
     ("post", "/v1/instruments/{instrument}/enable"): ({}, 404),
     ("get", "/v1/requests"): (None, 200),
+    ("get", "/v1/stream"): (None, 200),
     ("get", "/v1/whoami"): (None, 200),
     ("get", "/v1/metrics"): (None, 200),
     ("get", "/v1/keys"): (None, 200),
@@ -65,6 +67,8 @@ ANSWERS: dict[tuple[str, str], tuple[Any, int]] = {
 PLACES = {"campaign": "sample", "number": "1", "instrument": "nowhere", "name": "nowhere", "parameter": "nowhere",
           "kind": "nowhere", "task": "nowhere"}
 PUBLIC = {("get", "/v1/health")}
+          "kind": "nowhere"}
+PUBLIC = {("get", "/v1/health"), ("post", "/v1/tokens/from-link")}
 
 
 PATHS = make_api("0").openapi()["paths"]

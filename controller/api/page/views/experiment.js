@@ -1,0 +1,122 @@
+// One experiment: why it was proposed, what was done and measured, what went wrong, and what can be done about it.
+
+import {act} from "../actions.js";
+import {h} from "../dom.js";
+import {duration, number, plural, quantity, seconds, sentence, unit, words} from "../format.js";
+import {get} from "../http.js";
+import {badge, empty, experimentLink, head, measured, section, simulated, table, values, when} from "../parts/pieces.js";
+import {settlingButtons} from "../parts/steering.js";
+import {address, place as here} from "../router.js";
+import {trouble} from "../view.js";
+import {concernsCampaign, loadCampaign, units} from "./campaign.js";
+
+const explained = new Map();
+
+act("why", async (button) => {
+  const {campaign, number: n} = here();
+  const key = `${campaign} ${n}`;
+  button.setAttribute("aria-disabled", "true");
+  button.textContent = "The model is asked; this takes some seconds…";
+  try {
+    explained.set(key, await get(`/campaigns/${encodeURIComponent(campaign)}/experiments/${encodeURIComponent(n)}/why`));
+  } catch (problem) {
+    explained.set(key, problem);
+  }
+  document.dispatchEvent(new CustomEvent("changed"));
+});
+
+export const experiment = {
+  concerns: concernsCampaign,
+
+  async draw(place) {
+    const path = `/campaigns/${encodeURIComponent(place.campaign)}`;
+    const [told, one] = await Promise.all([loadCampaign(place.campaign), get(`${path}/experiments/${encodeURIComponent(place.number)}`)]);
+    const {objectives, parameters} = told.definition.problem;
+    const n = one.number, last = Object.values(told.counts).reduce((a, b) => a + b, 0);
+    return {
+      title: `Experiment ${n} of ${told.name}`,
+      content: [
+        h("p.crumb", h("a", {href: "#/"}, "Campaigns"), " / ", h("a", {href: address(["campaigns", place.campaign])}, told.name), " / ",
+          h("a", {href: address(["campaigns", place.campaign, "experiments"])}, "Experiments"), " /"),
+        head(`Experiment ${n}`, {marks: [badge(one.status), one.retracted_at && badge("retracted"), simulated(one.simulated)],
+          tools: settlingButtons(told, one),
+          under: h("nav.steps", {"aria-label": "Experiments"}, n > 1 && experimentLink(place.campaign, n - 1, `‹ ${n - 1}`),
+            n < last && experimentLink(place.campaign, n + 1, `${n + 1} ›`))}),
+        wrong(one),
+        h("div.columns",
+          section("Setting", values(one.parameters, units(parameters)), one.context && Object.keys(one.context).length > 0 && [h("h3", "Given then"), values(one.context)]),
+          section("Result", result(one, objectives))),
+        section("Why this point", reasons(one, objectives, `${place.campaign} ${place.number}`)),
+        section("What was done", steps(one)),
+        h("p.under", "Proposed ", when(one.proposed_at), ", begun ", when(one.started_at), ", ended ", when(one.completed_at), one.simulated && " (lab time)", "."),
+      ],
+    };
+  },
+};
+
+const NEXT = {
+  failed: "It can be tried again, or given up for good; the model has learned that it failed there.",
+  unknown: "It was sent, and nobody can say what became of it. Look at the bench, then say what became of it: nothing is repeated by itself that could use something up.",
+  abandoned: "It is never tried again.",
+  cancelled: "It was not carried out to its end.",
+};
+
+function wrong(one) {
+  const faults = one.attempts_list.filter((a) => a.fault);
+  if (!NEXT[one.status] && !one.retracted_at && !one.fault) return null;
+  return h(
+    "section.card.alarms", {"aria-label": "What went wrong", "data-key": "wrong"}, h("h2", one.retracted_at ? "Its result is retracted" : "What went wrong"),
+    one.retracted_at && [h("p", sentence(one.retracted_reason), "."), one.rested_on?.length > 0 && h("p", `The proposals of ${one.rested_on.join(", ")} rested on it.`)],
+    one.fault && h("p", h("strong", words(one.fault.code)), ": ", one.fault.message),
+    one.reason && one.reason !== one.fault?.message && h("p", sentence(one.reason), "."),
+    faults.length > 0 && h("ul.plain", faults.map((a) => h("li", {"data-key": a.id}, `${words(a.step)} on ${a.instrument}, attempt ${a.ordinal}: `, a.fault.message,
+      a.fault.retryable === false && " (trying again would not help)"))),
+    NEXT[one.status] && h("p.under", NEXT[one.status]),
+  );
+}
+
+function result(one, objectives) {
+  if (!Object.keys(one.objectives).length) return empty(one.status === "completed" ? "It has no value." : "Nothing has been measured yet.");
+  return h("dl.values.large", Object.entries(objectives).filter(([name]) => name in one.objectives).map(([name, spec]) => h(
+    "div", h("dt", words(name)), h("dd", measured(one.objectives[name], one.observations[name]?.sem, spec.unit)))));
+}
+
+function reasons(one, objectives, key) {
+  const {proposal} = one;
+  const sources = {model: "The model chose it.", "space-filling": "It spreads the first experiments over the space; no model was asked.",
+    "stand-in": "It stands in for a proposal of the model, which was not ready or failed.", user: "A person gave it.", reference: "It is a reference, measured to see drift."};
+  const why = explained.get(key);
+  const expected = Object.entries(proposal.predictions ?? {});
+  const far = Object.entries(proposal.novelty ?? {}).filter(([, found]) => found.flagged).map(([name]) => words(name));
+  return [
+    h("p", sources[proposal.source] ?? sentence(proposal.source), proposal.note && ` ${sentence(proposal.note)}.`),
+    expected.length > 0 && table("What the model expected", [
+      {title: "Objective", cell: ([name]) => words(name)},
+      {title: "Expected", number: true, cell: ([name, p]) => `${number(p.mean)} ± ${number(p.scale ?? p.sd)} ${unit(objectives[name]?.unit)}`},
+      {title: "Measured", number: true, cell: ([name]) => quantity(one.objectives[name], objectives[name]?.unit)},
+    ], expected),
+    far.length > 0 && h("p.problem", `The model extrapolates there, for ${far.join(" and ")}: the point lies farther from the data than it has been tested on.`),
+    why instanceof Error ? trouble(why) : why ? h("div", {"data-key": "explained"}, h("h3", "The model explains"), h("ul", why.summary.map((line) => h("li", line))))
+      : h("p", h("button", {type: "button", "data-act": "why", "data-key": "ask-why"}, "Explain it in detail")),
+  ];
+}
+
+function steps(one) {
+  if (!one.attempts_list.length) return empty("Nothing has been sent to an instrument yet.");
+  return one.attempts_list.map((a) => h(
+    "details.attempt", {open: true, "data-key": a.id},
+    h("summary", h("strong", words(a.step)), ` on ${a.instrument}`, a.ordinal > 1 && `, attempt ${a.ordinal}`, " ", badge(a.status), h("span.under", taken(a))),
+    h("div.attempt-body",
+      h("p.under", `Action ${words(a.action)}, sent `, when(a.committed_at), ", begun ", when(a.started_at), ", ended ", when(a.ended_at), a.reason && `; ${a.reason}`, "."),
+      Object.keys(a.arguments).length > 0 && [h("h3", "With"), values(a.arguments, a.units)],
+      a.fault && h("p.problem", `${words(a.fault.code)}: ${a.fault.message}`),
+      a.measurements.length > 0 && [h("h3", plural(a.measurements.length, "measurement")), table(`Measurements of ${a.step}`, [
+        {title: "Name", cell: (m) => words(m.name)}, {title: "Value", number: true, cell: (m) => measured(m.value, m.sem, m.unit)}, {title: "At", cell: (m) => when(m.at)},
+      ], a.measurements)]),
+  ));
+}
+
+function taken(a) {
+  const from = seconds(a.started_at), to = seconds(a.ended_at);
+  return from !== null && to !== null ? ` took ${duration(to - from)}` : "";
+}
