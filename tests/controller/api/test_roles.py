@@ -66,8 +66,6 @@ ANSWERS: dict[tuple[str, str], tuple[Any, int]] = {
 """Method and route -> body, and what it is answered when it may be asked."""
 PLACES = {"campaign": "sample", "number": "1", "instrument": "nowhere", "name": "nowhere", "parameter": "nowhere",
           "kind": "nowhere", "task": "nowhere"}
-PUBLIC = {("get", "/v1/health")}
-          "kind": "nowhere"}
 PUBLIC = {("get", "/v1/health"), ("post", "/v1/tokens/from-link")}
 
 
