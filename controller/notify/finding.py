@@ -26,6 +26,8 @@ TOPIC_OF_ALARM = {
     "held": Topic.HELD, "context_missing": Topic.PERSON,
 }  # fmt: skip
 """Code of an alarm -> what it is about; any other is `alarm`."""
+IMPORTED = "imported"
+"""Source of experiments that were measured elsewhere: nobody waits for news of them, and they cost no budget."""
 BY_PERSON = "paused by "
 """So begins the reason of a pause that somebody asked for (`verbs.campaigns.steer_campaign`)."""
 _ENDED = ("completed", "failed", "abandoned", "unknown")
@@ -128,7 +130,10 @@ class Finder:
         if key in memory.unknown and status != "running":
             memory.unknown.remove(key)
         if status == "failed":
-            number = self._number(key)
+            found = self._reader.experiment_row(self._id, key)
+            if found is None or found["source"] == IMPORTED:
+                return
+            number = int(found["number"])
             yield self._notice(row, Topic.FAILURE, f"experiment {number} failed: {body.get('reason') or 'no reason given'}", number)
         elif status == "completed":
             yield from self._completed(row, body)
@@ -146,7 +151,7 @@ class Finder:
             return
         number, before = int(found["number"]), self.memory.best
         self.memory.best, feasible = self._front([*before, (number, values)])
-        if before and feasible and number in dict(self.memory.best):
+        if before and feasible and found["source"] != IMPORTED and number in dict(self.memory.best):
             what = self._values_text(values)
             if len(self._wanted()) > 1:
                 text = f"experiment {number} joins the front, now of {len(self.memory.best)}: {what}"

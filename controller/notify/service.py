@@ -20,6 +20,7 @@ from controller.errors import ConflictError, FileFaultsError, StoreError
 from controller.files.telling import load_notify
 from controller.notify.finding import Finder, Memory
 from controller.notify.outbox import Message, Outbox, Turn
+from controller.notify.people import waiting
 from controller.notify.sending import NotSentError, send
 from controller.notify.wording import compose
 from controller.presence import published
@@ -168,6 +169,8 @@ class _Desk:
         self._swept = self._looked_away = float("-inf")
         self._busy: dict[str, tuple[Message, Future[None]]] = {}
         self._complaint = ""
+        self._tasks: set[str] = set()
+        """Ids of tasks that were found since this process began; the outbox knows those that were told before."""
         self._pruned = float("-inf")
 
     def __enter__(self) -> _Desk:
@@ -221,6 +224,7 @@ class _Desk:
         try:
             more = self._look()
             self._look_for_away()
+            self._look_for_tasks()
         except StoreError as error:  # what is known already can be sent
             more = False
             self.trouble(error)
@@ -272,7 +276,7 @@ class _Desk:
         step = min(now - self._looked_away, _LONGEST_STEP_S)
         self._looked_away = now
         away: dict[tuple[str, str], tuple[float, bool]] = {}
-        for lab, campaign, simulated, names in self._labs_at_work():
+        for lab, campaign, simulated, names in self._labs_at_work("running", "stopping"):
             for instrument in published(self._folder / "labs" / lab).get("instruments", ()):
                 key = (lab, str(instrument.get("instrument")))
                 if instrument.get("connected") is not False or key[1] not in names or key in away:
@@ -288,10 +292,16 @@ class _Desk:
             self._outbox.keep_away(away)
             self._away = away
 
-    def _labs_at_work(self) -> Iterator[tuple[str, str, bool, set[str]]]:
-        """Yield lab, campaign, whether its data are simulated, and the instruments of its protocol, of each campaign at work."""
+    def _look_for_tasks(self) -> None:
+        for lab, _, _, names in self._labs_at_work("running", "stopping", "paused"):
+            for notice in waiting(self._folder / "labs" / lab, sorted(names), self._reader, self._tasks):
+                if self._only is None or notice.campaign in self._only:
+                    self._take([notice])
+
+    def _labs_at_work(self, *statuses: str) -> Iterator[tuple[str, str, bool, set[str]]]:
+        """Yield lab, campaign, whether its data are simulated and the instruments it uses, of campaigns of these statuses."""
         for key, finder in self._finders.items():
-            if self._seen.get(key, ("",))[0] in ("running", "stopping"):
+            if self._seen.get(key, ("",))[0] in statuses:
                 lab: dict[str, Any] = finder.lab()
                 yield str(lab["lab"]), finder.name, finder.simulated, {str(s["instrument"]) for s in lab["protocol"]}
 

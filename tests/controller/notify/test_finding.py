@@ -35,8 +35,11 @@ class Book:
         with Store.open(self.url) as store:
             store.commit_now(list(events), **options)
 
-    def complete(self, **values: float) -> str:
+    def complete(self, *, imported: bool = False, **values: float) -> str:
         key, proposed = self.script.proposed()
+        if imported:
+            elsewhere = proposed[0].proposal.model_copy(update={"source": "imported"})
+            proposed[0] = proposed[0].model_copy(update={"proposal": elsewhere})
         running = self.script.status(key, E.RUNNING)
         observed = {name: Observation(value=value) for name, value in values.items()}
         ended = ExperimentStatusChanged(
@@ -80,6 +83,16 @@ def test_new_best_is_told_and_a_retracted_one_does_not_count(book: Book) -> None
     book.enter(book.script.reinstated(wrong, 3))
     book.complete(**{"yield": 70.0})
     assert book.found() == []
+
+
+def test_imported_results_are_no_news_but_what_is_better_is_measured_by_them(book: Book) -> None:
+    for value in (50.0, 80.0):
+        book.complete(imported=True, **{"yield": value})
+    assert book.found() == []
+    book.complete(**{"yield": 70.0})
+    assert book.found() == []
+    book.complete(**{"yield": 90.0})
+    assert book.found() == [("best", 4)]
 
 
 def test_front_grows(tmp_path: Path, script: Script) -> None:

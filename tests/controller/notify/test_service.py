@@ -17,6 +17,8 @@ from controller.notify.service import baseline
 from controller.presence import Presence
 from controller.settings import folder_of
 from controller.store.opening import Store
+from instruments.tasks.folder import TaskFolder
+from instruments.tasks.task import Task
 from tests.controller.notify.conftest import Telling, Write
 from tests.controller.notify.receiver import Receiver, receiver, until
 from tests.controller.store.samples import Script
@@ -278,3 +280,27 @@ def test_pause_by_a_person_is_not_told_one_by_itself_is(
         until(lambda: inbox.taken)
     assert [n["topic"] for n in inbox.notices()] == ["paused", "failures"]
     assert inbox.texts == [f"the campaign paused by itself: {why}"]  # the same reason is not told twice
+
+
+def test_task_is_told_once_while_it_waits(tmp_path: Path, script: Script, inbox: Receiver, write: Write, telling: Telling) -> None:
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    begun(url, script)
+    baseline(url)
+    experiment, proposed = script.proposed()
+    attempt, committed = script.committed(experiment)
+    commit(url, *proposed, script.status(experiment, E.RUNNING), committed)
+    folder = TaskFolder(folder_of(url) / "labs" / "bench" / "reactor")
+    folder.prepare()
+    asked = {"instrument": "reactor", "action": "run", "asked_at": 1_780_000_000.0, "typical_s": 60.0, "longest_s": 600.0}
+    folder.post(Task(id=attempt, instructions="Weigh 2 g\nof KOAc", **asked))
+    folder.post(Task(id="of-no-campaign", instructions="Read the dial", **asked))
+    file = write(hook={"webhook": inbox.webhook, "gather_s": 0})
+    for _ in range(2):
+        with telling(url, file):
+            until(lambda: inbox.taken)
+            time.sleep(0.1)
+    assert inbox.texts == [
+        "somebody is needed at reactor: Weigh 2 g of KOAc (experiment 1, step react, due 2026-05-28 20:36 UTC); "
+        f"labwright task answer {attempt[-6:]}"
+    ]
+    assert [n["topic"] for n in inbox.notices()] == ["person"]
