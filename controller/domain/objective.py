@@ -159,7 +159,12 @@ class Front(Generic[T]):
 
 def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
     """Say whether scores `a` are at least as good as `b` in all and better in one (Pareto)."""
-    return all(x >= y for x, y in zip(a, b, strict=True)) and any(x > y for x, y in zip(a, b, strict=True))
+    better = False
+    for x, y in zip(a, b, strict=True):
+        if not x >= y:
+            return False
+        better = better or x > y
+    return better
 
 
 def best_of(

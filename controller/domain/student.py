@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 _HALVINGS = 60
 
@@ -21,12 +22,17 @@ def interval(mean: float, scale: float, freedom: float, level: float) -> tuple[f
     """
     if freedom < 1 or freedom != round(freedom):
         raise ValueError(f"degrees of freedom are a whole number from 1 on, got {freedom:g}")
+    half = _half_width(round(freedom), level) * scale
+    return mean - half, mean + half
+
+
+@lru_cache(maxsize=4096)  # thousands of results have a few dozen degrees of freedom
+def _half_width(freedom: int, level: float) -> float:
     low, high = 0.0, math.pi / 2
     for _ in range(_HALVINGS):
         middle = 0.5 * (low + high)
-        low, high = (middle, high) if _central_share(middle, round(freedom)) < level else (low, middle)
-    half = math.sqrt(freedom) * math.tan(low) * scale
-    return mean - half, mean + half
+        low, high = (middle, high) if _central_share(middle, freedom) < level else (low, middle)
+    return math.sqrt(freedom) * math.tan(low)
 
 
 def _central_share(angle: float, freedom: int) -> float:

@@ -71,7 +71,7 @@ class Given:
         found = [e for e in self.experiments if e.counts and self.objectives.keys() <= e.values.keys()]
         return sorted(found, key=lambda e: (e.ended or 0.0, e.number))
 
-    @property
+    @cached_property
     def wanted(self) -> dict[str, Objective]:
         """The objectives of which more is wanted than that their bounds are kept."""
         return wanted(self.objectives)
@@ -86,9 +86,13 @@ class Given:
         """Whether one number says how good a result is."""
         return bool(self.desirability) or len(self.wanted) == 1
 
+    @cached_property
+    def _bounded(self) -> bool:
+        return any(o.bounded for o in self.objectives.values())
+
     def acceptable(self, experiment: Shown) -> bool:
         """Say whether a result keeps every bound."""
-        return standing(self.objectives, experiment.values).feasible
+        return not self._bounded or standing(self.objectives, experiment.values).feasible
 
     def score(self, experiment: Shown) -> float:
         """Return how good a result is where one number says so; more is better. Not of one that is not acceptable."""

@@ -9,7 +9,7 @@ from controller.figures.given import Given, count_text
 
 T = TypeVar("T")
 
-MOST = 1500
+MOST = 1000
 """So many experiments are drawn at most: more cannot be told apart, and a browser would take long."""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +31,8 @@ COMPUTED = frozenset({"slices", "sensitivity"})
 """Kinds that ask models, which takes seconds, and torch."""
 LEVEL = 0.8
 """Share of results that an interval shown beside them is to hold."""
+_BARE = frozenset({"sensitivity", "calibration", "timeline"})
+"""Kinds that do not look at the experiments one by one."""
 _NEWEST = 200
 
 
@@ -71,7 +72,7 @@ def figure(
         raise ConflictError(f"{kind}: a parameter, or an experiment to go through, belongs to slices alone")
     draw = getattr(import_module(f"{figures.__name__}.{kind}"), kind)
     with found.reader.snapshot():
-        given = given_of(found)
+        given = given_of(found, bare=kind in _BARE)
         told: Any = ()
         if kind == "calibration":
             told = (calibration_told(found),)
@@ -167,12 +168,13 @@ def _attempts(found: Found) -> list[Attempt]:
     return attempts
 
 
-def given_of(found: Found, *, most: int | None = None) -> Given:
+def given_of(found: Found, *, most: int | None = None, bare: bool = False) -> Given:
     """Return what figures of a campaign are made of.
 
     Args:
         found: The campaign.
         most: So many experiments are drawn one by one; `figures.thinning.MOST` where nothing is said.
+        bare: Without its experiments.
     """
     from controller.domain.desirability import Desirability
     from controller.domain.objective import Objective
@@ -182,9 +184,9 @@ def given_of(found: Found, *, most: int | None = None) -> Given:
     reader = found.reader
     with reader.snapshot():
         definition = reader.definition(found.id)
-        rows = [row for row in reader.experiment_rows(found.id) if row["status"] != "cancelled"]
+        rows = [] if bare else [row for row in reader.experiment_rows(found.id) if row["status"] != "cancelled"]
         observed: dict[str, dict[str, float]] = {}
-        for row in reader.observation_rows(found.id):
+        for row in reader.observation_rows(found.id) if rows else ():
             observed.setdefault(row["experiment"], {})[row["objective"]] = row["value"]
         numbers = [int(row["number"]) for row in rows]
         problem = definition["problem"]
@@ -231,23 +233,17 @@ def _records(
 def _expected(
     predictions: Mapping[str, Mapping[str, Any]], objectives: Mapping[str, Any]
 ) -> dict[str, dict[str, Expectation]]:
+    from controller.domain.student import interval
     from controller.figures.given import Expectation
 
     def one(p: Mapping[str, Any]) -> Expectation:
-        half = _half_width(float(p["freedom"])) * float(p["scale"]) if p.get("scale") else 0.0
-        return Expectation(p["mean"], p["mean"] - half, p["mean"] + half)
+        low, high = interval(p["mean"], p["scale"], p["freedom"], LEVEL) if p.get("scale") else (p["mean"], p["mean"])
+        return Expectation(p["mean"], low, high)
 
     return {
         experiment: {name: one(p) for name, p in each.items() if name in objectives}
         for experiment, each in predictions.items()
     }  # fmt: skip
-
-
-@lru_cache(maxsize=1000)
-def _half_width(freedom: float) -> float:
-    from controller.domain.student import interval
-
-    return interval(0.0, 1.0, freedom, LEVEL)[1]
 
 
 def _shown(
