@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from controller.api.gate import Gate
+from controller.api.kept import Kept
 from controller.api.limits import COMPUTING_S, LOOKING_S
 from controller.api.news import Watch
 from controller.api.workers import Workers
@@ -33,6 +34,8 @@ class Desk:
         self.gate = Gate(urls[0])
         self.aside = Aside()
         """Computes with models."""
+        self.kept = Kept()
+        """Figures, by the end of the log that they rest on."""
         self.streams: Counter[str] = Counter()
         """How many streams of news each token (its id) follows."""
         self.watch = Watch(self._follow)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
-from controller.api.routes.route import Campaign, desk_of, needs, router, told
+from controller.api.routes.route import Campaign, desk_of, needs, router, tagged, told
 from controller.domain.access import Role
 from controller.verbs.plotting import COMPUTED, figure_told, kinds_of
 from controller.verbs.stores import Found
@@ -19,10 +20,10 @@ Kind = Annotated[str, Path(description="Which figure.", max_length=64)]
 
 @routes.get("/campaigns/{campaign}/figures", summary="List the figures of a campaign", **needs(Role.LOOK))
 async def list_figures(request: Request, campaign: Campaign) -> Response:
-    """`{"figures": [{"kind", "about"}, …]}`: which this campaign can have."""
+    """`{"figures": [{"kind", "about", "model"}, …]}`: which this campaign can have; `model`: it is asked, which takes seconds."""
 
-    def read(found: Found) -> list[dict[str, str]]:
-        return [{"kind": kind, "about": about} for kind, about in kinds_of(found).items()]
+    def read(found: Found) -> list[dict[str, Any]]:
+        return [{"kind": kind, "about": about, "model": kind in COMPUTED} for kind, about in kinds_of(found).items()]
 
     return told(request, {"figures": await desk_of(request).look_at(campaign, read)})
 
@@ -35,6 +36,13 @@ async def show_figure(
 ) -> Response:  # fmt: skip
     """Titles, panels with axes and layers, a summary in words and the data as a table. `slices` and `sensitivity` take seconds."""
     desk = desk_of(request)
-    if kind in COMPUTED:
-        return told(request, await desk.compute(campaign, "figure_told", kind=kind, parameter=parameter, through=through))
-    return told(request, await desk.look_at(campaign, lambda found: figure_told(found, kind, parameter, through)))
+
+    async def make() -> bytes:
+        if kind in COMPUTED:
+            drawn = await desk.compute(campaign, "figure_told", kind=kind, parameter=parameter, through=through)
+        else:
+            drawn = await desk.look_at(campaign, lambda found: figure_told(found, kind, parameter, through))
+        return json.dumps(drawn, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+
+    place = await desk.look_at(campaign, lambda found: (found.url, found.id, found.reader.log_ends(found.id)[0]["end"]))
+    return tagged(request, await desk.kept.get((*place, kind, parameter, through), make), "application/json")

@@ -13,6 +13,7 @@ def test_figures_are_those_of_the_command_line(client: Client, url: str) -> None
     listed = looking.get("/campaigns/sample/figures").json()["figures"]
     with find([url], "sample") as found:
         assert {entry["kind"]: entry["about"] for entry in listed} == kinds_of(found)
+        assert {entry["kind"] for entry in listed if entry["model"]} == {"slices", "sensitivity"}
         answer = looking.get("/campaigns/sample/figures/progress")
         assert Figure.model_validate(answer.json()) == figure(found, "progress")
     again = looking.get("/campaigns/sample/figures/progress", headers={"If-None-Match": answer.headers["ETag"]})

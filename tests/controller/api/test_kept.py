@@ -1,0 +1,55 @@
+"""Answers that are kept: made once for all who ask, and not at all where making them failed."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from controller.api.kept import MOST, Kept
+
+
+async def test_all_who_ask_at_once_get_the_answer_that_is_made_once() -> None:
+    kept, made, go = Kept(), [], asyncio.Event()
+
+    async def make() -> bytes:
+        made.append(1)
+        await go.wait()
+        return b"x"
+
+    first, *others = [asyncio.create_task(kept.get("a", make)) for _ in range(5)]
+    await asyncio.sleep(0)
+    first.cancel()  # who asked first goes away
+    go.set()
+    assert await asyncio.gather(*others) == [b"x"] * 4
+    assert await kept.get("a", make) == b"x"
+    assert made == [1]
+
+
+async def test_what_fails_is_told_and_tried_again() -> None:
+    kept, tries = Kept(), []
+
+    async def make() -> bytes:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ValueError("no")
+        return b"x"
+
+    with pytest.raises(ValueError, match="no"):
+        await kept.get("a", make)
+    assert await kept.get("a", make) == b"x"
+
+
+async def test_what_was_asked_for_longest_ago_makes_room() -> None:
+    kept, made = Kept(), []
+
+    async def make() -> bytes:
+        made.append(1)
+        return b"x"
+
+    for key in range(MOST + 1):
+        await kept.get(key, make)
+    await kept.get(MOST, make)
+    assert len(made) == MOST + 1
+    await kept.get(0, make)
+    assert len(made) == MOST + 2
