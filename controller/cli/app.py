@@ -123,7 +123,7 @@ app = typer.Typer(
     help="Closed-loop control of autonomous laboratories: propose, dispatch, measure, learn, day and night.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     # Pretty tracebacks print local variables, and with them the passwords of stores.
     pretty_exceptions_enable=False,

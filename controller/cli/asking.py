@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from controller.cli.completing import experiment_numbers, parameter_names
 from controller.cli.options import CampaignName, Device, DeviceOption, Json, Store
 from controller.cli.render import print_json
 from controller.verbs.stores import find, store_urls
@@ -15,7 +16,10 @@ def why(
     campaign: CampaignName,
     number: Annotated[
         str | None,
-        typer.Argument(metavar="[NUMBER]", help="Number or id of an experiment; by default the newest that the model proposed."),
+        typer.Argument(
+            metavar="[NUMBER]", help="Number or id of an experiment; by default the newest that the model proposed.",
+            autocompletion=experiment_numbers,
+        ),
     ] = None,
     store: Store = None,
     device: DeviceOption = Device.CPU,
@@ -56,7 +60,10 @@ def sensitivity(
 
 def slice_campaign(
     campaign: CampaignName,
-    parameter: Annotated[str, typer.Argument(metavar="PARAMETER", help="Name of a parameter.", show_default=False)],
+    parameter: Annotated[
+        str,
+        typer.Argument(metavar="PARAMETER", help="Name of a parameter.", show_default=False, autocompletion=parameter_names),
+    ],
     through: Annotated[
         str | None,
         typer.Option(metavar="NUMBER", help="The experiment whose setting is held; by default the best.", show_default=False),

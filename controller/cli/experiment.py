@@ -7,13 +7,17 @@ from typing import Annotated
 
 import typer
 
+from controller.cli.completing import experiment_numbers
 from controller.cli.options import CampaignName, Json, Store, Timeout
 from controller.cli.render import Column, console, mark, print_json, print_rows, report
 from controller.verbs.stores import find, find_experiment, show_url, store_urls
 
 app = typer.Typer()
 
-Number = Annotated[str, typer.Argument(metavar="NUMBER", help="Number or id of an experiment.", show_default=False)]
+Number = Annotated[
+    str,
+    typer.Argument(metavar="NUMBER", help="Number or id of an experiment.", show_default=False, autocompletion=experiment_numbers),
+]
 
 
 class Status(StrEnum):

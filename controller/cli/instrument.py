@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from controller.cli.completing import instrument_names
 from controller.cli.options import Json, Store
 from controller.cli.render import Column, print_json, print_rows
 from controller.verbs.stores import readers, store_urls
@@ -17,9 +18,13 @@ STOP_S, FINISH_S = 5.0, 3600.0
 """Patience with a driver that is to stop now, and with one that may finish what runs [s]."""
 Lab = Annotated[str | None, typer.Option("--lab", metavar="LAB", help="The lab, where the name alone is not enough.")]
 Names = Annotated[
-    list[str] | None, typer.Argument(metavar="INSTRUMENT", help="Names of instruments.", show_default=False)
+    list[str] | None,
+    typer.Argument(metavar="INSTRUMENT", help="Names of instruments.", show_default=False, autocompletion=instrument_names),
 ]
-OneName = Annotated[str, typer.Argument(metavar="INSTRUMENT", help="Name of an instrument.", show_default=False)]
+OneName = Annotated[
+    str,
+    typer.Argument(metavar="INSTRUMENT", help="Name of an instrument.", show_default=False, autocompletion=instrument_names),
+]
 Every = Annotated[bool, typer.Option("--all", help="Every instrument that is at work.")]
 Timeout = Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait for each driver.")]
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from controller.cli.completing import campaign_names
+
 STORE_VARIABLE = "LABWRIGHT_STORE"
 """Environment variable that names the store: a password in it stays out of the list of processes."""
 
@@ -34,6 +36,9 @@ Store = Annotated[
         help=f"A SQLite file or postgresql://…; by default ${STORE_VARIABLE}, or the user's own stores.",
     ),
 ]  # fmt: skip
-CampaignName = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id of a campaign.", show_default=False)]
+CampaignName = Annotated[
+    str,
+    typer.Argument(metavar="CAMPAIGN", help="Name or id of a campaign.", show_default=False, autocompletion=campaign_names),
+]
 Timeout = Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait for the controller's answer.")]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where models are computed.")]

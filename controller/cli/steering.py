@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from controller.cli.completing import experiment_numbers
 from controller.cli.options import CampaignName, Json, Store, Timeout
 from controller.cli.render import print_json, report
 from controller.verbs.stores import find, show_url, store_urls
@@ -68,7 +69,11 @@ def abort(campaign: CampaignName, store: Store = None, timeout: Timeout = 10.0, 
 def retract(
     campaign: CampaignName,
     number: Annotated[
-        str, typer.Argument(metavar="EXPERIMENT", help="Number or id of a completed experiment.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="EXPERIMENT", help="Number or id of a completed experiment.", show_default=False,
+            autocompletion=experiment_numbers,
+        ),
     ],
     reason: Annotated[str, typer.Option(help="Why its result is wrong; kept beside it.", show_default=False)],
     undo: Annotated[bool, typer.Option("--undo", help="Take an earlier retraction back.")] = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from controller.cli.completing import campaign_names
 from controller.cli.options import Store
 from controller.verbs.stores import store_urls
 
@@ -14,7 +15,10 @@ from controller.verbs.stores import store_urls
 def watch(
     campaign: Annotated[
         str | None,
-        typer.Argument(metavar="[CAMPAIGN]", help="Name or id; by default the one at work, or the newest.", show_default=False),
+        typer.Argument(
+            metavar="[CAMPAIGN]", help="Name or id; by default the one at work, or the newest.", show_default=False,
+            autocompletion=campaign_names,
+        ),
     ] = None,
     store: Store = None,
     plain: Annotated[bool, typer.Option("--plain", help="Lines of text, as into a pipe, until the campaign has ended.")] = False,
