@@ -8,8 +8,10 @@ import typer
 
 from controller.cli.completing import experiment_numbers, parameter_names
 from controller.cli.options import CampaignName, Device, DeviceOption, Json, Store
-from controller.cli.render import print_json
+from controller.cli.render import print_json, waiting
 from controller.verbs.stores import find, store_urls
+
+ASKING = "asking the models"
 
 
 def why(
@@ -29,7 +31,7 @@ def why(
     from controller.cli.reasons import print_why
     from controller.verbs.reasons import why as told_why
 
-    with find(store_urls(store), campaign) as found:
+    with find(store_urls(store), campaign) as found, waiting(ASKING, quiet=json):
         told = told_why(found, number, device=device.value)
     print_json(told) if json else print_why(told)
 
@@ -41,7 +43,7 @@ def best(
     from controller.cli.reasons import print_best
     from controller.verbs.reasons import believed_best
 
-    with find(store_urls(store), campaign) as found:
+    with find(store_urls(store), campaign) as found, waiting(ASKING, quiet=json):
         told = believed_best(found, device=device.value)
     print_json(told) if json else print_best(told)
 
@@ -53,7 +55,7 @@ def sensitivity(
     from controller.cli.reasons import print_sensitivity
     from controller.verbs.reasons import sensitivity as told_sensitivity
 
-    with find(store_urls(store), campaign) as found:
+    with find(store_urls(store), campaign) as found, waiting(ASKING, quiet=json):
         told = told_sensitivity(found, device=device.value)
     print_json(told) if json else print_sensitivity(told)
 
@@ -76,7 +78,7 @@ def slice_campaign(
     from controller.cli.reasons import print_slice
     from controller.verbs.reasons import slice_through
 
-    with find(store_urls(store), campaign) as found:
+    with find(store_urls(store), campaign) as found, waiting(ASKING, quiet=json):
         told = slice_through(found, parameter, number=through, device=device.value)
     print_json(told) if json else print_slice(told)
 
@@ -102,7 +104,7 @@ def forecast(
     from controller.cli.trust import print_forecast
     from controller.verbs.foreseeing import forecast as foresee
 
-    with find(store_urls(store), campaign) as found:
+    with find(store_urls(store), campaign) as found, waiting(ASKING, quiet=json):
         told = foresee(found, experiments, by=by, worth=worth, device=device.value)
     if json:
         print_json(told)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from controller.cli.options import Json
-from controller.cli.render import clean, mark, print_json
+from controller.cli.render import clean, mark, print_json, waiting
 
 app = typer.Typer()
 
@@ -35,7 +35,8 @@ def check(
     """
     from controller.verbs.bundle.checking import check_bundle
 
-    checked = check_bundle(file, head)
+    with waiting("checking", quiet=json):
+        checked = check_bundle(file, head)
     if json:
         print_json(checked.told())
     else:

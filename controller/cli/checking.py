@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from controller.cli.options import CampaignName, Json, Store
-from controller.cli.render import followed, mark, print_json
+from controller.cli.render import followed, mark, print_json, waiting
 from controller.verbs.stores import find, store_urls
 
 
@@ -31,7 +31,7 @@ def audit(
     """
     from controller.verbs.campaigns import audit_campaign, audit_told
 
-    with find(store_urls(store), campaign) as found:
+    with find(store_urls(store), campaign) as found, waiting("folding the log again", quiet=json):
         outcome = audit_campaign(found, verify=verify, head=head)
     journals, chain = outcome.journals, outcome.verification
     if json:
@@ -83,7 +83,7 @@ def calibration(campaign: CampaignName, store: Store = None, json: Json = False)
     from controller.cli.trust import print_calibration
     from controller.verbs.trust import calibration_told
 
-    with find(store_urls(store), campaign) as found:
+    with find(store_urls(store), campaign) as found, waiting("comparing", quiet=json):
         told = calibration_told(found)
     if json:
         print_json(told)

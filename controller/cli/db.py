@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from controller.cli.options import Json, Store
-from controller.cli.render import Column, print_rows
+from controller.cli.render import Column, followed, print_rows, waiting
 from controller.errors import LabwrightError
 from controller.settings import sqlite_file
 from controller.verbs.stores import show_url, store_urls
@@ -30,7 +30,8 @@ def upgrade(store: Store = None, json: Json = False) -> None:
     for url in store_urls(store):
         if store is None and not _exists(url):
             continue
-        copy = prepare(url)
+        with waiting(f"upgrading {show_url(url)}", quiet=json):
+            copy = prepare(url)
         detail = f"the older store was kept as {copy}" if copy else ""
         rows.append({"store": show_url(url), "result": "ok", "schema": SCHEMA_VERSION, "detail": detail})
     print_rows(rows, COLUMNS, as_json=json, title="Upgraded", empty="There is no store yet.")
@@ -42,7 +43,7 @@ def check(store: Store = None, json: Json = False) -> None:
 
     Of an archive of a PostgreSQL store the hash chains are walked. Exit code 5 when one is not as it should be.
     """
-    rows = [_check(url) for url in store_urls(store) if store is not None or _exists(url)]
+    rows = [_check(url, quiet=json) for url in store_urls(store) if store is not None or _exists(url)]
     print_rows(rows, COLUMNS, as_json=json, title="Stores", empty="There is no store yet.")
     if any(row["result"] != "ok" for row in rows):
         raise typer.Exit(5)
@@ -67,7 +68,8 @@ def backup(
         )
     rows: list[dict[str, Any]] = []
     for url in urls:
-        made = back_up(url, dest / _name(url) if dest.is_dir() else dest)
+        with waiting(f"copying {show_url(url)}, and reading it back", quiet=json):
+            made = back_up(url, dest / _name(url) if dest.is_dir() else dest)
         rows.append(
             {
                 "store": show_url(url), "file": str(made.path), "bytes": made.n_bytes,
@@ -90,7 +92,7 @@ def _name(url: str) -> str:
     return f"{of_simulated}{file.stem}-{now}{file.suffix}"
 
 
-def _check(url: str) -> dict[str, Any]:
+def _check(url: str, *, quiet: bool) -> dict[str, Any]:
     from controller.settings import folder_of
     from controller.store.archive import heads_of, is_archive
     from controller.store.audit import audit
@@ -106,12 +108,17 @@ def _check(url: str) -> dict[str, Any]:
         if file is not None and is_archive(file):
             detail = "the hash chain of each log in the archive holds; restore it (pg_restore) to balance its books"
             return {**row, "result": "ok", "campaigns": len(heads_of(file)), "detail": detail}
-        if file is not None and (wrong := damage(file)):
+        with waiting("reading all pages", quiet=quiet):
+            wrong = damage(file) if file is not None else ""
+        if wrong:
             return {**row, "detail": wrong}
         with closing(open_reader(url)) as reader:
             campaigns = reader.campaigns()
             labs = folder_of(url) / "labs"
-            unbalanced = [c["name"] for c in campaigns if not audit(reader, c["id"], verify=True, labs=labs).balanced]
+            unbalanced = [
+                c["name"] for c in followed(campaigns, len(campaigns), "balancing", quiet=quiet)
+                if not audit(reader, c["id"], verify=True, labs=labs).balanced
+            ]  # fmt: skip
     except LabwrightError as error:
         return {**row, "detail": str(error)}
     row.update(schema=SCHEMA_VERSION, campaigns=len(campaigns))

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from controller.cli.options import CampaignName, Store
-from controller.cli.render import console, mark
+from controller.cli.render import console, mark, waiting
 from controller.verbs.stores import find, store_urls
 
 
@@ -62,5 +62,6 @@ def export(
         if output is None:
             sys.stdout.write(as_json(found) if wanted == "json" else as_csv(found, table.value))
             return
-        write(found, wanted, output, table.value)
+        with waiting(f"writing {output}", quiet=False):
+            write(found, wanted, output, table.value)
     console(error=True).print(f"{found.name} ({mark(found.simulated)} data) written to {output}", markup=False)

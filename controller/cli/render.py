@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -197,6 +198,33 @@ def followed(items: Iterable[T], total: int, doing: str, *, quiet: bool) -> Iter
         for item in items:
             progress.update(task, advance=1, visible=time.monotonic() - began > _PATIENCE_S)
             yield item
+
+
+@contextmanager
+def waiting(doing: str, *, quiet: bool) -> Iterator[None]:
+    """Show on stderr that something goes on, and for how long already, once it has taken two seconds.
+
+    Args:
+        doing: What is being done, in a few words.
+        quiet: Show nothing; nor is anything shown where nobody looks on.
+    """
+    out = console(error=True)
+    if quiet or not out.is_terminal:
+        yield
+        return
+    import threading
+
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with Progress(TextColumn(doing), BarColumn(), TimeElapsedColumn(), console=out, transient=True) as progress:
+        task = progress.add_task("", total=None, visible=False)
+        late = threading.Timer(_PATIENCE_S, lambda: progress.update(task, visible=True))
+        late.daemon = True
+        late.start()
+        try:
+            yield
+        finally:
+            late.cancel()
 
 
 def complain(error: Exception, exit_code: int, *, as_json: bool) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import time
 
 import pytest
+from rich.console import Console
 
-from controller.cli.render import Column, clean, complain, print_facts, print_rows, text_of
+from controller.cli import render
+from controller.cli.render import Column, clean, complain, followed, print_facts, print_rows, text_of, waiting
 from controller.errors import FileFaultsError
 
 
@@ -58,3 +62,32 @@ def test_complain_gives_a_line_per_fault(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().err == "labwright: one\nlabwright: two\n"
     complain(FileFaultsError(["one", "two"]), 2, as_json=True)
     assert json.loads(capsys.readouterr().err)["faults"] == ["one", "two"]
+
+
+def test_what_takes_long_shows_that_it_goes_on_where_somebody_looks_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(render, "console", lambda *, error=False: Console(file=out, force_terminal=True, width=80))
+    monkeypatch.setattr(render, "_PATIENCE_S", 0.05)
+    end = time.monotonic() + 20.0
+    with waiting("folding the log", quiet=False):
+        while "folding the log" not in out.getvalue():
+            assert time.monotonic() < end, "nothing was shown"
+            time.sleep(0.02)
+    quick = io.StringIO()
+    monkeypatch.setattr(render, "console", lambda *, error=False: Console(file=quick, force_terminal=True, width=80))
+    monkeypatch.setattr(render, "_PATIENCE_S", 60.0)
+    with waiting("folding the log", quiet=False):
+        pass
+    assert list(followed([1, 2, 3], 3, "deriving", quiet=False)) == [1, 2, 3]
+    with waiting("folding the log", quiet=True):
+        pass
+    assert "folding" not in quick.getvalue()
+    assert "deriving" not in quick.getvalue()
+
+
+def test_nothing_is_shown_into_a_pipe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(render, "_PATIENCE_S", 0.0)
+    with waiting("folding the log", quiet=False):
+        time.sleep(0.1)
+    assert list(followed([1, 2], 2, "deriving", quiet=False)) == [1, 2]
+    assert capsys.readouterr() == ("", "")
