@@ -18,8 +18,10 @@ def hypervolume(scores: Sequence[Sequence[float]], reference: Sequence[float]) -
         reference: The corner that counts for nothing; points that do not surpass it everywhere add nothing.
     """
     above = [tuple(row) for row in scores if all(x > r for x, r in zip(row, reference, strict=True))]
+    if not above:
+        return 0.0
     if len(reference) == 1:
-        return max((row[0] for row in above), default=reference[0]) - reference[0]
+        return max(row[0] for row in above) - reference[0]
     if len(reference) == 2:
         area, height = 0.0, reference[1]
         for x, y in sorted(above, reverse=True):

@@ -138,8 +138,10 @@ def round_to(value: float, step: float) -> float:
 
 
 def _summary(given: Given, held: set[int]) -> str:
+    if given.explored:
+        return f"{given.name} is to know; no result is better than another."
     if not held:
-        return f"{given.name} has no result yet that is the best."
+        return f"{given.name} has no result yet that counts."
     best = [e for e in given.experiments if e.number in held]
     if len(best) == 1:
         point = "; ".join(f"{n} {number_text(v)}" for n, v in best[0].point.items())

@@ -66,7 +66,8 @@
     },
     spans(layer, panel) {
       const data = rows([layer.lane, places(panel.x, layer.start), places(panel.x, layer.end)]);
-      const paint = { fill: colour(layer.colour), stroke: colour(layer.colour), strokeWidth: 0.6 };
+      const edge = data.length > 300 ? colour(layer.colour) : "var(--figure-paper)";  // what is thin must not vanish
+      const paint = { fill: colour(layer.colour), stroke: edge, strokeWidth: 0.6 };
       return [Plot.barX(data, { y: "0", x1: "1", x2: "2", insetTop: 5, insetBottom: 5, ...paint })];
     },
     edge(layer, panel) {
@@ -155,10 +156,11 @@
     };
     if (parallel) {
       const n = parallel.scales.length;
-      const whole = Math.max(width, 88 * n);  // a narrow screen scrolls
+      const whole = Math.max(width, 108 * n);  // a narrow screen scrolls
       const each = (whole - 124) / Math.max(1, n - 1);
       const names = parallel.scales.map((scale, x) => ({ x, text: fold(axisText(scale), Math.max(8, each / 7)) }));
-      const frame = { ...options, width: whole, style: { maxWidth: "none" }, height: HEIGHT + 90, marginLeft: 62, marginRight: 62, marginTop: 52 };
+      const deepest = Math.max(...names.map(name => name.text.split("\n").length));
+      const frame = { ...options, width: whole, style: { maxWidth: "none" }, height: HEIGHT + 50 + 14 * deepest, marginLeft: 62, marginRight: 62, marginTop: 18 + 14 * deepest };
       return Plot.plot({
         ...frame, x: { axis: null, domain: [0, n - 1] }, y: { axis: null, domain: [0, 1] },
         marks: [

@@ -52,7 +52,9 @@ def test_hypervolume_agrees_with_counting_cells(objectives: int) -> None:
     assert hypervolume(scores, (0.0,) * objectives) == cells
 
 
-def test_growth_is_the_hypervolume_after_each() -> None:
+@pytest.mark.parametrize("objectives", [2, 3])
+def test_growth_is_the_hypervolume_after_each(objectives: int) -> None:
     rng = random.Random(4)
-    scores = [(rng.random(), rng.random()) for _ in range(40)]
-    assert growth(scores, (0.0, 0.0)) == pytest.approx([hypervolume(scores[: i + 1], (0.0, 0.0)) for i in range(40)])
+    scores = [tuple(rng.random() for _ in range(objectives)) for _ in range(40)]
+    corner = tuple(map(min, zip(*scores, strict=True)))  # as figures take it: some results lie on it
+    assert growth(scores, corner) == pytest.approx([hypervolume(scores[: i + 1], corner) for i in range(40)])
