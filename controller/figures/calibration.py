@@ -8,6 +8,7 @@ from typing import Any
 from controller.errors import ConflictError
 from controller.figures.figure import AnyLayer, Axis, Cell, Colour, Figure, Interval, Line, Panel, Points, Symbol, Table
 from controller.figures.given import Given, count_text, number_text, plain_unit, subtitle, value_text
+from controller.figures.reach import NOTE, cut, reach
 from controller.figures.thinning import MOST
 
 VERDICTS = {
@@ -32,12 +33,15 @@ def calibration(given: Given, told: Mapping[str, Any]) -> Figure:
         raise ConflictError(f"calibration: {given.name} has no result yet that a model had predicted with an interval")
     drawn = told["experiments"][-MOST:]
     names = [name for name in given.objectives if any(name in row["objectives"] for row in drawn)]
-    left_out = len(told["experiments"]) - len(drawn)
-    notes = (f"The newest {MOST} of {count_text(len(told['experiments']), 'result')} are drawn.",) if left_out else ()
+    notes: list[str] = []
+    if len(told["experiments"]) > len(drawn):
+        notes.append(f"The newest {MOST} of {count_text(len(told['experiments']), 'result')} are drawn.")
+    if any(_ends(drawn, name) is not None for name in names):
+        notes.append(NOTE)
     return Figure(
         kind="calibration", title=f"Predicted before, measured after: {given.name}", simulated=given.simulated,
         subtitle=subtitle(given, count_text(len(told["experiments"]), "result"), "90 % intervals of what would be measured"),
-        summary=_summary(told, names), notes=notes, table=_table(given, drawn, names),
+        summary=_summary(told, names), notes=tuple(notes), table=_table(given, drawn, names),
         panels=tuple(_panel(given, name, drawn) for name in names),
     )  # fmt: skip
 
@@ -55,8 +59,9 @@ def _panel(given: Given, name: str, drawn: Sequence[Mapping[str, Any]]) -> Panel
     rows = [(int(row["number"]), row["objectives"][name]) for row in drawn if name in row["objectives"]]
     layers: list[AnyLayer] = []
     found = [one["measured"] for _, one in rows]
-    ends = (min(found), max(found))
-    layers.append(Line(series="as it should be", colour="ink", x=ends, y=ends, dashed=True))
+    way = (min(found), max(found))
+    layers.append(Line(series="as it should be", colour="ink", x=way, y=way, dashed=True))
+    ends = _ends(drawn, name)
     looks: tuple[tuple[bool, str, Colour, Symbol], ...] = (
         (True, "inside its interval", "blue", "circle"), (False, "outside", "vermillion", "diamond"),
     )  # fmt: skip
@@ -67,14 +72,18 @@ def _panel(given: Given, name: str, drawn: Sequence[Mapping[str, Any]]) -> Panel
         measured = tuple(one["measured"] for _, one in chosen)
         told = tuple(_tip(given, name, number, one) for number, one in chosen)
         bounds = [one["intervals"]["90"] for _, one in chosen]
-        layers.append(
-            Interval(series="", colour=colour, at=measured, low=tuple(b[0] for b in bounds), high=tuple(b[1] for b in bounds))
-        )
-        expected = tuple(one["expected"] for _, one in chosen)
+        low, high = cut([b[0] for b in bounds], ends), cut([b[1] for b in bounds], ends)
+        layers.append(Interval(series="", colour=colour, at=measured, low=low, high=high))
+        expected = cut([one["expected"] for _, one in chosen], ends)
         layers.append(Points(series=series, colour=colour, symbol=symbol, x=measured, y=expected, tips=told))
     unit = plain_unit(given.objectives[name].unit)
     x, y = Axis(label=f"{name}, measured", unit=unit), Axis(label=f"{name}, predicted", unit=unit)
     return Panel(title=name, x=x, y=y, layers=tuple(layers))
+
+
+def _ends(drawn: Sequence[Mapping[str, Any]], name: str) -> tuple[float, float] | None:
+    found = [row["objectives"][name] for row in drawn if name in row["objectives"]]
+    return reach([one["measured"] for one in found], [end for one in found for end in one["intervals"]["90"]])
 
 
 def _tip(given: Given, name: str, number: int, one: Mapping[str, Any]) -> str:

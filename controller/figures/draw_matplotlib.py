@@ -151,7 +151,8 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     axes.set_title(panel.title, fontsize=9, loc="left", color=SHADES["ink"])
     if not parallel:
         axes.set_xlabel(panel.x.text, color=SHADES["ink"])
-        axes.set_ylabel("" if panel.y.scale == "band" else panel.y.text, color=SHADES["ink"])
+        label = "" if panel.y.scale == "band" else textwrap.fill(panel.y.text, 36, break_long_words=False)
+        axes.set_ylabel(label, color=SHADES["ink"])
 
 
 def _prepare(axes: Axes, which: Literal["x", "y"], axis: Axis) -> None:

@@ -9,6 +9,7 @@ from controller.figures.figure import AnyLayer, Axis, Cell, Figure, Interval, Li
 from controller.figures.given import Given, Shown, count_text, goal_text, number_text, plain_unit, subtitle, value_text
 from controller.figures.hypervolume import MOST_OBJECTIVES, growth
 from controller.figures.looks import LOOKS, edge_of_failed, points_by_role, tips
+from controller.figures.reach import NOTE, cut, reach
 from controller.figures.thinning import thinned_note
 
 EXPERIMENTS = "experiment"
@@ -22,10 +23,12 @@ def progress(given: Given) -> Figure:
     elif 1 < len(given.wanted) <= MOST_OBJECTIVES and not given.explored:
         panels.append(_volume(given))
     results = given.results
+    far = any(_ends(given, name) is not None for name in given.objectives)
+    notes = (*thinned_note(given), *((NOTE,) if far else ()))
     return Figure(
         kind="progress", title=f"Progress of {given.name}", simulated=given.simulated,
         subtitle=subtitle(given, _counts(given), *((given.status,) if given.status else ())),
-        summary=_summary(given, results), panels=tuple(panels), notes=thinned_note(given), table=_table(given),
+        summary=_summary(given, results), panels=tuple(panels), notes=notes, table=_table(given),
     )  # fmt: skip
 
 
@@ -38,10 +41,11 @@ def _panel(given: Given, name: str, objective: Objective) -> Panel:
     expected = [e for e in shown if name in e.expected]
     layers: list[AnyLayer] = []
     if expected:
+        ends = _ends(given, name)
         layers.append(
             Interval(
                 series="80 % interval predicted before", colour="sky", at=tuple(float(e.number) for e in expected),
-                low=tuple(e.expected[name].low for e in expected), high=tuple(e.expected[name].high for e in expected),
+                low=cut([e.expected[name].low for e in expected], ends), high=cut([e.expected[name].high for e in expected], ends),
             )
         )  # fmt: skip
     waiting = [e for e in expected if name not in e.values]
@@ -50,7 +54,7 @@ def _panel(given: Given, name: str, objective: Objective) -> Panel:
         layers.append(
             Points(
                 series=f"{series}, as expected", colour=colour, symbol=symbol, x=tuple(float(e.number) for e in waiting),
-                y=tuple(e.expected[name].mean for e in waiting), tips=tips(given, waiting),
+                y=cut([e.expected[name].mean for e in waiting], ends), tips=tips(given, waiting),
             )
         )  # fmt: skip
     layers += points_by_role(given, shown, lambda e: (float(e.number), e.values[name]) if name in e.values else None)
@@ -64,6 +68,11 @@ def _panel(given: Given, name: str, objective: Objective) -> Panel:
         title=f"{name} ({goal_text(objective)})", x=_numbers(given),
         y=Axis(label=name, unit=plain_unit(objective.unit)), layers=tuple(layers),
     )  # fmt: skip
+
+
+def _ends(given: Given, name: str) -> tuple[float, float] | None:
+    shown = [end for e in given.shown if name in e.expected for end in (e.expected[name].low, e.expected[name].high)]
+    return reach([e.values[name] for e in given.shown if name in e.values], shown)
 
 
 def _numbers(given: Given) -> Axis:

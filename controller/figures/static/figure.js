@@ -160,7 +160,8 @@
       const each = (whole - 124) / Math.max(1, n - 1);
       const names = parallel.scales.map((scale, x) => ({ x, text: fold(axisText(scale), Math.max(8, each / 7)) }));
       const deepest = Math.max(...names.map(name => name.text.split("\n").length));
-      const frame = { ...options, width: whole, style: { maxWidth: "none" }, height: HEIGHT + 50 + 14 * deepest, marginLeft: 62, marginRight: 62, marginTop: 18 + 14 * deepest };
+      const side = Math.max(62, ...[names[0], names.at(-1)].flatMap(name => name.text.split("\n").map(line => 3.6 * line.length)));
+      const frame = { ...options, width: whole, style: { maxWidth: "none" }, height: HEIGHT + 50 + 14 * deepest, marginLeft: side, marginRight: side, marginTop: 18 + 14 * deepest };
       return Plot.plot({
         ...frame, x: { axis: null, domain: [0, n - 1] }, y: { axis: null, domain: [0, 1] },
         marks: [
