@@ -108,6 +108,19 @@ class SurrogateContract:
             slope = (value(ahead) - value(behind)) / (2 * step)
             torch.testing.assert_close(gradient[index], slope, rtol=1e-4, atol=1e-4)
 
+    def check_gradient_of_members(self) -> None:
+        """`member_posteriors_and_pull` says what `member_posteriors` does, with the gradient of automatic differentiation."""
+        surrogate = self.make(self.data())
+        X = self.points(4).requires_grad_()
+        expected = surrogate.member_posteriors(X)
+        moments, pull = surrogate.member_posteriors_and_pull(X.detach())
+        torch.testing.assert_close(moments.mean, expected.mean.detach())
+        torch.testing.assert_close(moments.sd, expected.sd.detach())
+        _expect(torch.equal(moments.log_weights, expected.log_weights), "the same weights")
+        by_mean, by_sd = torch.ones_like(moments.mean), torch.linspace(0.5, 1.0, 4).double().expand_as(moments.sd)
+        (gradient,) = torch.autograd.grad((by_mean * expected.mean + by_sd * expected.sd).sum(), X)
+        torch.testing.assert_close(pull(by_mean, by_sd), gradient)
+
     def check_same_data_same_surrogate(self) -> None:
         """Fitting twice gives the same surrogate, bit for bit."""
         first, second = self.make(self.data()), self.make(self.data())

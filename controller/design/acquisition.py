@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from botorch.acquisition.multi_objective import logei
@@ -61,6 +61,15 @@ class Acquisition(Protocol):
         ...
 
 
+@runtime_checkable
+class WithGradient(Protocol):
+    """An acquisition function that knows its gradient; others are differentiated automatically."""
+
+    def with_gradient(self, X: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the score of each row of `X` (n x d), and its gradient (n x d)."""
+        ...
+
+
 def log_improvement(z: Tensor) -> Tensor:
     """Logarithm of the expected improvement of a standard normal over -z: `log(phi(z) + z Phi(z))`, accurate far below 0.
 
@@ -71,29 +80,37 @@ def log_improvement(z: Tensor) -> Tensor:
 
 
 class _LogImprovement(torch.autograd.Function):
-    """`log_improvement` with its derivative in closed form, `Phi(z) / (phi(z) + z Phi(z))`."""
+    """`log_improvement` with its derivative in closed form."""
 
     @staticmethod
     def forward(ctx: Any, z: Tensor) -> Tensor:
-        high = z.clamp_min(-1.0)
-        direct = torch.log(torch.exp(-0.5 * high.square()) / math.sqrt(2.0 * math.pi) + high * torch.special.ndtr(high))
-        low = z.clamp(-1e4, -1.0)
-        ratio = math.sqrt(math.pi / 2.0) * torch.special.erfcx(-low / math.sqrt(2.0))
-        tail = torch.log1p(low * ratio)
-        # Beyond, the difference is lost in rounding and the leading term of the asymptotic series, 1 / z², is exact enough.
-        far = -2.0 * torch.log(-z.clamp_max(-1e3))
-        bottom = z.clamp_max(-1.0)
-        below = -0.5 * bottom.square() - 0.5 * _LOG_2_PI + torch.where(z > -1e3, tail, far)
-        value = torch.where(z > -1.0, direct, below)
+        value = _log_improvement(z)
         ctx.save_for_backward(z, value)
         return value
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, by_value: Tensor) -> Tensor:
-        z, value = ctx.saved_tensors
-        near = torch.exp(torch.special.log_ndtr(z) - value)
-        return by_value * torch.where(z > -1e3, near, -z)
+        return by_value * _slope(*ctx.saved_tensors)
+
+
+def _log_improvement(z: Tensor) -> Tensor:
+    high = z.clamp_min(-1.0)
+    direct = torch.log(torch.exp(-0.5 * high.square()) / math.sqrt(2.0 * math.pi) + high * torch.special.ndtr(high))
+    low = z.clamp(-1e4, -1.0)
+    ratio = math.sqrt(math.pi / 2.0) * torch.special.erfcx(-low / math.sqrt(2.0))
+    tail = torch.log1p(low * ratio)
+    # Beyond, the difference is lost in rounding and the leading term of the asymptotic series, 1 / z², is exact enough.
+    far = -2.0 * torch.log(-z.clamp_max(-1e3))
+    bottom = z.clamp_max(-1.0)
+    below = -0.5 * bottom.square() - 0.5 * _LOG_2_PI + torch.where(z > -1e3, tail, far)
+    return torch.where(z > -1.0, direct, below)
+
+
+def _slope(z: Tensor, value: Tensor) -> Tensor:
+    """Return the derivative of `log_improvement` at `z`, where it is `value`: `Phi(z) / (phi(z) + z Phi(z))`."""
+    near = torch.exp(torch.special.log_ndtr(z) - value)
+    return torch.where(z > -1e3, near, -z)
 
 
 def _incumbents(surrogate: Surrogate, seen: Tensor | None, Y: Tensor) -> Tensor:
@@ -160,6 +177,19 @@ class LogExpectedImprovement:
         sd = self.doubt * moments.sd
         z = (moments.mean - best) / sd
         return torch.logsumexp(sd.log() + log_improvement(z) + shares, 0)
+
+    def with_gradient(self, X: Tensor) -> tuple[Tensor, Tensor]:
+        """Return n scores and their gradients (n x d), in closed form."""
+        moments, pull = self.surrogate.member_posteriors_and_pull(X)
+        best, shares = self._constants
+        sd = self.doubt * moments.sd
+        z = (moments.mean - best) / sd
+        improvement = _log_improvement(z)
+        terms = sd.log() + improvement + shares
+        total = torch.logsumexp(terms, 0)
+        by_mean = torch.exp(terms - total) / sd
+        slope = _slope(z, improvement)
+        return total, pull(by_mean * slope, self.doubt * by_mean * (1.0 - slope * z))
 
     @cached_property
     def _constants(self) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import LinearConstraint, minimize
 
-from controller.design.acquisition import Acquisition
+from controller.design.acquisition import Acquisition, WithGradient
 from controller.design.candidates import Listing, distances, keys
 from controller.design.drawing import counted, draw
 from controller.design.room import margins
@@ -293,15 +293,19 @@ class _Climb:
         return start
 
     def _value(self, z: Array) -> Callable[[Array], tuple[float, Array]]:
-        template = torch.from_numpy(z)
-        free = torch.from_numpy(self._free)
+        moved = z.copy()
 
         def negative(flat: Array) -> tuple[float, Array]:
-            moved = torch.from_numpy(np.ascontiguousarray(flat)).reshape(len(z), -1).requires_grad_()
-            columns = self._encoder.columns(template.index_copy(1, free, moved))
-            total = -self._acquisition(columns).sum()
-            (gradient,) = torch.autograd.grad(total, moved)
-            return float(total.detach()), gradient.numpy().ravel()
+            moved[:, self._free] = flat.reshape(len(z), -1)
+            at = torch.from_numpy(moved)
+            if isinstance(self._acquisition, WithGradient):
+                scores, by_columns = self._acquisition.with_gradient(self._encoder.columns(at))
+                gradient = self._encoder.pull(at, by_columns.cpu())
+            else:
+                at = at.clone().requires_grad_()
+                scores = self._acquisition(self._encoder.columns(at))
+                (gradient,) = torch.autograd.grad(scores.sum(), at)
+            return -float(scores.detach().sum()), -gradient.numpy()[:, self._free].ravel()
 
         return negative
 
@@ -310,7 +314,8 @@ class _Climb:
         moved = z.copy()
         moved[:, self._free] = free
         moved = self._space.settle(moved)
-        ahead = self._space.allows(moved, 1e-6) & (self.score(moved) > self.score(z))
+        scores = self.score(np.vstack([moved, z]))
+        ahead = self._space.allows(moved, 1e-6) & (scores[: len(z)] > scores[len(z) :])
         return np.where(ahead[:, None], moved, z) if ahead.any() else z
 
     def _change_levels(self, z: Array) -> bool:

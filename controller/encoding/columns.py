@@ -111,6 +111,14 @@ class Encoder:
             parts.append(part)
         return torch.cat(parts, -1)
 
+    def pull(self, z: Tensor, by_columns: Tensor) -> Tensor:
+        """Return the gradient by coordinates `z` (n x p) of what has the gradient `by_columns` (n x d) by the columns there."""
+        if self._plain:
+            return by_columns
+        z = z.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(self.columns(z), z, by_columns)
+        return gradient
+
     @cached_property
     def _plain(self) -> bool:
         """Whether the columns are the coordinates themselves."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from surrogates.base import LooResult, MemberPosterior, Surrogate, fingerprint, gaussian_log_density, mix
+from surrogates.base import LooResult, MemberPosterior, Pull, Surrogate, fingerprint, gaussian_log_density, mix
 from surrogates.data import Layout, TrainingData
 from surrogates.errors import NumericsWarning
 from surrogates.gp.fitting import fit
@@ -124,6 +124,14 @@ class GPEnsemble(Surrogate):
         sd = torch.cat([part[1] for part in parts], -1).sqrt()
         return MemberPosterior(mean, sd, self._log_weights, self._transforms)
 
+    def member_posteriors_and_pull(self, X: Tensor) -> tuple[MemberPosterior, Pull]:
+        """The same, in closed form."""
+        with torch.no_grad():
+            mean, variance, pull = self._state.marginal_and_pull(self._checked(X))
+            sd = variance.sqrt()
+        moments = MemberPosterior(mean, sd, self._log_weights, self._transforms)
+        return moments, lambda by_mean, by_sd: pull(by_mean, 0.5 * by_sd / sd)
+
     def member_means(self, X: Tensor) -> Tensor:
         """Means per member (M x n)."""
         with torch.no_grad():
@@ -184,7 +192,8 @@ class GPEnsemble(Surrogate):
 
     def _make_report(self, seconds: float) -> FitReport:
         state = self._state
-        parts = [state.X, self._t, state.mean, state.weights, state.root, self._log_weights]
+        # The root follows from these, and is by far the largest.
+        parts = [state.X, self._t, state.mean, state.weights, self._log_weights]
         texts = [repr(self._layout), repr(self._members), repr(self._transforms), f"pending {self._pending}"]
         return FitReport(
             kind="gp",

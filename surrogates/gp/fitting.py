@@ -28,8 +28,9 @@ _SHORTEST_STEP = 1e-8
 _SECANTS, _SHORT = 2, 0.25  # so many of the last steps, none longer than so many log units, mend the curvature
 _CURVED = 1e-10
 _RIDGE = 1e-9  # of a curvature with a unit diagonal
-# Offsets of the starts from the prior: (lengthscales, noise variance), in log units.
-_STARTS = ((0.0, 0.0), (-0.7, -2.0), (0.7, 2.0))
+# Offsets of the starts from the prior: (lengthscales, noise variance), in log units. Both begin with little noise: from there
+# the search finds that data are noisy, but a search that begins where everything is noise may stay there.
+_STARTS = ((0.0, -2.0), (-0.7, -4.0))
 # Of more observations so many, drawn at random, say first where to look: an evaluation costs the cube of their number.
 _MANY = 64
 # Of more than so many, as many say what the hyperparameters are. Predictions rest on all of them.
@@ -58,9 +59,11 @@ def fit(problem: Problem) -> tuple[Tensor, Tensor]:
     rough = batch.observed(_drawn(n, k).to(device)) if k < n else batch
     t, value = minimise(rough, t, _ROUGH_TOLERANCE, rows.cpu().numpy())
     if k < n:
-        apart = torch.from_numpy(np.flatnonzero(np.isfinite(value.cpu().numpy()))).to(device)
-        judge = batch.take(apart).observed(_drawn(n, _MOST).to(device)) if n > _MOST else batch.take(apart)
-        value = torch.full_like(value, torch.inf).index_copy(0, apart, judge.value(t[apart]))
+        apart = torch.isfinite(value).view(members, -1)
+        # Where one peak was found, there is no choice.
+        asked = (apart & (apart.sum(1, keepdim=True) > 1)).flatten().nonzero().squeeze(-1)
+        judge = batch.take(asked).observed(_drawn(n, _MOST).to(device)) if n > _MOST else batch.take(asked)
+        value = value.index_copy(0, asked, judge.value(t[asked])) if len(asked) else value
     best = value.view(members, -1).argmin(1) + len(_STARTS) * torch.arange(members, device=device)
     m = min(n, _MOST)
     final = problem.observed(_drawn(n, m).to(device)) if m < n else problem

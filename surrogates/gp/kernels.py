@@ -14,12 +14,19 @@ _TINY = 1e-15
 
 def squared_distances(A: Tensor, B: Tensor) -> Tensor:
     """Squared Euclidean distances between the rows of ... x n x d and ... x m x d; ... x n x m, never negative."""
+    return squared_distances_to(A, extended(B))
+
+
+def extended(B: Tensor) -> Tensor:
+    """What `squared_distances_to` needs of the rows of ... x m x d: ... x (d + 2) x m."""
+    return torch.cat([B, torch.ones_like(B[..., :1]), B.square().sum(-1, keepdim=True)], -1).mT
+
+
+def squared_distances_to(A: Tensor, right: Tensor) -> Tensor:
+    """`squared_distances` from the rows of A to those that `right` was made of, as one product instead of three sums."""
     a2 = A.square().sum(-1, keepdim=True)
-    b2 = B.square().sum(-1, keepdim=True)
-    # One product of extended rows instead of three sums of large matrices.
     left = torch.cat([-2.0 * A, a2, torch.ones_like(a2)], -1)
-    right = torch.cat([B, torch.ones_like(b2), b2], -1)
-    return (left @ right.transpose(-1, -2)).clamp_min(0.0)
+    return (left @ right).clamp_min(0.0)
 
 
 def squared_distances_within(A: Tensor) -> Tensor:
@@ -43,10 +50,20 @@ class Kernels:
         order = torch.cat([self._matern_rows, self._rbf_rows])
         self._grouped = bool((order[1:] > order[:-1]).all())
         self._order = order if self._grouped else order.argsort()
+        self._sliced: dict[tuple[int, int], Kernels] = {}
 
     def take(self, index: Tensor) -> Kernels:
         """The rows that an index or a mask picks."""
         return Kernels(self.rbf[index])
+
+    def rows(self, rows: slice) -> Kernels:
+        """The rows of a slice."""
+        if rows == slice(None):
+            return self
+        found = self._sliced.get((rows.start, rows.stop))
+        if found is None:
+            found = self._sliced[rows.start, rows.stop] = Kernels(self.rbf[rows])
+        return found
 
     def value(self, r2: Tensor) -> Tensor:
         """k(r²) for B x ... squared distances; differentiable."""
@@ -77,8 +94,8 @@ def _rbf(r2: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:
 
 
 def _matern52(r2: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:
-    s = _SQRT5 * r2.clamp_min(_TINY).sqrt()
-    decay = torch.exp(-s)
-    linear = (1.0 + s) * decay
+    s = r2.clamp_min(_TINY).sqrt()
+    decay = torch.exp(-_SQRT5 * s)
+    linear = torch.addcmul(decay, s, decay, value=_SQRT5)
     value = torch.addcmul(linear, r2, decay, value=5.0 / 3.0)
     return value, (-5.0 / 6.0) * linear if with_slope else value

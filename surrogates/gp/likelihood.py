@@ -88,29 +88,46 @@ class Problem:
         The curvature is positive definite, and near what the Hessian is where the data are as the model says. Rows whose covariance
         cannot be factored get an infinite value, a zero gradient and the identity.
         """
-        n, d = self.X.shape
-        together = max(1, _IN_CACHE // n**2)
+        together = max(1, _IN_CACHE // self.X.shape[0] ** 2)
         if len(t) > together:
-            parts = [self.take(rows).evaluate(t[rows]) for rows in torch.split(torch.arange(len(t), device=t.device), together)]
-            value, gradient, curvature = (torch.cat(part) for part in zip(*parts, strict=True))
-            return value, gradient, curvature
+            parts = [self._likelihood(slice(k, k + together), t[k : k + together]) for k in range(0, len(t), together)]
+            nll, gradient, curvature = (torch.cat(part) for part in zip(*parts, strict=True))
+        else:
+            nll, gradient, curvature = self._likelihood(slice(None), t)
+        log_prior, prior_gradient, prior_curvature = self.priors.log_density(t)
+        curvature.diagonal(dim1=-2, dim2=-1).add_(prior_curvature)
+        value, gradient = nll - log_prior, -(gradient + prior_gradient)
+        bad = ~torch.isfinite(value)
+        if bool(bad.any()):
+            value, gradient = value.masked_fill(bad, torch.inf), gradient.masked_fill(bad.unsqueeze(-1), 0.0)
+            curvature[bad] = torch.eye(curvature.shape[-1], dtype=t.dtype, device=t.device)
+        return value, gradient, curvature
+
+    def _likelihood(self, rows: slice, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of some rows, without the prior: negative log likelihood (B), gradient of the log likelihood (B x p), curvature.
+
+        Rows whose covariance cannot be factored get an infinite value.
+        """
+        n, d = self.X.shape
+        U, known_noise = self.U[rows], self.known_noise[rows]
         output_scale = t[:, -1].exp()[:, None, None]
         noise = t[:, -2].exp()
         A = self.scaled(self.X, t)
-        k, slope = self.kernels.value_and_slope(squared_distances_within(A))
+        k, slope = self.kernels.rows(rows).value_and_slope(squared_distances_within(A))
         k = output_scale * k
-        known = self.known_noise + noise.unsqueeze(-1)
+        known = known_noise + noise.unsqueeze(-1)
         k.diagonal(dim1=-2, dim2=-1).add_(known)
         factor, info = torch.linalg.cholesky_ex(k)
         Kinv = torch.cholesky_inverse(factor)
-        ones, total = Kinv.sum(-1), Kinv.sum((-1, -2))
-        a = (Kinv @ self.U.unsqueeze(-1)).squeeze(-1)
+        ones = Kinv.sum(-1)
+        total = ones.sum(-1)
+        a = (Kinv @ U.unsqueeze(-1)).squeeze(-1)
         mean = a.sum(-1) / total
         a = torch.addcmul(a, mean.unsqueeze(-1), ones, value=-1.0)
-        fitted = (a * self.U).sum(-1)
+        fitted = (a * U).sum(-1)
         half_log_det = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         # The residual of the profiled mean is orthogonal to the weights a, so U may stand in for it.
-        nll = 0.5 * fitted + half_log_det + 0.5 * n * _LOG_2PI
+        nll = (0.5 * fitted + half_log_det + 0.5 * n * _LOG_2PI).masked_fill(info != 0, torch.inf)
 
         # With W = a aᵀ - K⁻¹, the gradient by a lengthscale is a sum over W times the slope, each term of W by itself; that by the
         # output scale is a trace of W K, and K undoes what made W.
@@ -126,21 +143,10 @@ class Problem:
 
         # The derivative of K by each hyperparameter, times the weights: (x - x')² of a column multiplied out.
         by_column = 2.0 * (2.0 * A * pulled[..., :d] - squares * pulled[..., d : d + 1] - pulled[..., d + 1 :])
-        by_scale = self.U - mean.unsqueeze(-1) - known * a
+        by_scale = U - mean.unsqueeze(-1) - known * a
         moved = torch.cat([by_column @ self.column_map, torch.stack([noise.unsqueeze(-1) * a, by_scale], -1)], -1)
         through_mean = (ones.unsqueeze(1) @ moved) / total.sqrt()[:, None, None]
-        curvature = 0.5 * (moved.mT @ (Kinv @ moved) - through_mean.mT @ through_mean)
-
-        log_prior, prior_gradient, prior_curvature = self.priors.log_density(t)
-        curvature.diagonal(dim1=-2, dim2=-1).add_(prior_curvature)
-        value = nll - log_prior
-        bad = (info != 0) | ~torch.isfinite(value)
-        if bool(bad.any()):
-            value = value.masked_fill(bad, torch.inf)
-            gradient = gradient.masked_fill(bad.unsqueeze(-1), 0.0)
-            prior_gradient = prior_gradient.masked_fill(bad.unsqueeze(-1), 0.0)
-            curvature[bad] = torch.eye(curvature.shape[-1], dtype=t.dtype, device=t.device)
-        return value, -(gradient + prior_gradient), curvature
+        return nll, gradient, 0.5 * (moved.mT @ (Kinv @ moved) - through_mean.mT @ through_mean)
 
 
 def gls(solve: Callable[[Tensor], Tensor], U: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from surrogates.gp.factors import factorise
-from surrogates.gp.kernels import Kernels, squared_distances
+from surrogates.gp.kernels import Kernels, extended, squared_distances, squared_distances_to
 from surrogates.gp.likelihood import Problem, gls
 
 _LEAST_VARIANCE = 1e-12  # as a share of the output scale, where round-off would make a variance zero or negative
@@ -87,12 +88,19 @@ class GPState:
         """The rows in units of the lengthscales: M x n x d."""
         return self._scaled(self.X)
 
+    @cached_property
+    def _right(self) -> Tensor:
+        return extended(self._rows)
+
     def _cross(self, X: Tensor) -> Tensor:
         """Covariance of N x d points with the rows: M x N x n."""
-        return self._kernel(self._scaled(X), self._rows)
+        return self._covariance(squared_distances_to(self._scaled(X), self._right))
 
     def _kernel(self, A: Tensor, B: Tensor) -> Tensor:
-        k = self.kernels.value(squared_distances(A, B))
+        return self._covariance(squared_distances(A, B))
+
+    def _covariance(self, r2: Tensor) -> Tensor:
+        k = self.kernels.value(r2)
         return self.output_scale.view(-1, *(1,) * (k.ndim - 1)) * k
 
     def correlation(self, A: Tensor, B: Tensor) -> Tensor:
@@ -112,6 +120,31 @@ class GPState:
         mean = self.mean[:, None] + (cross @ self.weights.unsqueeze(-1)).squeeze(-1)
         explained = (cross @ self.root).square().sum(-1)
         return mean, self._positive(self.output_scale[:, None] - explained)
+
+    def marginal_and_pull(self, X: Tensor) -> tuple[Tensor, Tensor, Callable[[Tensor, Tensor], Tensor]]:
+        """`marginal`, and the function from derivatives by mean and variance (M x N each) to their sum's gradient in X (N x d).
+
+        A climb asks for a few points at a time, where bookkeeping takes longer than arithmetic.
+        """
+        A = self._scaled(X)
+        k, slope = self.kernels.value_and_slope(squared_distances_to(A, self._right))
+        scale = self.output_scale[:, None, None]
+        cross = scale * k
+        V = cross @ self.root
+        variance = self.output_scale[:, None] - V.square().sum(-1)
+        mean = self.mean[:, None] + (cross @ self.weights.unsqueeze(-1)).squeeze(-1)
+        positive = self._positive(variance)
+
+        def pull(by_mean: Tensor, by_variance: Tensor) -> Tensor:
+            # Where round-off decides, the variance is a constant.
+            by_variance = by_variance.masked_fill(variance < positive, 0.0)
+            by_cross = by_mean.unsqueeze(-1) * self.weights.unsqueeze(1)
+            by_cross = torch.baddbmm(by_cross, by_variance.unsqueeze(-1) * V, self.root.mT, alpha=-2.0)
+            by_r2 = by_cross * slope * scale
+            by_A = 2.0 * torch.baddbmm(by_r2.sum(-1, keepdim=True) * A, by_r2, self._rows, alpha=-1.0)
+            return (by_A * self.inverse_lengthscales.unsqueeze(1)).sum(0)
+
+        return mean, positive, pull
 
     def joint(self, X: Tensor) -> tuple[Tensor, Tensor]:
         """Mean (M x ... x q) and covariance (M x ... x q x q) of the function at X (... x q x d)."""
@@ -160,32 +193,14 @@ class GPState:
 
 
 class _Marginal(torch.autograd.Function):
-    """`GPState.marginal` with its gradient in closed form.
-
-    A climb asks for a few points at a time, where bookkeeping takes longer than arithmetic.
-    """
+    """`GPState.marginal` with its gradient in closed form, for whoever asks by way of automatic differentiation."""
 
     @staticmethod
     def forward(ctx: Any, X: Tensor, state: GPState) -> tuple[Tensor, Tensor]:
-        A = state._scaled(X)
-        k, slope = state.kernels.value_and_slope(squared_distances(A, state._rows))
-        cross = state.output_scale[:, None, None] * k
-        V = cross @ state.root
-        variance = state.output_scale[:, None] - V.square().sum(-1)
-        mean = state.mean[:, None] + (cross @ state.weights.unsqueeze(-1)).squeeze(-1)
-        ctx.state = state
-        ctx.save_for_backward(A, slope, V, variance)
-        return mean, state._positive(variance)
+        mean, variance, ctx.pull = state.marginal_and_pull(X)
+        return mean, variance
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, by_mean: Tensor, by_variance: Tensor) -> tuple[Tensor, None]:
-        state: GPState = ctx.state
-        A, slope, V, variance = ctx.saved_tensors
-        # Where round-off decides, the variance is a constant.
-        by_variance = by_variance.masked_fill(variance < state._positive(variance), 0.0)
-        by_cross = by_mean.unsqueeze(-1) * state.weights.unsqueeze(1)
-        by_cross = torch.baddbmm(by_cross, by_variance.unsqueeze(-1) * V, state.root.transpose(-1, -2), alpha=-2.0)
-        by_r2 = by_cross * slope * state.output_scale[:, None, None]
-        by_A = 2.0 * torch.baddbmm(by_r2.sum(-1, keepdim=True) * A, by_r2, state._rows, alpha=-1.0)
-        return (by_A * state.inverse_lengthscales.unsqueeze(1)).sum(0), None
+        return ctx.pull(by_mean, by_variance), None

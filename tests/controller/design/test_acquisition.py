@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,6 +68,20 @@ def test_expected_improvement_of_a_bent_member_is_in_units_of_the_objective() ->
     values = moments.transforms[0].inverse(moments.mean[0] + moments.sd[0] * draws)
     expected = (values - data.Y.max()).clamp_min(0.0).mean(0).log()
     assert torch.allclose(LogExpectedImprovement.of(model, data.Y, None)(X), expected, atol=0.05)
+
+
+@pytest.mark.parametrize("doubt", [1.0, 2.0])
+def test_the_gradient_of_expected_improvement_is_that_of_automatic_differentiation(doubt: float) -> None:
+    members = (GPMember(kernel="matern52", prior="gamma"), GPMember(kernel="rbf", transform="log_tail", prior="gamma"))
+    model, _ = surrogate(members)
+    seen, X = torch.rand(2, 5, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    found = replace(LogExpectedImprovement.of(model, torch.zeros(5, 1).double(), seen), doubt=doubt)
+    X.requires_grad_()
+    expected = found(X)
+    (slope,) = torch.autograd.grad(expected.sum(), X)
+    scores, gradient = found.with_gradient(X.detach())
+    torch.testing.assert_close(scores, expected.detach())
+    torch.testing.assert_close(gradient, slope)
 
 
 def test_widened_only_where_nothing_is_expected_and_several_members_can_be_asked() -> None:

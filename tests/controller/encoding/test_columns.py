@@ -96,3 +96,12 @@ def test_columns_carry_gradients_of_numbers() -> None:
     z = torch.tensor([[0.2, 0.4, 3.0]], dtype=torch.float64, requires_grad=True)
     (gradient,) = torch.autograd.grad(encoder.columns(z)[:, :2].sum(), z)
     assert gradient.tolist() == [[1.0, 1.0, 0.0]]
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_pull_turns_a_gradient_by_columns_into_one_by_coordinates(plain: bool) -> None:
+    encoder = Encoder.of(problem(continuous("x", "y") if plain else {**continuous("x", "y"), **SOLVENTS}))
+    z = torch.tensor([[0.2, 0.7], [0.5, 0.1]] if plain else [[0.2, 0.7, 1.0], [0.5, 0.1, 3.0]], dtype=torch.float64)
+    moved = z.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(encoder.columns(moved).square().sum(), moved)
+    torch.testing.assert_close(encoder.pull(z, 2.0 * encoder.columns(z)), expected)

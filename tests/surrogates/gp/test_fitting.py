@@ -76,7 +76,7 @@ def test_few_evaluations_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     evaluate = Problem.evaluate
     monkeypatch.setattr(Problem, "evaluate", lambda self, t: evaluated.append(len(t)) or evaluate(self, t))
     fit(_of(FUNCTION, smooth_data(40, 4)))
-    assert sum(evaluated) <= 9 * 3 * len(FUNCTION)  # BFGS took 134
+    assert sum(evaluated) <= 9 * 3 * len(FUNCTION)  # BFGS from three starts took 137
 
 
 def test_a_row_that_cannot_be_factored_stays_where_it_is() -> None:
@@ -90,7 +90,7 @@ def test_a_row_that_cannot_be_factored_stays_where_it_is() -> None:
 
 
 def test_starts_that_meet_go_on_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    problem = _of(FUNCTION[:1], smooth_data(20, 3))
+    problem = _of(FUNCTION, smooth_data(60, 5))
     evaluated = []
     evaluate = Problem.evaluate
     monkeypatch.setattr(Problem, "evaluate", lambda self, t: evaluated.append(len(t)) or evaluate(self, t))
@@ -100,7 +100,7 @@ def test_starts_that_meet_go_on_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     evaluated.clear()
     _, apart = fit(problem)
     assert shared < sum(evaluated)
-    assert together.item() == pytest.approx(apart.item(), abs=0.02)
+    torch.testing.assert_close(together, apart, rtol=0, atol=0.02)
 
 
 def test_hyperparameters_stay_within_bounds() -> None:
