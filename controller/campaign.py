@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from controller.domain.base import Point, Value
 from controller.domain.campaign import CampaignStatus, Definition
 from controller.domain.event import (
+    CampaignAmended,
     CampaignCreated,
     CampaignStatusChanged,
     ControllerAttached,
@@ -252,6 +253,14 @@ class Campaign:
         later = (e for e in self.state.experiments.values() if e.proposal.source == "model")
         return [e.number for e in later if found.counted_at(e.proposed_at)]
 
+    def move(self, status: CampaignStatus, reason: str) -> None:
+        """Change where the campaign stands; a paused one is left alone by every daemon, a completed one asks for nothing more.
+
+        Raises:
+            IllegalTransitionError: If it cannot follow.
+        """
+        self._record(CampaignStatusChanged(**self._stamp(), status=status, reason=reason))
+
     def best(self) -> list[dict[str, Any]]:
         """Return the best experiment so far, or the Pareto front: `experiment`, `parameters`, `objectives`."""
         return best_experiments(self.definition, self.state)
@@ -322,8 +331,10 @@ class Campaign:
             return
         self._log = store.events(record.id)
         self.state = fold(self._log)
-        self.definition, _ = amended(store.definition(record.id), self.definition, self.state)
-        self._record(ControllerAttached(**self._stamp(), session=new_id(), version=version("labwright")))
+        self.definition, changes = amended(store.definition(record.id), self.definition, self.state)
+        events: list[Event] = [CampaignAmended(**self._stamp(), changes=changes)] if changes else []
+        attached = ControllerAttached(**self._stamp(), session=new_id(), version=version("labwright"))
+        self._record(*events, attached, definition=self.definition if changes else None)
 
     def _begin(self) -> None:
         key, definition = new_id(), self.definition

@@ -27,7 +27,7 @@ million cells that are parameters, in 4 GiB. Of more than 200 faults only the nu
 
 `lab:` is the path of a [lab file](lab-file.md), or the shorthand of a simulator: `{simulator: NAME, speed: S, …}`, where `speed` is lab
 seconds per real second and the rest are options of that simulator. `labwright simulator list` names them;
-[your own table](../how-to/own-table.md) describes `table`.""",
+[your own table](../how-to/own-table.md) describes `table`. `{by_hand: true}` makes [people](../how-to/people.md) the lab.""",
         campaign_schema,
     ),
     "lab-file.md": (
@@ -35,7 +35,8 @@ seconds per real second and the rest are options of that simulator. `labwright s
         """A lab is its instruments, with their limits, and the protocol: the steps that one experiment takes. A campaign names it in
 `lab:`. `labwright validate FILE` checks it; `labwright schema lab` prints the JSON Schema for an editor.
 
-[Write a driver](../how-to/write-a-driver.md) shows the options of the drivers `function`, `command` and `scpi`.""",
+[Write a driver](../how-to/write-a-driver.md) shows the options of the drivers `function`, `command` and `scpi`,
+[people](../how-to/people.md) those of `person`.""",
         lab_schema,
     ),
     "notify-file.md": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 LOOK, TRUST, STEER, TAKE = "Look", "Understand and trust", "Steer", "Take away and bring in"
+BY_HAND = "Carry out by hand"
 
 COMMANDS = {
     "list": ("showing", "list_campaigns", LOOK),
@@ -25,6 +26,8 @@ COMMANDS = {
     "abort": ("steering", "abort", STEER),
     "retract": ("steering", "retract", STEER),
     "context": ("steering", "context", STEER),
+    "ask": ("by_hand", "ask", BY_HAND),
+    "tell": ("by_hand", "tell", BY_HAND),
     "export": ("exporting", "export", TAKE),
     "import": ("importing", "import_data", TAKE),
 }

@@ -122,7 +122,7 @@ class CampaignFile(Model):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Of all random numbers: the same seed and the same results give the same proposals."""
     lab: str | dict[str, Any]
-    """The path of a lab file, or `{simulator: NAME, ...}`."""
+    """The path of a lab file, `{simulator: NAME, ...}`, or `{by_hand: true}`: people do it."""
 
 
 class Definition(Model):
@@ -172,6 +172,10 @@ def _with_values(content: str, pool: Pool) -> str:
     whole = json.loads(content)
     whole["problem"]["pool"] = {"columns": {name: list(column) for name, column in pool.columns.items()}}
     return fingerprint(whole)
+
+
+BY_HAND = "carried out by hand"
+"""How the reason of the pause begins in which people carry a campaign out by plans: daemons leave it alone until it is run."""
 
 
 class CampaignStatus(StrEnum):

@@ -14,6 +14,7 @@ from controller.domain.base import Value
 from controller.domain.campaign import CampaignFile
 from controller.domain.lab import EXTERNAL, InstrumentSpec, LabSpec
 from controller.errors import FileFaultsError
+from controller.files.by_hand import lab_by_hand
 from controller.files.drivers import GENERIC_TWIN, Offer, UnfitDriverError, located, look_up, twin_of
 from controller.files.faults import Faults, Keys, nearest, one_line
 from controller.files.interlocks import check_interlocks
@@ -51,6 +52,8 @@ class Wishes:
 
 def lab_of_campaign(document: Document, campaign: CampaignFile, wishes: Wishes, faults: Faults) -> Laboratory | None:
     """Resolve the `lab:` of a campaign file, or add what is wrong to `faults` and return None."""
+    if isinstance(campaign.lab, dict) and "by_hand" in campaign.lab:
+        return _by_hand(document, campaign, wishes, faults)
     if isinstance(campaign.lab, dict):
         return _expanded(document, ("lab",), campaign.lab, campaign, wishes, faults)
     lab_document = lab_document_of(document, campaign.lab, faults)
@@ -114,6 +117,17 @@ def _expanded(
     lab = validated(LabFile, inner, faults)
     found = None if lab is None else _resolved(lab, inner, wishes, faults, n_before)
     return None if found is None else Laboratory(found.spec, found.offers, inner, made.get("pool"))
+
+
+def _by_hand(document: Document, campaign: CampaignFile, wishes: Wishes, faults: Faults) -> Laboratory | None:
+    """Turn `{by_hand: …}` into a lab in which people do everything."""
+    n_before = len(faults)
+    content = lab_by_hand(document, campaign, faults)
+    if content is None:
+        return None
+    inner = Document(document.path, content, {(): document.line(("lab",))})
+    lab = validated(LabFile, inner, faults)
+    return None if lab is None else _resolved(lab, inner, wishes, faults, n_before)
 
 
 def _simulator(document: Document, keys: Keys, name: object, faults: Faults) -> Callable[..., Mapping[str, Any]] | None:

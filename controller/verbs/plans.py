@@ -1,0 +1,50 @@
+"""What is asked of people when they carry a campaign out, and what came of what they told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from controller.verbs.stores import show_url
+
+if TYPE_CHECKING:
+    from controller.domain.campaign import Definition
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Experiments to be carried out by people."""
+
+    definition: Definition
+    url: str
+    rows: list[dict[str, Any]]
+    """`experiment` (number), `parameters`, and why it was proposed (`source`), of each."""
+    left: int
+    """How many more the budget holds."""
+
+    def told(self) -> dict[str, Any]:
+        """Return it as JSON data."""
+        name = self.definition.name
+        return {"campaign": name, "experiments": self.rows, "left_in_budget": self.left, "store": show_url(self.url)}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What came of telling a plan."""
+
+    campaign: str
+    url: str
+    completed: list[int] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
+    unchanged: list[int] = field(default_factory=list)
+    empty: list[int] = field(default_factory=list)
+    """Experiments of the plan that nothing is said of yet."""
+    status: str = ""
+    left: int = 0
+
+    def told(self) -> dict[str, Any]:
+        """Return it as JSON data."""
+        lists = {"completed": self.completed, "failed": self.failed, "unchanged": self.unchanged, "still_open": self.empty}
+        return {
+            "campaign": self.campaign, **lists, "status": self.status, "left_in_budget": self.left, "store": show_url(self.url)
+        }  # fmt: skip
