@@ -9,7 +9,7 @@ import random
 def anneal_and_measure(anneal: float, thickness: float) -> dict[str, tuple[float, float]]:
     """Anneal a film and measure the efficiency of the cell.
 
-    Thin films absorb too little, thick ones collect too little; below 100 degC a film does not crystallise, above 140 degC it decays.
+    Thin films absorb too little, thick ones collect too little; below 100 degC nothing crystallises, above 140 degC it decays.
 
     Args:
         anneal: Temperature of the hotplate [degC].
