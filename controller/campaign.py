@@ -54,6 +54,7 @@ from controller.engine.thinking_why import explain
 from controller.errors import ConflictError
 
 if TYPE_CHECKING:
+    from controller.figures.figure import Figure
     from controller.store.opening import Store
 
 _S = ExperimentStatus
@@ -306,6 +307,22 @@ class Campaign:
             ConflictError: If nothing was measured yet.
         """
         return slice_through(self.definition, self._log, parameter, number=through, device=self._device)
+
+    def figure(self, kind: str = "progress", *, parameters: Sequence[str] = (), through: int | None = None) -> Figure:
+        """Return a picture; a notebook shows it, `save("x.png")` writes it, `text()` draws it with characters.
+
+        Args:
+            kind: `progress`, `front`, `parallel`, `slices` or `sensitivity`.
+            parameters: Of `slices`: along which; none takes all.
+            through: Of `slices`: the experiment whose setting is held, by default the best.
+
+        Raises:
+            UnknownNameError: If there is no such kind, parameter or experiment.
+            ConflictError: If there is nothing to show yet.
+        """
+        from controller.verbs.plotting import figure_in_memory
+
+        return figure_in_memory(self.definition, self._log, kind, parameters=parameters, through=through, device=self._device)
 
     def _request(self, n: int) -> Request:
         best = [found["experiment"] for found in self.best()]

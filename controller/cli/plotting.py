@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -112,7 +113,7 @@ def compare(
     rows = [_row(entry, comparison.measure) for entry in comparison.entries]
     print_rows(rows, columns, as_json=False, title=f"By {comparison.measure}")
     if comparison.threshold is not None:
-        print(f"[1] {comparison.way}: {comparison.threshold:.5g}.")
+        print(textwrap.fill(f"[1] {comparison.way}: {comparison.threshold:.5g}.", console().width))
     if place is not None:
         _write([comparison.figure], place, "comparison", open_it=open_it)
         return

@@ -8,11 +8,12 @@ from statistics import median
 from typing import Any
 
 from controller.errors import ConflictError
-from controller.figures.figure import AnyLayer, Axis, Cell, Colour, Figure, Line, Panel, Rule, Table
+from controller.figures.figure import AnyLayer, Axis, Cell, Colour, Figure, Line, Panel, Points, Rule, Symbol, Table
 from controller.figures.given import Given, count_text, goal_text, number_text, plain_unit
 from controller.figures.hypervolume import MOST_OBJECTIVES, growth
 
 COLOURS: tuple[Colour, ...] = ("blue", "vermillion", "green", "purple", "orange", "sky", "ink", "grey")
+SYMBOLS: tuple[Symbol, ...] = ("circle", "square", "triangle", "diamond", "star", "ring", "plus", "cross")
 SHARE = 0.9
 """Of the way from where campaigns begin to the best of all."""
 
@@ -202,6 +203,13 @@ def _figure(
             Line(
                 series=one.name, colour=COLOURS[i % len(COLOURS)], dashed=i >= len(COLOURS), step="after",
                 x=tuple(float(n) for n, _ in points), y=tuple(sign * v for _, v in points),
+            )
+        )  # fmt: skip
+        layers.append(
+            Points(
+                series=one.name, colour=COLOURS[i % len(COLOURS)], symbol=SYMBOLS[i % len(SYMBOLS)],
+                x=tuple(float(n) for n, _ in curve), y=tuple(sign * v for _, v in curve),
+                tips=tuple(f"{one.name}\n{n} experiments: {number_text(sign * v)}" for n, v in curve),
             )
         )  # fmt: skip
     if threshold is not None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from controller.errors import ConflictError, UnknownNameError
+from controller.verbs.givens import given_in_memory, given_of
 from controller.verbs.stores import Found
 
 if TYPE_CHECKING:
+    from controller.domain.campaign import Definition
+    from controller.domain.event import Event
     from controller.figures.comparison import Comparison
     from controller.figures.figure import Figure
-    from controller.figures.given import Expectation, Given, Role
     from controller.figures.timeline import Attempt
 
 KINDS = {
@@ -29,11 +30,8 @@ KINDS = {
 """Kind -> what it shows."""
 COMPUTED = frozenset({"slices", "sensitivity"})
 """Kinds that ask models, which takes seconds, and torch."""
-LEVEL = 0.8
-"""Share of results that an interval shown beside them is to hold."""
 _BARE = frozenset({"sensitivity", "calibration", "timeline"})
 """Kinds that do not look at the experiments one by one."""
-_NEWEST = 200
 
 
 def kinds_of(found: Found) -> dict[str, str]:
@@ -62,7 +60,6 @@ def figure(
         UnknownNameError: If there is no such kind, parameter or experiment.
         ConflictError: If the campaign has nothing that it could show, or something is said that belongs to `slices`.
     """
-    from controller import figures
     from controller.verbs import reasons
     from controller.verbs.trust import calibration_told
 
@@ -70,7 +67,6 @@ def figure(
         raise UnknownNameError(f"there is no figure {kind!r}; there is {', '.join(KINDS)}")
     if kind != "slices" and (parameters or through is not None):
         raise ConflictError(f"{kind}: a parameter, or an experiment to go through, belongs to slices alone")
-    draw = getattr(import_module(f"{figures.__name__}.{kind}"), kind)
     with found.reader.snapshot():
         given = given_of(found, bare=kind in _BARE)
         told: Any = ()
@@ -82,8 +78,39 @@ def figure(
         told = (reasons.sensitivity(found, device=device),)
     elif kind == "slices":
         told = (reasons.slices_through(found, parameters, number=through, device=device),)
-    drawn: Figure = draw(given, *told)
+    drawn: Figure = _builder(kind)(given, *told)
     return drawn
+
+
+def figure_in_memory(
+    definition: Definition, events: Sequence[Event], kind: str, *, parameters: Sequence[str] = (), through: int | None = None,
+    device: str = "cpu",
+) -> Figure:  # fmt: skip
+    """Return one figure of a campaign that a script holds; see `figure`. `calibration` and `timeline` are read from stores."""
+    from controller.domain.state import fold
+
+    if kind not in KINDS or kind in ("calibration", "timeline"):
+        there = ", ".join(k for k in KINDS if k not in ("calibration", "timeline"))
+        raise UnknownNameError(f"there is no figure {kind!r} of a campaign in memory; there is {there}")
+    if kind != "slices" and (parameters or through is not None):
+        raise ConflictError(f"{kind}: a parameter, or an experiment to go through, belongs to slices alone")
+    told: tuple[Any, ...] = ()
+    if kind in COMPUTED:
+        from controller.engine.thinking_sensitivity import sensitivity, slices_through
+
+        if kind == "sensitivity":
+            told = (sensitivity(definition, events, device).model_dump(mode="json"),)
+        else:
+            found = slices_through(definition, events, parameters, number=through, device=device)
+            told = ([one.model_dump(mode="json") for one in found],)
+    drawn: Figure = _builder(kind)(given_in_memory(definition, fold(events)), *told)
+    return drawn
+
+
+def _builder(kind: str) -> Any:
+    from controller import figures
+
+    return getattr(import_module(f"{figures.__name__}.{kind}"), kind)
 
 
 def figures(
@@ -166,121 +193,3 @@ def _attempts(found: Found) -> list[Attempt]:
         end = max(start, row["ended_at"] or now)
         attempts.append(Attempt(row["instrument"], numbers[row["experiment"]], row["step"], status, start, end))
     return attempts
-
-
-def given_of(found: Found, *, most: int | None = None, bare: bool = False) -> Given:
-    """Return what figures of a campaign are made of.
-
-    Args:
-        found: The campaign.
-        most: So many experiments are drawn one by one; `figures.thinning.MOST` where nothing is said.
-        bare: Without its experiments.
-    """
-    from controller.domain.desirability import Desirability
-    from controller.domain.objective import Objective
-    from controller.figures.given import Given
-    from controller.figures.thinning import MOST, spread, thinned
-
-    reader = found.reader
-    with reader.snapshot():
-        definition = reader.definition(found.id)
-        rows = [] if bare else [row for row in reader.experiment_rows(found.id) if row["status"] != "cancelled"]
-        observed: dict[str, dict[str, float]] = {}
-        for row in reader.observation_rows(found.id) if rows else ():
-            observed.setdefault(row["experiment"], {})[row["objective"]] = row["value"]
-        numbers = [int(row["number"]) for row in rows]
-        problem = definition["problem"]
-        objectives = {name: Objective.model_validate(o) for name, o in problem["objectives"].items()}
-        wishes = {name: Desirability.model_validate(w) for name, w in problem.get("desirability", {}).items()}
-        drawn: frozenset[int] | None = None
-        if len(rows) > (most or MOST):
-            keep = set(numbers[-_NEWEST:]) | set(_records(objectives, wishes, rows, observed))
-            keep |= set(spread([int(r["number"]) for r in rows if r["status"] != "completed"], _NEWEST))
-            drawn = frozenset(thinned(numbers, keep, most or MOST))
-        chosen = [row["id"] for row in rows if row["source"] == "model" and (drawn is None or row["number"] in drawn)]
-        bodies = {row["experiment"]: json.loads(row["body"]) for row in reader.proposals_of(chosen)}
-        expected = _expected({key: body.get("predictions", {}) for key, body in bodies.items()}, objectives)
-    return Given(
-        name=found.name, simulated=found.simulated, objectives=objectives, parameters=_parameters(problem), desirability=wishes,
-        experiments=_shown(definition, objectives, rows, observed, expected), status=str(found.campaign["status"]),
-        budget=found.campaign["budget_experiments"], drawn=drawn,
-    )  # fmt: skip
-
-
-def _parameters(problem: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    return {**problem["parameters"], **problem.get("context", {})}
-
-
-def _records(
-    objectives: Mapping[str, Any], wishes: Mapping[str, Any], rows: Sequence[Mapping[str, Any]],
-    observed: Mapping[str, Mapping[str, float]],
-) -> list[int]:
-    """Return the numbers of the experiments that were the best, or on the front, when they ended: they must be seen."""
-    from controller.domain.objective import Front, standing
-
-    held: Front[int] = Front()
-    found: list[int] = []
-    for row in rows:
-        values = observed.get(row["id"], {})
-        if row["status"] == "completed" and row["retracted_at"] is None and objectives.keys() <= values.keys():
-            number = int(row["number"])
-            held.add(standing(objectives, values, wishes), number)
-            if number in held:
-                found.append(number)
-    return found
-
-
-def _expected(
-    predictions: Mapping[str, Mapping[str, Any]], objectives: Mapping[str, Any]
-) -> dict[str, dict[str, Expectation]]:
-    from controller.domain.student import interval
-    from controller.figures.given import Expectation
-
-    def one(p: Mapping[str, Any]) -> Expectation:
-        low, high = interval(p["mean"], p["scale"], p["freedom"], LEVEL) if p.get("scale") else (p["mean"], p["mean"])
-        return Expectation(p["mean"], low, high)
-
-    return {
-        experiment: {name: one(p) for name, p in each.items() if name in objectives}
-        for experiment, each in predictions.items()
-    }  # fmt: skip
-
-
-def _shown(
-    definition: Mapping[str, Any], objectives: Mapping[str, Any], rows: Sequence[Mapping[str, Any]],
-    observed: Mapping[str, Mapping[str, float]], expected: Mapping[str, Mapping[str, Expectation]],
-) -> tuple[Any, ...]:
-    from controller.domain.fidelity import FIDELITY
-    from controller.domain.objective import standing
-    from controller.figures.given import Shown, setting_key
-
-    target = (definition["problem"].get("fidelity") or {}).get("target")
-    seen: set[Any] = set()
-    shown = []
-    for row in rows:
-        point, values = json.loads(row["point"]), observed.get(row["id"], {})
-        key, stands = setting_key(point), row["status"] == "completed" and row["retracted_at"] is None
-        level = target is None or point.get(FIDELITY) == target
-        role: Role
-        if row["status"] in ("failed", "abandoned", "unknown"):
-            role = "failed"
-        elif row["status"] != "completed":
-            role = "under way"
-        elif not stands:
-            role = "retracted"
-        elif not level:
-            role = "cheaper level"
-        elif row["source"] == "reference":
-            role = "reference"
-        elif objectives.keys() <= values.keys() and not standing(objectives, values).feasible:
-            role = "not acceptable"
-        else:
-            role = "replicate" if key in seen else row["source"]
-        seen.add(key)
-        shown.append(
-            Shown(
-                number=int(row["number"]), role=role, status=row["status"], point=point, values=values,
-                counts=stands and level, ended=row["ended_at"], expected=expected.get(row["id"], {}),
-            )
-        )  # fmt: skip
-    return tuple(shown)

@@ -121,3 +121,21 @@ def test_stored_campaign_goes_on_where_it_was_and_its_books_balance(path: Path, 
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConflictError, match=r"problem\.objectives"):
         Campaign.load(path, store=file, device="cpu")
+
+
+def test_figure_is_the_one_that_the_store_gives(path: Path, tmp_path: Path) -> None:
+    from controller.errors import UnknownNameError
+    from controller.verbs.plotting import figure
+    from controller.verbs.stores import find
+
+    url = f"sqlite:///{tmp_path / 'kept.db'}"
+    with Campaign.load(path, store=url, device="cpu") as campaign:
+        for suggestion in campaign.ask(3):
+            campaign.tell(suggestion, {"y": height(suggestion.parameters)})
+        campaign.retract(2, "spilt")
+        drawn = {kind: campaign.figure(kind) for kind in ("progress", "parallel")}
+        with pytest.raises(UnknownNameError, match="there is no figure 'timeline' of a campaign in memory; there is progress"):
+            campaign.figure("timeline")
+    with find([url], campaign.definition.name) as found:
+        assert drawn == {kind: figure(found, kind) for kind in drawn}
+    assert "data:image/svg+xml" in drawn["progress"]._repr_html_()
