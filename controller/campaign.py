@@ -47,7 +47,7 @@ from controller.engine.asking import request_for
 from controller.engine.context import context_event, untold
 from controller.engine.pricing import previous_point, priced
 from controller.engine.retracting import retraction_event
-from controller.engine.snapshot import best_experiments
+from controller.engine.snapshot import best_experiments, rows_of
 from controller.engine.thinking import predict, propose
 from controller.engine.thinking_sensitivity import sensitivity, slice_through
 from controller.engine.thinking_why import explain
@@ -56,6 +56,7 @@ from controller.errors import ConflictError
 if TYPE_CHECKING:
     from controller.figures.figure import Figure
     from controller.store.opening import Store
+    from controller.verbs.frames import Library, Units
 
 _S = ExperimentStatus
 
@@ -69,6 +70,13 @@ class Suggestion:
     parameters: Point
     proposal: Proposal
     """The reasons."""
+
+    def _repr_html_(self) -> str:
+        from controller.verbs.markup import facts_html
+        from controller.verbs.overview import why_in_short
+
+        facts = {**self.parameters, "why": why_in_short(self.proposal.model_dump(mode="json"))}
+        return facts_html(f"Experiment {self.experiment}", facts, simulated=False)
 
 
 class Campaign:
@@ -308,7 +316,7 @@ class Campaign:
         """
         return slice_through(self.definition, self._log, parameter, number=through, device=self._device)
 
-    def figure(self, kind: str = "progress", *, parameters: Sequence[str] = (), through: int | None = None) -> Figure:
+    def plot(self, kind: str = "progress", *, parameters: Sequence[str] = (), through: int | None = None) -> Figure:
         """Return a picture; a notebook shows it, `save("x.png")` writes it, `text()` draws it with characters.
 
         Args:
@@ -327,6 +335,40 @@ class Campaign:
     def _request(self, n: int) -> Request:
         best = [found["experiment"] for found in self.best()]
         return request_for(self.definition, self.state, best, n, self._device, most_others=math.inf)
+
+    def frame(self, library: Library = "pandas", *, units: Units = "attrs") -> Any:
+        """Return its experiments as a frame, a row each.
+
+        Args:
+            library: `pandas` or `polars`.
+            units: `attrs` keeps plain names, and units in `frame.attrs["units"]` (pandas); `names` writes `temperature [degC]`.
+
+        Raises:
+            MissingExtraError: If the library is not installed.
+        """
+        from controller.verbs.frames import frame
+        from controller.verbs.sheets import experiments_sheet
+
+        definition = self.definition.model_dump(mode="json", by_alias=True)
+        sheet = experiments_sheet(self.state.name, definition, rows_of(self.state), simulated=self.state.simulated)
+        return frame(sheet, library, units=units)
+
+    def __repr__(self) -> str:
+        simulated = ", SIMULATED" if self.state.simulated else ""
+        done = self.state.counts()["completed"]
+        return f"<campaign {self.state.name}: {self.state.status.value}, {done} experiments completed{simulated}>"
+
+    def _repr_html_(self) -> str:
+        from controller.verbs.markup import campaign_html
+
+        state = self.state
+        return campaign_html(
+            {
+                "campaign": state.name, "status": state.status.value, "reason": state.reason, "simulated": state.simulated,
+                "counts": state.counts(), "spent": state.spent, "imported": len(state.imported),
+                "budget_experiments": self.definition.budget.experiments, "best": self.best(), "alarms": (),
+            }
+        )  # fmt: skip
 
     def close(self) -> None:
         """Give the store back."""

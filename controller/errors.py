@@ -14,6 +14,8 @@ LabwrightError
 ├── SettingError            an environment variable has a value that cannot be used (ValueError)
 ├── ProposalError           no point could be proposed
 │   └── SpaceExhaustedError every allowed setting has been proposed
+├── AccessError             who asks over HTTP has no valid token, or not the role (PermissionError)
+├── ServerError             a daemon's HTTP cannot be reached, or answers as no daemon does
 └── MissingExtraError       an optional package is not installed (ImportError)
 ```
 """
@@ -94,6 +96,16 @@ class ProposalError(LabwrightError):
 
 class SpaceExhaustedError(ProposalError):
     """Every allowed setting has been proposed already."""
+
+
+class AccessError(LabwrightError, PermissionError):
+    """Who asks over HTTP has no valid token, or not the role that it takes."""
+
+    exit_code = 2
+
+
+class ServerError(LabwrightError):
+    """A daemon's HTTP cannot be reached, or answers as no daemon does."""
 
 
 class MissingExtraError(LabwrightError, ImportError):

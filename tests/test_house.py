@@ -65,6 +65,7 @@ def _loaded_by(code: str) -> set[str]:
         ("controller.store.reading", MODELS | STORES | {"zmq", "rich"}),
         ("controller.store", MODELS | {"zmq", "rich"}),
         ("controller.cli", MODELS | {"rdkit", "matplotlib", "psycopg"}),
+        ("controller.notebook", MODELS | STORES | {"zmq", "numpy", "pydantic", "pandas", "polars", "matplotlib"}),
         ("controller.daemon", TORCH),
         ("instruments", MODELS | STORES | {"pyvisa", "controller", "surrogates", "simulators"}),
         ("simulators", MODELS | STORES | {"controller", "surrogates"}),

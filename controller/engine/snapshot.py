@@ -10,6 +10,7 @@ from controller.domain.history import Ended
 from controller.domain.objective import Front, bounded
 from controller.domain.space import Problem
 from controller.domain.state import CampaignState
+from controller.store.reading import iso
 
 
 @dataclass(frozen=True)
@@ -110,3 +111,19 @@ def snapshot_of(definition: Definition, state: CampaignState, best: list[dict[st
         started_at=state.created_at,
         now=state.last_at,
     )
+
+
+def rows_of(state: CampaignState) -> list[dict[str, Any]]:
+    """Return the experiments of a whole state (not a lean one) by number, as a store's reader gives them."""
+    rows = []
+    for e in sorted(state.experiments.values(), key=lambda e: e.number):
+        sem = {name: seen.sem for name, seen in e.observations.items() if seen.sem is not None}
+        row: dict[str, Any] = {
+            "id": e.id, "number": e.number, "status": e.status.value, "parameters": dict(e.point),
+            "objectives": {name: seen.value for name, seen in e.observations.items()}, "attempts": len(e.attempts),
+            "proposed_at": iso(e.proposed_at), "started_at": iso(e.started_at), "completed_at": iso(e.ended_at),
+            "simulated": state.simulated, "reason": e.reason, "source": e.proposal.source,
+            "retracted_at": iso(e.retracted_at), "retracted_reason": e.retracted_reason,
+        }  # fmt: skip
+        rows.append(row | ({"sem": sem} if sem else {}) | ({"context": dict(e.context)} if e.context else {}))
+    return rows

@@ -245,6 +245,8 @@ def why_in_short(proposal: Mapping[str, Any]) -> str:
     match proposal.get("source"):
         case "user":
             return "entered by a person"
+        case "imported":
+            return f"measured elsewhere, imported {note}"
         case "reference":
             return note or "measured again and again, to show drift"
         case "stand-in":

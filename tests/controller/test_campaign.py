@@ -133,9 +133,9 @@ def test_figure_is_the_one_that_the_store_gives(path: Path, tmp_path: Path) -> N
         for suggestion in campaign.ask(3):
             campaign.tell(suggestion, {"y": height(suggestion.parameters)})
         campaign.retract(2, "spilt")
-        drawn = {kind: campaign.figure(kind) for kind in ("progress", "parallel")}
+        drawn = {kind: campaign.plot(kind) for kind in ("progress", "parallel")}
         with pytest.raises(UnknownNameError, match="there is no figure 'timeline' of a campaign in memory; there is progress"):
-            campaign.figure("timeline")
+            campaign.plot("timeline")
     with find([url], campaign.definition.name) as found:
         assert drawn == {kind: figure(found, kind) for kind in drawn}
     assert "data:image/svg+xml" in drawn["progress"]._repr_html_()
