@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from controller.figures.figure import Colour
 
 ESCAPES: dict[Colour, str] = {
@@ -13,6 +15,12 @@ ESCAPES: dict[Colour, str] = {
 _BRAILLE = 0x2800
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Bits of the braille patterns, by row and column of the dot (Unicode, block Braille Patterns)."""
+
+
+def printable(text: str) -> str:
+    """Return a text of which nothing steers a terminal, with plain spaces: names and choices come from files."""
+    spaced = (" " if unicodedata.category(c) == "Zs" else c for c in text)
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in spaced)
 
 
 class Canvas:
@@ -29,8 +37,7 @@ class Canvas:
             return
         for i, character in enumerate(text):
             if 0 <= column + i < self.width:
-                # Names and choices come from files: nothing of them may steer the terminal.
-                self._cells[line][column + i] = character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
+                self._cells[line][column + i] = printable(character)
                 self._colours[line][column + i] = colour
 
     def shade(self, column: int, line: int, character: str, colour: Colour) -> None:

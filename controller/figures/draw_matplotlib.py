@@ -244,8 +244,8 @@ def _spans(axes: Axes, panel: Panel, layer: Spans, depth: float) -> None:
     numbers: Callable[[Any], Any] = date2num
     start, end = (numbers(_place(panel.x, list(times))) for times in (layer.start, layer.end))
     axes.barh(
-        _place(panel.y, layer.lane), end - start, left=start, height=0.6, color=SHADES[layer.colour],
-        edgecolor=SHADES[layer.colour], linewidth=0.4, zorder=depth,
+        _place(panel.y, layer.lane), end - start, left=start, height=0.6, color=(SHADES[layer.colour], 0.7),
+        edgecolor=SHADES[layer.colour], linewidth=0.7, zorder=depth,
     )  # fmt: skip
     axes.xaxis_date(UTC)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from controller.figures.canvas import ESCAPES, Canvas
+from controller.figures.canvas import ESCAPES, Canvas, printable
 from controller.figures.figure import (
     AnyLayer,
     Axis,
@@ -77,17 +77,12 @@ def table_lines(table: Table, width: int) -> list[str]:
     if not table.columns:
         return []
     widths = [max(len(str(row[i])) for row in rows) for i in range(len(table.columns))]
-    lines = ["  ".join(_printable(str(cell)).ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = ["  ".join(printable(str(cell)).ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
     return [line if len(line) <= width else f"{line[: width - 1]}…" for line in lines]
 
 
 def _wrapped(line: str, width: int) -> list[str]:
-    return textwrap.wrap(_printable(line), width)
-
-
-def _printable(line: str) -> str:
-    """Return a text of which nothing steers a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+    return textwrap.wrap(printable(line), width)
 
 
 def _bold(line: str, colour: bool) -> str:
@@ -122,7 +117,7 @@ def _legend(panels: Sequence[Panel], width: int, *, colour: bool) -> list[str]:
     for series, layer in series_of(panels).items():
         code = ESCAPES[layer.colour]
         mark = _mark(layer, fills)
-        series = _printable(series)
+        series = printable(series)
         entries.append((f"{mark} {series}", f"\x1b[{code}m{mark}\x1b[0m {series}" if colour and code else f"{mark} {series}"))
     lines: list[str] = []
     used = width

@@ -152,7 +152,7 @@ def goal_text(objective: Objective) -> str:
 
 def count_text(n: int, noun: str) -> str:
     """Return a number with its noun."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 def subtitle(given: Given, *parts: str) -> str:

@@ -11,7 +11,7 @@ from controller.errors import ConflictError
 from controller.figures.figure import Axis, Cell, Figure, Panel, Parallel, Scale, Table
 from controller.figures.given import Given, Shown, count_text, goal_text, number_text, plain_unit, subtitle
 from controller.figures.looks import LOOKS, tips
-from controller.figures.thinning import spread, thinned_note
+from controller.figures.thinning import spread
 
 MOST_LINES = 600
 MOST_SCALES = 20
@@ -44,11 +44,13 @@ def parallel(given: Given) -> Figure:
     left_out = len(given.parameters) + len(given.objectives) - len(columns)
     more = f"The {count_text(left_out, 'parameter')} named last are left out: more scales cannot be told apart."
     notes = (more,) if left_out else ()
-    fewer = (f"{len(drawn)} of {count_text(len(experiments), 'line')} are drawn.",) if len(drawn) < len(experiments) else ()
+    ended = sum(e.role != "under way" for e in given.experiments)
+    some = f"{len(drawn)} of {count_text(ended, 'experiment')} are drawn: the best, and an even choice of the others."
+    fewer = (some,) if len(drawn) < ended else ()
     return Figure(
         kind="parallel", title=f"Settings and results of {given.name}", simulated=given.simulated,
-        subtitle=subtitle(given, count_text(len(experiments), "experiment"), _how(given)),
-        summary=_summary(given, held), notes=(*thinned_note(given), *fewer, *notes), table=_table(given, drawn),
+        subtitle=subtitle(given, count_text(ended, "experiment"), _how(given)),
+        summary=_summary(given, held), notes=(*fewer, *notes), table=_table(given, drawn),
         panels=(Panel(x=Axis(label=""), y=Axis(label=""), layers=(layer,)),),
     )  # fmt: skip
 

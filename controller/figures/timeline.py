@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from controller.errors import ConflictError
 from controller.figures.figure import AnyLayer, Axis, Cell, Colour, Figure, Panel, Spans, Table
 from controller.figures.given import Given, count_text, subtitle
+from controller.figures.thinning import spread
 
 LOOKS: dict[str, tuple[str, Colour]] = {
     "succeeded": ("succeeded", "blue"), "cancelled": ("cancelled", "grey"), "sent": ("sent, not begun", "sky"),
     "running": ("running", "orange"), "faulted": ("faulted", "vermillion"), "unknown": ("unknown", "purple"),
 }  # fmt: skip
-FINEST = 1 / 1500
-"""Attempts that lie closer than this share of the whole time are drawn as one, where there are very many."""
+STRETCHES = 300
+"""Into so many stretches the time is divided where there are very many attempts: one by one they would run into each other."""
+SHARES: tuple[tuple[float, str, Colour], ...] = (
+    (2 / 3, "at work more than 67 % of the time", "blue"), (1 / 3, "at work 33 to 67 %", "sky"),
+    (0.0, "at work less than 33 %", "grey"),
+)  # fmt: skip
 MANY = 1500
 MOST_ROWS = 2000
 
@@ -49,21 +55,14 @@ def timeline(given: Given, attempts: Sequence[Attempt]) -> Figure:
     lanes = sorted({a.instrument for a in attempts})
     first, last = min(a.start for a in attempts), max(a.end for a in attempts)
     whole = max(last - first, 1e-3)
-    merge = whole * FINEST if len(attempts) > MANY else 0.0
-    layers: list[AnyLayer] = []
-    for status, (series, colour) in LOOKS.items():
-        chosen = [a for a in attempts if a.status == status]
-        if not chosen:
-            continue
-        stretches = [s for lane in lanes for s in _stretches([a for a in chosen if a.instrument == lane], merge)]
-        layers.append(
-            Spans(
-                series=series, colour=colour, lane=tuple(s[0].instrument for s in stretches),
-                start=tuple(s[0].start for s in stretches), end=tuple(max(a.end for a in s) for s in stretches),
-                tips=tuple(map(_tip, stretches)),
-            )
-        )  # fmt: skip
-    notes = [f"Attempts less than {_duration(merge)} apart are drawn as one."] if merge else []
+    notes: list[str] = []
+    if len(attempts) <= MANY:
+        layers = _each(attempts)
+    else:
+        rare = [a for a in attempts if a.status not in ("succeeded", "cancelled")]
+        layers = [*_shares(attempts, lanes, first, whole), *_each(spread(rare, MANY))]
+        size = _duration(whole / STRETCHES)
+        notes.append(f"There are very many attempts: what is drawn is the share of each {size} that an instrument was at work.")
     if len(attempts) > MOST_ROWS:
         notes.append(f"The table holds the newest {MOST_ROWS} of {count_text(len(attempts), 'attempt')}.")
     return Figure(
@@ -79,27 +78,56 @@ def timeline(given: Given, attempts: Sequence[Attempt]) -> Figure:
     )  # fmt: skip
 
 
-def _stretches(attempts: Sequence[Attempt], merge: float) -> list[list[Attempt]]:
-    """Return attempts of one lane, together where they lie closer than `merge` [s]."""
-    found: list[list[Attempt]] = []
-    end = 0.0
-    for attempt in sorted(attempts, key=lambda a: a.start):
-        if found and merge and attempt.start - end < merge:
-            found[-1].append(attempt)
-            end = max(end, attempt.end)
-        else:
-            found.append([attempt])
-            end = attempt.end
-    return found
+def _each(attempts: Sequence[Attempt]) -> list[AnyLayer]:
+    """Return every attempt by its beginning and its end, a layer for each status."""
+    layers: list[AnyLayer] = []
+    for status, (series, colour) in LOOKS.items():
+        if chosen := [a for a in attempts if a.status == status]:
+            layers.append(
+                Spans(
+                    series=series, colour=colour, lane=tuple(a.instrument for a in chosen), start=tuple(a.start for a in chosen),
+                    end=tuple(a.end for a in chosen), tips=tuple(map(_tip, chosen)),
+                )
+            )  # fmt: skip
+    return layers
 
 
-def _tip(stretch: Sequence[Attempt]) -> str:
-    first, last = stretch[0], max(stretch, key=lambda a: a.end)
-    lasted = _duration(last.end - first.start)
-    if len(stretch) == 1:
-        return f"experiment {first.experiment}, {first.step}: {first.status}\n{first.instrument}, {_clock(first.start)}, {lasted}"
-    which = f"{count_text(len(stretch), 'attempt')} of experiments {first.experiment} to {last.experiment}"
-    return f"{which}\n{_clock(first.start)}, {lasted}"
+def _shares(attempts: Sequence[Attempt], lanes: Sequence[str], first: float, whole: float) -> list[AnyLayer]:
+    """Return how much of each stretch of time each instrument was at work, a layer for each class of `SHARES`."""
+    size = whole / STRETCHES
+    busy = {lane: [0.0] * STRETCHES for lane in lanes}
+    for attempt in attempts:
+        if attempt.status == "sent":
+            continue
+        begin, end = ((t - first) / size for t in (attempt.start, attempt.end))
+        for k in range(int(begin), min(int(end) + 1, STRETCHES)):
+            busy[attempt.instrument][k] += max(0.0, min(end, k + 1.0) - max(begin, float(k)))
+    layers: list[AnyLayer] = []
+    upper = float("inf")
+    for lower, series, colour in SHARES:
+        runs = [(lane, *run) for lane in lanes for run in _runs([lower < share <= upper for share in busy[lane]])]
+        upper = lower
+        if runs:
+            told = (f"{lane}: {series}\n{_clock(first + i * size)}, {_duration((j - i) * size)}" for lane, i, j in runs)
+            layers.append(
+                Spans(
+                    series=series, colour=colour, lane=tuple(lane for lane, _, _ in runs), tips=tuple(told),
+                    start=tuple(first + i * size for _, i, _ in runs), end=tuple(first + j * size for _, _, j in runs),
+                )
+            )  # fmt: skip
+    return layers
+
+
+def _runs(flags: Sequence[bool]) -> list[tuple[int, int]]:
+    """Return where true values stand together: from, and to before."""
+    edges = [i for i, (a, b) in enumerate(pairwise([False, *flags, False])) if a != b]
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _tip(attempt: Attempt) -> str:
+    lasted = _duration(attempt.end - attempt.start)
+    place = f"{attempt.instrument}, {_clock(attempt.start)}, {lasted}"
+    return f"experiment {attempt.experiment}, {attempt.step}: {attempt.status}\n{place}"
 
 
 def _clock(at: float) -> str:

@@ -66,8 +66,7 @@
     },
     spans(layer, panel) {
       const data = rows([layer.lane, places(panel.x, layer.start), places(panel.x, layer.end)]);
-      const edge = data.length > 300 ? colour(layer.colour) : "var(--figure-paper)";  // what is thin must not vanish
-      const paint = { fill: colour(layer.colour), stroke: edge, strokeWidth: 0.6 };
+      const paint = { fill: colour(layer.colour), fillOpacity: 0.7, stroke: colour(layer.colour), strokeWidth: 1 };
       return [Plot.barX(data, { y: "0", x1: "1", x2: "2", insetTop: 5, insetBottom: 5, ...paint })];
     },
     edge(layer, panel) {

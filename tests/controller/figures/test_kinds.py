@@ -9,6 +9,8 @@ import pytest
 from controller.domain.objective import Objective
 from controller.errors import ConflictError, UnknownNameError
 from controller.figures.figure import Figure, Line, Parallel, Points, Rule, Spans
+from controller.figures.given import Given
+from controller.figures.timeline import Attempt, timeline
 from controller.store.opening import Store
 from controller.verbs.aside import answer
 from controller.verbs.plotting import compare, figure, figures
@@ -133,3 +135,18 @@ def test_model_is_asked_once_for_slices_along_everything(one: Found) -> None:
         figure(one, "slices", parameters=["pressure"])
     with pytest.raises(ConflictError, match="belongs to slices alone"):
         figure(one, "progress", parameters=["flow"])
+
+
+def test_very_many_attempts_are_told_as_shares_of_the_time() -> None:
+    given = Given(name="long", simulated=False, objectives=ONE, parameters={}, experiments=())
+    # A reactor that works all the time, an assay that takes a tenth of it, and one attempt that faulted.
+    attempts = [Attempt("reactor", i, "react", "succeeded", 10.0 * i, 10.0 * i + 10.0) for i in range(2000)]
+    attempts += [Attempt("hplc", i, "assay", "faulted" if i == 7 else "succeeded", 10.0 * i, 10.0 * i + 1.0) for i in range(2000)]
+    told = timeline(given, attempts)
+    layers = {layer.series: layer for layer in told.panels[0].layers if isinstance(layer, Spans)}
+    assert layers["at work more than 67 % of the time"].lane == ("reactor",)
+    whole = layers["at work less than 33 %"]
+    assert (whole.lane, whole.start, whole.end) == (("hplc",), (0.0,), (pytest.approx(20000.0),))
+    assert layers["faulted"].start == (70.0,)
+    assert "hplc 10 %, reactor 100 %; 1 attempt faulted or unknown" in told.summary
+    assert "share of each 66.7 s" in told.notes[0]
