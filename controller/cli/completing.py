@@ -57,6 +57,19 @@ def instrument_names(ctx: typer.Context, incomplete: str) -> Offers:
     return list({r["instrument"]: (r["instrument"], r["lab"]) for r in rows if r["instrument"].startswith(incomplete)}.values())
 
 
+def task_ids(ctx: typer.Context, incomplete: str) -> Offers:
+    """Return the ends of the ids of tasks that wait, each with what is to be done."""
+    from controller.verbs.stores import readers
+    from controller.verbs.tasks import SHORT, waiting
+
+    try:
+        with readers(_urls(ctx)) as opened:
+            rows = [(row["task"][-SHORT:], str(row["action"])) for row in waiting(opened)]
+    except LabwrightError:
+        return []
+    return [row for row in rows if row[0].startswith(incomplete)]
+
+
 def _urls(ctx: typer.Context) -> list[str]:
     from controller.verbs.stores import store_urls
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from controller.cli.completing import task_ids
 from controller.cli.options import Json, Store
 from controller.cli.render import Column, clean, print_facts, print_json, print_rows, text_of
 from controller.verbs.stores import readers, store_urls
@@ -17,7 +18,10 @@ app = typer.Typer()
 
 Task = Annotated[
     str | None,
-    typer.Argument(metavar="TASK", help="Id of a task, or its end; by default the only one that waits.", show_default=False),
+    typer.Argument(
+        metavar="TASK", help="Id of a task, or its end; by default the only one that waits.", show_default=False,
+        autocompletion=task_ids,
+    ),
 ]
 FAILED, SKIPPED = "failed", "skip"
 
@@ -126,7 +130,7 @@ def _ask_fields(row: dict[str, Any], note: str) -> tuple[dict[str, Any] | None, 
     from controller.errors import ConflictError
     from instruments.tasks.form import FormField, read_form
 
-    if not sys.stdin.isatty():
+    if not _somebody_is_there():
         names = " ".join(f"--values '{name}=…'" for name in row["fields"]) or "--values done"
         raise ConflictError(f"here is nobody to ask; give the values: labwright task answer {row['task'][-6:]} {names}")
     _print(row)
@@ -160,6 +164,10 @@ def _ask_fields(row: dict[str, Any], note: str) -> tuple[dict[str, Any] | None, 
             why = _why("Why? ")
             return None, {}, why if said == FAILED else "", why if said == SKIPPED else "", note
     return values, files, "", "", note or input("Anything to note? ").strip()
+
+
+def _somebody_is_there() -> bool:
+    return sys.stdin.isatty()
 
 
 def _why(question: str) -> str:

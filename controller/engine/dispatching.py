@@ -471,16 +471,21 @@ class Dispatching:
     def running(self) -> list[dict[str, Any]]:
         """Return what is with the instruments, for displays."""
         instruments = self._ledger.definition.lab.instruments
-        return [
-            {
-                "experiment": self._ledger.state.experiments[attempt.experiment].number,
-                "step": attempt.step,
-                "instrument": attempt.instrument,
-                "status": attempt.status.value,
-                "since": attempt.committed_at,
-                "expected_s": None if (announced := self._announced(attempt)) is None else announced[0],
-                "fraction": self._fractions.get(attempt.id),
-                "task": attempt.id if instruments[attempt.instrument].driver == PERSON else None,
-            }
-            for attempt in self._ledger.state.open_attempts()
-        ]
+        shown = []
+        for attempt in self._ledger.state.open_attempts():
+            by_person = instruments[attempt.instrument].driver == PERSON
+            announced = self._announced(attempt)
+            shown.append(
+                {
+                    "experiment": self._ledger.state.experiments[attempt.experiment].number,
+                    "step": attempt.step,
+                    "instrument": attempt.instrument,
+                    "status": attempt.status.value,
+                    "since": attempt.committed_at,
+                    # People are late when they have taken longer than they may, a device when longer than it usually does.
+                    "expected_s": None if announced is None else announced[by_person],
+                    "fraction": self._fractions.get(attempt.id),
+                    "task": attempt.id if by_person else None,
+                }
+            )
+        return shown

@@ -154,6 +154,12 @@ class CampaignLoop:
         """Whether an experiment is running."""
         return bool(self.state.with_status(_S.RUNNING))
 
+    @property
+    def soon_done(self) -> bool:
+        """Whether something runs that may end while this controller leaves: people take their time, and answer without it."""
+        running = self._dispatching.running()
+        return self.busy and not (running and all(item["task"] for item in running))
+
     # --- the round --------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:

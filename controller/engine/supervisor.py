@@ -286,7 +286,7 @@ class Supervisor:
         self._deadline = time.monotonic() + grace_s
         for loop in self.loops.values():
             loop.leave()
-        while time.monotonic() < self._deadline and any(loop.busy and not loop.crashed for loop in self.loops.values()):
+        while time.monotonic() < self._deadline and any(loop.soon_done and not loop.crashed for loop in self.loops.values()):
             await asyncio.sleep(0.05)
         for task in self._tasks.values():
             task.cancel()

@@ -295,3 +295,13 @@ def test_log_comes_in_pages_that_leave_nothing_out(filled: Store) -> None:
     rest = filled.reader.events("sample", after=first[-1]["sequence"], limit=1000)
     assert [*first, *rest] == every
     assert filled.reader.events("sample", after=every[-1]["sequence"], limit=10) == []
+
+
+def test_attempts_know_where_they_belong(filled: Store) -> None:
+    shown = filled.reader.experiment("sample", 1)
+    ids = [attempt["id"] for attempt in shown["attempts_list"]]
+    found = filled.reader.places_of([*ids, "nobody's"])
+    assert found.keys() == set(ids)
+    assert {(row["number"], row["experiment"], row["campaign"]) for row in found.values()} == {(1, shown["id"], shown["campaign"])}
+    assert [found[key]["step"] for key in ids] == [attempt["step"] for attempt in shown["attempts_list"]]
+    assert filled.reader.places_of([]) == {}
