@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _PATIENCE_S = 2.0
 
+_MANY = 300
+"""A table of more rows is printed plainly."""
 PIPED_WIDTH = 250
 """Columns of a table that goes into a file or a pipe, where nothing tells the width."""
 
@@ -123,7 +125,25 @@ def print_rows(
     if not rows:
         print(empty)
         return
-    console().print(table(rows, columns, title=title))
+    if len(rows) > _MANY:
+        _print_plainly(rows, columns, title)
+    else:
+        console().print(table(rows, columns, title=title))
+
+
+def _print_plainly(rows: Sequence[Mapping[str, Any]], columns: Iterable[Column], title: str | None) -> None:
+    """Print a long table without colours, frames and folded cells: ten thousand rows in a second, not in ten."""
+    cells = {c: [text_of(row.get(c.key)).replace("\n", " ") for row in rows] for c in columns}
+    shown = {c: texts for c, texts in cells.items() if any(texts)}
+    right = {c for c in shown if all(_is_number(row.get(c.key)) or row.get(c.key) is None for row in rows)}
+    widths = {c: max(len(c.heading), *map(len, texts)) for c, texts in shown.items()}
+
+    def line(texts: Iterable[str]) -> str:
+        padded = (t.rjust(widths[c]) if c in right else t.ljust(widths[c]) for c, t in zip(shown, texts, strict=True))
+        return "  ".join(padded).rstrip()
+
+    print("\n".join([*([title, ""] if title else []), line(c.heading for c in shown)]))
+    print("\n".join(line(texts) for texts in zip(*shown.values(), strict=True)))
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Iterable[Column], *, title: str | None = None) -> Table:

@@ -91,3 +91,12 @@ def test_nothing_is_shown_into_a_pipe(monkeypatch: pytest.MonkeyPatch, capsys: p
         time.sleep(0.1)
     assert list(followed([1, 2], 2, "deriving", quiet=False)) == [1, 2]
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_long_table_holds_the_same_without_frames(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"number": n, "note": f"two\nlines\x1b {n}", "never": None} for n in range(400)]
+    print_rows(rows, [Column("number", "experiment"), Column("note"), Column("never")], as_json=False, title="Experiments")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["Experiments", "", "experiment  note"]
+    assert lines[3] == "         0  two lines\ufffd 0"
+    assert len(lines) == 403
