@@ -95,7 +95,7 @@ def having(kind: str) -> list[Path]:
         "links": lambda page: LINK.search(prose(page)),
         "files": lambda page: any("." in b.mark for b in blocks(page)),
         "python": lambda page: any(b.language == "python" for b in blocks(page)),
-        "run": lambda page: any(b.mark == "run" for b in blocks(page)),
+        "run": lambda page: any((b.language, b.mark) == ("python", "run") for b in blocks(page)),
         "commands": commands,
     }[kind]
     return [page for page in PAGES if hold(page)]
@@ -134,7 +134,7 @@ def test_python_compiles(page: Path) -> None:
 @pytest.mark.parametrize("page", having("run"), ids=name_of)
 def test_python_marked_run_runs(page: Path, tmp_path: Path) -> None:
     write_files(page, tmp_path)
-    for number, block in enumerate(b for b in blocks(page) if b.mark == "run"):
+    for number, block in enumerate(b for b in blocks(page) if (b.language, b.mark) == ("python", "run")):
         script = tmp_path / f"block_{number}.py"
         script.write_text(block.text, encoding="utf-8")
         done = subprocess.run(
