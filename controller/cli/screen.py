@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from controller.cli.render import STYLES, clean, duration, text_of
 from controller.cli.results import best_title, cost_text, goals_text, retracted_text, stand_ins_text
+from controller.verbs.overview import short
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 BAR = 24
 """Columns of the bar."""
-ENDLESS = 60
-"""Lines where nothing says how many there are: into a pipe goes all that is known."""
 _NEWS_S = 5.0
 """What is late by less may have ended meanwhile [real s]."""
 _AT_WORK = ("running", "stopping", "paused")
@@ -33,13 +32,13 @@ class Section:
     shown: int = field(default=0, init=False)
 
 
-def draw(told: Mapping[str, Any], *, height: int = 24, expand: bool = True) -> RenderableType:
+def draw(told: Mapping[str, Any], *, height: int = 24, whole: bool = False) -> RenderableType:
     """Return the picture of what `verbs.overview.overview` told, in at most `height` lines where that can be.
 
     Args:
         told: What there is to show.
         height: Lines.
-        expand: Take the whole width; otherwise no more than is needed, for a pipe.
+        whole: Leave nothing out, whatever the height and the width: for a pipe.
     """
     from rich.table import Table
     from rich.text import Text
@@ -52,9 +51,12 @@ def draw(told: Mapping[str, Any], *, height: int = 24, expand: bool = True) -> R
         for section in hungry[:free]:
             section.shown += 1
         free -= len(hungry)
-    grid = Table.grid(padding=(0, 1, 0, 0), pad_edge=False, expand=expand)
+    if whole:
+        labelled = ((s.label if i == 0 else "", line) for s in sections for i, line in enumerate(s.lines))
+        return Text("\n").join(Text.assemble((f"{label:<8}", "bold"), line) for label, line in labelled)
+    grid = Table.grid(padding=(0, 1, 0, 0), pad_edge=False, expand=True)
     grid.add_column(no_wrap=True, width=7)
-    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1 if expand else None)
+    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     grid.add_column(no_wrap=True, justify="right")
     for section in sections:
         lines = section.lines[: section.shown]
@@ -92,7 +94,7 @@ def heading(told: Mapping[str, Any]) -> Text:
     if told["simulated"]:
         line.append("  SIMULATED DATA", STYLES["SIMULATED"])
     speed = told["controller"]["speed"]
-    clock = f", lab time ×{speed:g}" if speed != 1.0 else ""
+    clock = f", time ×{speed:g}" if speed != 1.0 else ""
     return line.append(f"  in lab {clean(told['definition']['lab']['lab'])}{clock}", "dim")
 
 
@@ -151,7 +153,7 @@ def _measured(row: Mapping[str, Any], definition: Mapping[str, Any]) -> Text:
         unit = definition["problem"]["objectives"].get(name, {}).get("unit")
         sem = row["sem"].get(name)
         expected = row["expected"].get(name)
-        before = f" (predicted {expected[0]:.4g} to {expected[1]:.4g})" if expected and len(row["objectives"]) == 1 else ""
+        before = f" (predicted {short(expected[0])} to {short(expected[1])})" if expected and len(row["objectives"]) == 1 else ""
         parts.append(
             f"{name} {_short(value)}{f' ± {sem:.2g}' if sem is not None else ''}{f' {unit}' if unit else ''}{before}"
         )

@@ -8,11 +8,14 @@ import typer
 
 from controller.cli.options import CampaignName, Json, Store
 from controller.cli.render import Column, console, mark, print_facts, print_json, print_rows, table
-from controller.cli.screen import ENDLESS, draw, more_facts
+from controller.cli.screen import draw, more_facts
 from controller.verbs.stores import find, readers, store_urls
 
 if TYPE_CHECKING:
     from controller.verbs.campaigns import View
+
+MANY = 40
+"""So many of the newest points and alarms are shown with `--details`."""
 
 
 def list_campaigns(store: Store = None, json: Json = False) -> None:
@@ -50,7 +53,7 @@ def show(
 
         with find(store_urls(store), campaign) as found:
             view = look_at(found)
-            told = overview(found, newest=ENDLESS, alarms=ENDLESS)
+            told = overview(found, newest=MANY, alarms=MANY)
         if json:
             print_json(view.told())
             return
@@ -58,7 +61,8 @@ def show(
         with find(store_urls(store), campaign) as found:
             told = overview(found)
     out = console()
-    out.print(draw(told, height=out.height - 1 if out.is_terminal and not details else ENDLESS, expand=out.is_terminal))
+    whole = details or not out.is_terminal
+    out.print(draw(told, height=out.height - 1, whole=whole), soft_wrap=whole)
     if details:
         _print_details(view)
 

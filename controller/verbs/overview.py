@@ -239,6 +239,11 @@ def _proposed(row: Mapping[str, Any], proposal: Mapping[str, Any]) -> dict[str, 
     }  # fmt: skip
 
 
+def short(value: float) -> str:
+    """Return a number to four digits, or more where they stand before the point."""
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
+
+
 def why_in_short(proposal: Mapping[str, Any]) -> str:
     """Return on one line why a point was proposed, from what was kept with it; `campaign why` thinks it through again."""
     note = str(proposal.get("note") or "")
@@ -256,8 +261,8 @@ def why_in_short(proposal: Mapping[str, Any]) -> str:
     parts = []
     for name, prediction in proposal.get("predictions", {}).items():
         interval = interval_90(prediction)
-        between = "" if interval is None else f" ({interval[0]:.4g} to {interval[1]:.4g})"
-        parts.append(f"{name} {prediction['mean']:.4g}{between}")
+        between = "" if interval is None else f" ({short(interval[0])} to {short(interval[1])})"
+        parts.append(f"{name} {short(prediction['mean'])}{between}")
     expected = f"expects {', '.join(parts)}" if parts else f"chosen for its {proposal.get('acquisition_name') or 'acquisition'}"
     flagged = [name for name, n in proposal.get("novelty", {}).items() if n["flagged"]]
     far = f"; far from all data ({', '.join(flagged)})" if flagged else ""

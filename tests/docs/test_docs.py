@@ -75,6 +75,8 @@ def commands(page: Path) -> list[str]:
 def parse(line: str) -> None:
     """Read a command line as `labwright` would, without carrying it out."""
     name, *rest = shlex.split(line, comments=True)
+    if rest[:1] == ["--install-completion"]:
+        raise ValueError("to read it would carry it out, in the home of whoever runs the tests; write it into the text")
     command, context = get_command(app), None
     while hasattr(command, "get_command"):
         context = command.make_context(name, list(rest), parent=context)
@@ -159,6 +161,11 @@ def test_commands_are_understood(page: Path) -> None:
 def test_wrong_command_is_noticed(wrong: str) -> None:
     with pytest.raises(Exception, match=r"no command|[Mm]issing|No such option|is not one of"):
         parse(f"labwright {wrong}")
+
+
+def test_completion_is_not_installed_by_reading_about_it() -> None:
+    with pytest.raises(ValueError, match="would carry it out"):
+        parse("labwright --install-completion")
 
 
 @pytest.mark.parametrize("name", sorted(generate.PAGES))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from controller.verbs.overview import short
+
 _LEVELS = " ▁▂▃▄▅▆▇█"
 
 
@@ -18,7 +20,7 @@ def chart(trace: Sequence[tuple[int, float]], *, width: int, height: int) -> lis
     if not trace or width < 20 or height < 2:
         return []
     low, high = min(v for _, v in trace), max(v for _, v in trace)
-    labels = (f"{high:.4g}", f"{low:.4g}")
+    labels = (short(high), short(low))
     margin = max(map(len, labels))
     columns = width - margin - 1
     first, last = trace[0][0], trace[-1][0]
