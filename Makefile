@@ -8,10 +8,10 @@ TORCH := torch==2.13.0
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo page test check chaos fuzz bench clean
+.PHONY: help setup demo page test check docs-test chaos fuzz bench clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## make the environment .venv with everything pinned (done again when the pins change)
 
@@ -30,6 +30,10 @@ check: $(STAMP) ## lint, types and the directions of imports
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
+
+docs-test: export OMP_NUM_THREADS = 1
+docs-test: $(STAMP) ## follow the pages whose code blocks take long
+	LABWRIGHT_DOCS=1 $(BIN)/python -m pytest -q tests/docs
 
 chaos: export OMP_NUM_THREADS = 1
 chaos: $(STAMP) ## campaigns under a storm of kills, on both stores, most of an hour (LABWRIGHT_KILLS=500)

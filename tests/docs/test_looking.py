@@ -1,4 +1,4 @@
-"""The page on looking from the terminal is followed, block by block, on a campaign that runs meanwhile and meets a failure."""
+"""`make docs-test`: the page on looking from the terminal is followed, block by block, on a campaign that runs meanwhile and meets a failure."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ TOLD = {
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("LABWRIGHT_DOCS"), reason="takes a minute: make docs-test")
 @pytest.mark.timeout(400)
 def test_a_person_finds_all_that_the_page_promises(tmp_path: Path) -> None:
     write_files(PAGE, tmp_path)

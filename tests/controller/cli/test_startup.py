@@ -55,6 +55,7 @@ print("\\n" + json.dumps([code, sorted(m for m in sys.modules if "." not in m)])
     "command",
     [
         ["--help"], ["campaign", "--help"], ["campaign", "list"], ["campaign", "list", "--json"],
+        ["campaign", "show", "sample"], ["campaign", "watch", "--help"],
         ["experiment", "list", "sample"], ["experiment", "list", "sample", "--json"], ["experiment", "show", "sample", "1"],
         ["instrument", "list"], ["keys", "list"], ["keys", "--help"], ["tokens", "list"], ["tokens", "--help"],
     ],
