@@ -7,7 +7,7 @@ dicts and lists ready for JSON, times as ISO 8601 text in UTC; rows as they are 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -199,21 +199,38 @@ class Reader(Glances):
                 newest = self.newest_experiment_rows(key, 1)
                 there = f"it has 1 to {newest[0]['number']}" if newest else "it has none yet"
                 raise UnknownNameError(f"campaign {campaign} has no experiment {number_or_id}; {there}")
-            observations = {
-                o["objective"]: {"value": o["value"], "unit": o["unit"], "sem": o["sem"]}
-                for o in self.observation_page(key, row["number"], row["number"])
-            }
+            observations = self.observation_page(key, row["number"], row["number"])
             (proposal,) = self._dicts("proposal", "body", "WHERE experiment = ?", row["id"])
             attempts = self.attempts(key, experiment=row["id"])
-            told = self.context_rows(key)
+            return self._whole(key, row, observations, proposal["body"], attempts, self.context_rows(key))
+
+    def whole_experiments(self, campaign: str) -> Iterator[Row]:
+        """Yield every experiment of a campaign by number, each as `experiment` returns it, all of one moment."""
+        with self.snapshot():
+            key = self._id(campaign)
+            observed: dict[str, list[Row]] = {}
+            for row in self.observation_rows(key):
+                observed.setdefault(row["experiment"], []).append(row)
+            tried: dict[str, list[Row]] = {}
+            for attempt in self.attempts(key):
+                tried.setdefault(attempt["experiment"], []).append(attempt)
+            bodies = {row["experiment"]: row["body"] for row in self.proposal_rows(key)}
+            told, rows = self.context_rows(key), self.experiment_rows(key)
+        for row in rows:
+            yield self._whole(key, row, observed.get(row["id"], ()), bodies[row["id"]], tried.get(row["id"], []), told)
+
+    def _whole(
+        self, campaign_id: str, row: Row, observed: Sequence[Row], proposal: str, attempts: list[Row], told: Sequence[Row]
+    ) -> Row:
+        observations = {o["objective"]: {"value": o["value"], "unit": o["unit"], "sem": o["sem"]} for o in observed}
         fault = None if row["fault_code"] is None else {"code": row["fault_code"], "message": row["fault_message"]}
         return {
             **self._experiment(row, {name: o["value"] for name, o in observations.items()}),
             **({"context": _context_at(told, row["started_at"])} if told else {}),
-            "campaign": key,
+            "campaign": campaign_id,
             "fault": fault,
             "observations": observations,
-            "proposal": json.loads(proposal["body"]),
+            "proposal": json.loads(proposal),
             "attempts_list": attempts,
         }
 

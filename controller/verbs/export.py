@@ -46,7 +46,7 @@ def as_csv(found: Found, table: str = "experiments") -> str:
 def as_json(found: Found) -> str:
     """Return the campaign, its definition, every experiment with proposal, attempts and measurements, and the alarms."""
     reader = found.reader
-    experiments = [reader.experiment(found.id, row["number"]) for row in reader.experiments(found.id)]
+    experiments = list(reader.whole_experiments(found.id))
     content: dict[str, Any] = {
         "campaign": found.campaign, "simulated": found.simulated, "store": show_url(found.url),
         "definition": reader.definition(found.id), "counts": reader.counts(found.id),

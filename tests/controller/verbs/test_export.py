@@ -16,7 +16,7 @@ import pytest
 from controller.domain.campaign import CampaignStatus
 from controller.errors import ConflictError, UnknownNameError
 from controller.store.opening import Store
-from controller.verbs.export import FORMATS, as_csv, export, format_of, sheet_of
+from controller.verbs.export import FORMATS, as_csv, as_json, export, format_of, sheet_of
 from controller.verbs.frames import frame
 from controller.verbs.sheets import Column, Sheet, csv_of
 from controller.verbs.spreadsheet import write_spreadsheet
@@ -41,6 +41,11 @@ def test_measurements_and_events_are_tables_too(found: Found) -> None:
     events = list(csv.DictReader(io.StringIO(as_csv(found, "events"))))
     assert [int(row["sequence"]) for row in events] == list(range(1, len(events) + 1))
     assert json.loads(events[0]["body"])["kind"] == "campaign.created"
+
+
+def test_json_holds_each_experiment_as_it_is_shown_by_itself(found: Found) -> None:
+    shown = json.loads(as_json(found))["experiments"]
+    assert shown == [found.reader.experiment(found.id, number) for number in range(1, 6)]
 
 
 def test_parquet_is_typed_and_knows_units_and_that_the_data_are_simulated(found: Found, tmp_path: Path) -> None:
