@@ -191,11 +191,14 @@ class SearchSpace:
 
     def coordinates(self, points: Sequence[Mapping[str, Value]]) -> Array:
         """Return the coordinates of `points` (n x p); what is not active stands at its neutral coordinate."""
-        rows = [
-            [axis.coordinate(point[axis.name]) if axis.name in point else self._inactive(axis) for axis in self.axes]
-            for point in points
-        ]
-        return np.array(rows, dtype=np.float64).reshape(len(points), self.p)
+        z = np.empty((len(points), self.p))
+        for j, axis in enumerate(self.axes):
+            column = [point.get(axis.name) for point in points]
+            if axis.categorical or axis.logarithmic or None in column:
+                z[:, j] = [self._inactive(axis) if value is None else axis.coordinate(value) for value in column]
+            else:
+                z[:, j] = (np.array(column, dtype=np.float64) - axis.lower) / (axis.upper - axis.lower)
+        return z
 
     def _inactive(self, axis: Axis) -> float:
         if axis.name not in self.problem.conditional:

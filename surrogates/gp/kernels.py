@@ -32,7 +32,7 @@ def squared_distances_to(A: Tensor, right: Tensor) -> Tensor:
 def squared_distances_within(A: Tensor) -> Tensor:
     """Squared Euclidean distances between the rows of B x n x d: B x n x n, never negative."""
     a2 = A.square().sum(-1, keepdim=True)
-    return torch.baddbmm(a2 + a2.transpose(-1, -2), A, A.transpose(-1, -2), alpha=-2.0).clamp_min_(0.0)
+    return (a2 + a2.mT).baddbmm_(A, A.mT, alpha=-2.0).clamp_min_(0.0)
 
 
 class Kernels:
@@ -89,13 +89,13 @@ class Kernels:
 
 
 def _rbf(r2: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:
-    value = torch.exp(-0.5 * r2)
+    value = (-0.5 * r2).exp_()
     return value, -0.5 * value if with_slope else value
 
 
 def _matern52(r2: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:
-    s = r2.clamp_min(_TINY).sqrt()
-    decay = torch.exp(-_SQRT5 * s)
+    s = r2.clamp_min(_TINY).sqrt_()  # in place, here and below: large matrices stay in the cache
+    decay = (-_SQRT5 * s).exp_()
     linear = torch.addcmul(decay, s, decay, value=_SQRT5)
     value = torch.addcmul(linear, r2, decay, value=5.0 / 3.0)
-    return value, (-5.0 / 6.0) * linear if with_slope else value
+    return value, linear.mul_(-5.0 / 6.0) if with_slope else value
