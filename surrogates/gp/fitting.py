@@ -33,6 +33,8 @@ _RIDGE = 1e-9  # of a curvature with a unit diagonal
 _STARTS = ((0.0, -2.0), (-0.7, -4.0))
 # Of more observations so many, drawn at random, say first where to look: an evaluation costs the cube of their number.
 _MANY = 64
+# Then ever more of them, at most so many times as many, until all have a say: steps are taken where they cost least.
+_GROWTH = 4
 # Of more than so many, as many say what the hyperparameters are. Predictions rest on all of them.
 _MOST = 500
 
@@ -65,9 +67,12 @@ def fit(problem: Problem) -> tuple[Tensor, Tensor]:
         judge = batch.take(asked).observed(_drawn(n, _MOST).to(device)) if n > _MOST else batch.take(asked)
         value = value.index_copy(0, asked, judge.value(t[asked])) if len(asked) else value
     best = value.view(members, -1).argmin(1) + len(_STARTS) * torch.arange(members, device=device)
-    m = min(n, _MOST)
+    m, t = min(n, _MOST), t[best]
+    while _GROWTH * k < m:
+        k *= _GROWTH
+        t, _ = minimise(problem.observed(_drawn(n, k).to(device)), t, _ROUGH_TOLERANCE)
     final = problem.observed(_drawn(n, m).to(device)) if m < n else problem
-    t, value = minimise(final, t[best], _NEWTON_TOLERANCE)
+    t, value = minimise(final, t, _NEWTON_TOLERANCE)
     back = torch.argsort(order)
     return t[back], value[back]
 
