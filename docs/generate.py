@@ -89,7 +89,7 @@ text of the command line, `error` its kind, `faults` one line for each fault.
 events and notifications `next` can be kept and asked with at any later time.
 
 **What changes** is told as it happens by `GET /v1/stream` (server-sent events): each `news` names the ids of campaigns and the topics
-(`campaigns`, `instruments`, `requests`) to ask for again, every five seconds at least; `anew` says that everything may have changed.
+(`campaigns`, `instruments`, `requests`, `tasks`) to ask for again, every five seconds at least; `anew` says that everything may have changed.
 Ask with `Last-Event-ID`, the `id` of the last one heard, and what was missed comes first. `gone` says that the token has ended.
 
 **Limits.** 256 connections, of which the oldest without a whole request gives way; 10 s for a request to arrive; 16 kB of head, 1 MB of

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,13 @@ POLL_S = 0.5
 """How often the stores are looked at [real s]."""
 BEAT_S = 5.0
 """Who follows hears something at least so often [real s]."""
-CAMPAIGNS, INSTRUMENTS, REQUESTS = "campaigns", "instruments", "requests"
+CAMPAIGNS, INSTRUMENTS, REQUESTS, TASKS = "campaigns", "instruments", "requests", "tasks"
 
 Reading = Callable[[Sequence[tuple[str, Reader]]], dict[str, str]]
 """Reads something of stores (URL and reader of each)."""
+
+OPEN_TASKS = "labs/*/*/tasks/open/*"
+"""Where tasks wait for people, in the folder of a store (`instruments/tasks/folder.py`)."""
 
 log = RateLimitedLog(logging.getLogger(__name__), per_minute=5)
 
@@ -38,7 +42,7 @@ class News:
     campaigns: tuple[str, ...]
     """Ids."""
     topics: tuple[str, ...]
-    """Of `campaigns` (there is another, or fewer), `instruments` and `requests`."""
+    """Of `campaigns` (there is another, or one has another status), `instruments`, `requests` and `tasks`."""
     anew: bool = False
     """Everything may have changed: the cursor was another process's."""
     unread: str = ""
@@ -129,19 +133,21 @@ class Watch:
 
 
 def standing(opened: Sequence[tuple[str, Reader]]) -> dict[str, str]:
-    """Return how each campaign, the list of them, the requests and the instruments of some stores stand, as texts to compare."""
+    """Return how each campaign, the list of them, requests, instruments and tasks of some stores stand, as texts to compare."""
     found: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
-    asked, switched, labs = [], [], []
+    asked, switched, labs, tasks = [], [], [], []
     for url, reader in opened:
         with reader.snapshot():
             rows += reader.log_ends()
             asked.append(reader.requests_end())
             switched.append(reader.instrument_rows())
         labs.append(_published(folder_of(url)))
+        tasks += _changed(folder_of(url).glob(OPEN_TASKS))
     found |= {f"campaign {row['id']}": f"{row['status']} {row['end']}" for row in rows}
     found[CAMPAIGNS] = " ".join(f"{row['id']}{row['status']}" for row in rows)
     found[REQUESTS] = json.dumps(asked)
+    found[TASKS] = json.dumps(tasks)
     found[INSTRUMENTS] = hashlib.sha256(json.dumps([switched, labs], default=str).encode()).hexdigest()
     return found
 
@@ -160,3 +166,12 @@ def _published(folder: Path) -> list[Any]:
         except (TypeError, KeyError, AttributeError):  # another version's
             found.append([note.parent.name])
     return found
+
+
+def _changed(paths: Iterable[Path]) -> list[tuple[str, int]]:
+    """Return names and times of change; what has just been moved away is left out."""
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError):
+            found.append((path.name, path.stat().st_mtime_ns))
+    return sorted(found)

@@ -17,6 +17,12 @@ def newest_happenings(found: Found, n: int) -> list[dict[str, Any]]:
         return _told(found, rows)
 
 
+def happenings_page(found: Found, *, after: int, limit: int) -> list[dict[str, Any]]:
+    """Return the events of a campaign after a position in its log, `limit` of them at most, as `newest_happenings` does."""
+    with found.reader.snapshot():
+        return _told(found, found.reader.event_page(found.id, after, limit))
+
+
 def happenings_of(found: Found, experiment: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the events of one experiment (as the reader gives it), oldest first, as `newest_happenings` does."""
     with found.reader.snapshot():

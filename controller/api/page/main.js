@@ -37,7 +37,7 @@ function leave(problem = null) {
 
 async function countTasks() {
   try {
-    tasks = (await get("/tasks")).tasks.filter((task) => task.status === "waiting").length;
+    tasks = (await get("/tasks")).waiting;
   } catch {
     tasks = 0;
   }
@@ -56,7 +56,7 @@ document.addEventListener("drawn", tick);
 document.addEventListener("changed", () => shown.refresh(0));
 stream.addEventListener("connection", () => { drawFrame(tasks); drawNotice(); });
 stream.addEventListener("news", ({detail: news}) => {
-  if (news.anew || news.topics.includes("instruments") || news.campaigns.length) countTasks();
+  if (news.anew || news.topics.includes("tasks")) countTasks();
   if (news.anew || shown.concerns(news)) shown.refresh();
 });
 act("again", () => shown.refresh(0));

@@ -29,6 +29,7 @@ from controller.domain.access import Role
 from controller.errors import FileFaultsError
 from controller.verbs import campaigns, trust
 from controller.verbs.glance import glance
+from controller.verbs.happenings import happenings_page
 from controller.verbs.requests import ask
 from controller.verbs.stores import Found, find, show_url
 
@@ -128,6 +129,16 @@ async def events(
     """`{"events": […], "next": …}`; ask again with `after=next` for what has happened since, at any time."""
     rows = await desk_of(request).look_at(campaign, lambda found: found.reader.events(found.id, after=after, limit=limit))
     return told(request, {"events": rows, "next": rows[-1]["sequence"] if rows else after})
+
+
+@routes.get("/campaigns/{campaign}/log", summary="Read the log of a campaign in words", **needs(Role.LOOK))
+async def log(
+    request: Request, campaign: Campaign,
+    after: Annotated[int, Query(ge=0, le=2**53, description="The `next` of the answer before.")] = 0, limit: Limit = 200,
+) -> Response:  # fmt: skip
+    """`{"happenings": […], "next": …}`: as the events, each with a `text` for people in place of its body."""
+    rows = await desk_of(request).look_at(campaign, lambda found: happenings_page(found, after=after, limit=limit))
+    return told(request, {"happenings": rows, "next": rows[-1]["sequence"] if rows else after})
 
 
 @routes.get("/campaigns/{campaign}/audit", summary="Prove that the books balance", **needs(Role.LOOK))

@@ -20,6 +20,7 @@ ANSWERS: dict[tuple[str, str], tuple[Any, int]] = {
     ("get", "/v1/campaigns/{campaign}/overview"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/alarms"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/events"): (None, 200),
+    ("get", "/v1/campaigns/{campaign}/log"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/audit"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/context"): (None, 200),
     ("post", "/v1/campaigns/{campaign}/context"): ({"values": {"humidity": 43}}, 409),

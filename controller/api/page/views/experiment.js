@@ -48,31 +48,27 @@ export const experiment = {
           section("Result", result(one, objectives))),
         section("Why this point", reasons(one, objectives, `${place.campaign} ${place.number}`)),
         section("What was done", steps(one)),
+        section("What happened", h("ol.log", one.events.map((event) => h("li", {"data-key": String(event.sequence)}, h("span.log-when", when(event.at)), h("span.log-what.wide", event.text))))),
         h("p.under", "Proposed ", when(one.proposed_at), ", begun ", when(one.started_at), ", ended ", when(one.completed_at), one.simulated && " (lab time)", "."),
       ],
     };
   },
 };
 
-const NEXT = {
-  failed: "It can be tried again, or given up for good; the model has learned that it failed there.",
-  unknown: "It was sent, and nobody can say what became of it. Look at the bench, then say what became of it: nothing is repeated by itself that could use something up.",
-  abandoned: "It is never tried again.",
-  cancelled: "It was not carried out to its end.",
-};
-
 function wrong(one) {
-  const faults = one.attempts_list.filter((a) => a.fault);
-  if (!NEXT[one.status] && !one.retracted_at && !one.fault) return null;
-  return h(
-    "section.card.alarms", {"aria-label": "What went wrong", "data-key": "wrong"}, h("h2", one.retracted_at ? "Its result is retracted" : "What went wrong"),
-    one.retracted_at && [h("p", sentence(one.retracted_reason), "."), one.rested_on?.length > 0 && h("p", `The proposals of ${one.rested_on.join(", ")} rested on it.`)],
-    one.fault && h("p", h("strong", words(one.fault.code)), ": ", one.fault.message),
-    one.reason && one.reason !== one.fault?.message && h("p", sentence(one.reason), "."),
-    faults.length > 0 && h("ul.plain", faults.map((a) => h("li", {"data-key": a.id}, `${words(a.step)} on ${a.instrument}, attempt ${a.ordinal}: `, a.fault.message,
-      a.fault.retryable === false && " (trying again would not help)"))),
-    NEXT[one.status] && h("p.under", NEXT[one.status]),
-  );
+  const {trouble: told} = one;
+  if (!told && !one.retracted_at) return null;
+  return [
+    one.retracted_at && h(
+      "section.card.waits", {"aria-label": "Retracted", "data-key": "retracted"}, h("h2", "Its result is retracted"), h("p", sentence(one.retracted_reason), "."),
+      one.rested_on?.length > 0 && h("p", `The proposals of experiments ${one.rested_on.join(", ")} rested on it.`)),
+    told && h(
+      "section.card.alarms", {"aria-label": "What went wrong", "data-key": "wrong"}, h("h2", "What went wrong"),
+      told.what.map((line) => h("p", line)),
+      one.status === "unknown" && h("p", "Nothing is repeated by itself that could use something up: look at the bench, then say what became of it."),
+      told.next.length > 0 && h("details", {"data-key": "next"}, h("summary", "What can be done, in a terminal"), h("ul.plain", told.next.map((n) => h("li", h("code", n.command), ` ${n.what}`)))),
+      told.logs.length > 0 && h("details", {"data-key": "logs"}, h("summary", "Where to look further"), h("ul.plain", told.logs.map((file) => h("li", h("code", typeof file === "string" ? file : file.file)))))),
+  ];
 }
 
 function result(one, objectives) {
@@ -89,7 +85,7 @@ function reasons(one, objectives, key) {
   const expected = Object.entries(proposal.predictions ?? {});
   const far = Object.entries(proposal.novelty ?? {}).filter(([, found]) => found.flagged).map(([name]) => words(name));
   return [
-    h("p", sources[proposal.source] ?? sentence(proposal.source), proposal.note && ` ${sentence(proposal.note)}.`),
+    h("p", sources[proposal.source] ?? sentence(proposal.source), proposal.note && ` ${sentence(proposal.note)}.`, proposal.source !== "model" ? null : ` It ${words(one.why)}.`),
     expected.length > 0 && table("What the model expected", [
       {title: "Objective", cell: ([name]) => words(name)},
       {title: "Expected", number: true, cell: ([name, p]) => `${number(p.mean)} ± ${number(p.scale ?? p.sd)} ${unit(objectives[name]?.unit)}`},

@@ -1,19 +1,128 @@
-// What waits for a person.
+// What waits for people: what is to be done, and a form for what was found.
 
+import {act} from "../actions.js";
+import {ask} from "../dialog.js";
 import {h} from "../dom.js";
-import {get} from "../http.js";
-import {head} from "../parts/pieces.js";
+import {sentence, unit, words} from "../format.js";
+import {get, post, Problem, send} from "../http.js";
+import {allowed} from "../parts/frame.js";
+import {badge, empty, experimentLink, head, values, when} from "../parts/pieces.js";
+
+let told = null;
 
 export const tasks = {
-  concerns: (news) => news.topics.includes("instruments") || news.campaigns.length > 0,
+  concerns: (news) => news.topics.includes("tasks"),
 
-  async draw() {
-    let waiting = [];
-    try {
-      waiting = (await get("/tasks")).tasks;
-    } catch (problem) {
-      if (problem.status !== 404) throw problem;
-    }
-    return {title: "Tasks", content: [head("Tasks"), h("p.empty", waiting.length ? `${waiting.length} wait.` : "Nobody waits for a person.")]};
+  async draw({query}) {
+    const every = query.show === "all";
+    const {tasks: rows, waiting} = await get(every ? "/tasks?all=true" : "/tasks");
+    return {
+      title: waiting ? `Tasks (${waiting})` : "Tasks",
+      content: [
+        head("Tasks", {under: h("p.choice", h("a", {href: "#/tasks", "aria-current": every ? null : "true"}, `${waiting} waiting`),
+          h("a", {href: "#/tasks?show=all", "aria-current": every ? "true" : null}, "all"))}),
+        told && h("p.card.good", {role: "status", "data-key": "told"}, told),
+        rows.length ? h("ul.cards.broad", rows.map(card)) : empty(every ? "No person was asked for anything yet." : "Nothing waits for a person."),
+      ],
+    };
   },
 };
+
+function card(task) {
+  const waiting = task.status === "waiting";
+  return h(
+    "li.card", {"data-key": task.task},
+    h("h2", `${words(task.step ?? task.action)} on ${task.instrument}`),
+    h("p.marks", badge(task.status), task.late && badge("late"), task.campaign && [experimentLink(task.campaign, task.experiment), ` of ${task.campaign}`]),
+    h("p.instructions", task.instructions),
+    Object.keys(task.arguments).length > 0 && values(
+      Object.fromEntries(Object.entries(task.arguments).map(([name, a]) => [name, a.value])),
+      Object.fromEntries(Object.entries(task.arguments).map(([name, a]) => [name, a.unit]))),
+    h("p.under", "Asked ", when(task.asked_at), waiting && [", due ", when(task.due_at), "; after ", when(task.ends_at), " it counts as not done"], "."),
+    waiting ? form(task) : outcome(task),
+  );
+}
+
+function form(task) {
+  const off = allowed("operate");
+  return h(
+    "form.task", {"data-submit": "answer-task", "data-task": task.task, novalidate: true},
+    Object.entries(task.fields).map(([name, field]) => {
+      const id = `${task.task}-${name}`;
+      return h("div", {"data-key": name},
+        h("label", {for: id}, words(name), field.unit && ` [${unit(field.unit)}]`, field.optional && " (may be left out)"),
+        input(field, {id, name, "aria-describedby": `${id}-help`, "data-kind": field.kind, required: !field.optional}),
+        h("p.help", {id: `${id}-help`}, [field.description && `${sentence(field.description)}. `, sentence(field.expected), "."]));
+    }),
+    h("div", h("label", {for: `${task.task}-note`}, "Note (may be left out)"), h("input", {id: `${task.task}-note`, name: "note:", autocomplete: "off", maxlength: "2000"})),
+    h("div.message.problem", {role: "alert", "data-keep": "message"}),
+    h("div.buttons",
+      h("button.primary", {type: "submit", ...off}, "Done"),
+      h("button", {type: "button", "data-act": "fail-task", "data-task": task.task, ...off}, "It could not be done…"),
+      h("button", {type: "button", "data-act": "skip-task", "data-task": task.task, ...off}, "It is not done…")),
+  );
+}
+
+function input(field, attributes) {
+  const of = {...attributes, autocomplete: "off"};
+  const choices = field.kind === "bool" ? [["true", "yes"], ["false", "no"]] : field.choices?.map((choice) => [choice, choice]);
+  if (choices) return h("select", of, h("option", {value: ""}, "choose…"), choices.map(([value, text]) => h("option", {value}, text)));
+  if (field.kind === "file") return h("input", {...of, type: "file"});
+  return h("input", {...of, inputmode: field.kind === "str" ? "text" : "decimal"});
+}
+
+function outcome(task) {
+  const {answer} = task;
+  return [
+    answer && h("p", `${answer.by}, `, when(answer.at), ": ", answer.kind === "values" ? "" : `${answer.kind === "failed" ? "it could not be done" : "it is not done"}: ${answer.reason}`),
+    answer?.kind === "values" && values(Object.fromEntries(Object.entries(answer.values).map(([name, v]) => [name, v.value])),
+      Object.fromEntries(Object.entries(answer.values).map(([name, v]) => [name, v.unit]))),
+    answer?.note && h("p", `Note: ${answer.note}`),
+    task.why && h("p.under", sentence(task.why), "."),
+  ];
+}
+
+act("answer-task", async (element) => {
+  if (element.querySelector("[type=submit]").getAttribute("aria-disabled") === "true") return;
+  const message = element.querySelector(".message");
+  const {task} = element.dataset;
+  const given = {};
+  message.replaceChildren();
+  try {
+    for (const field of element.querySelectorAll("[data-kind]")) {
+      if (field.dataset.kind === "file") {
+        if (field.files.length) given[field.name] = await upload(task, field.files[0]);
+      } else if (field.value.trim()) {
+        given[field.name] = field.dataset.kind === "bool" ? field.value === "true" : field.value.trim();
+      }
+    }
+    await answer(task, {values: given, note: element.elements["note:"].value});
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    message.replaceChildren(...problem.message.split("\n").map((line) => h("p", line)));
+    const wrong = problem.message.split(":")[0];
+    (element.elements[wrong] ?? element.querySelector("[data-kind]"))?.focus();
+  }
+});
+
+async function upload(task, file) {
+  const answered = await send("POST", `/tasks/${encodeURIComponent(task)}/files`, {body: file, patience: 90000, headers: {"Content-Type": "application/octet-stream"}});
+  return (await answered.json()).value;
+}
+
+async function answer(task, body) {
+  told = sentence((await post(`/tasks/${encodeURIComponent(task)}/answer`, body)).text) + ".";
+  document.dispatchEvent(new CustomEvent("changed"));
+}
+
+for (const [name, key, title, meaning] of [["fail-task", "failed", "It could not be done", "The experiment fails; the model learns that."],
+  ["skip-task", "skipped", "It is not done", "The experiment is cancelled and teaches nothing."]]) {
+  act(name, ({dataset}) => ask({
+    title, confirm: "Say so", body: [h("p", meaning)],
+    fields: [h("label", {for: "reason"}, "Why"), h("input", {id: "reason", name: "reason", required: true, maxlength: "2000", autocomplete: "off"})],
+    async does({reason}) {
+      await answer(dataset.task, {[key]: reason});
+      return null;
+    },
+  }));
+}
