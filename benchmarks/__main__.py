@@ -13,6 +13,7 @@ from benchmarks import (
     forecast,
     fronts,
     looking,
+    page,
     pools,
     roundtrip,
     scale,
@@ -43,11 +44,12 @@ def main(arguments: list[str] | None = None) -> int:
     roundtrip.add_arguments(commands.add_parser("roundtrip", help="what an attempt costs, against a bare echo and a bare commit"))
     estop.add_arguments(commands.add_parser("estop", help="an emergency stop of many busy instruments"))
     looking.add_arguments(commands.add_parser("looking", help="commands that look, on a store of ten thousand experiments"))
+    page.add_arguments(commands.add_parser("page", help="the live page with twenty viewers and ten thousand experiments"))
     chosen = parser.parse_args(arguments)
     benchmarks = {
         "tables": tables, "calibration": calibration, "forecast": forecast, "speed": speed, "transfer": transfer,
         "fidelity": fidelity, "soak": soak, "flood": flood, "roundtrip": roundtrip, "pools": pools, "estop": estop,
-        "fronts": fronts, "scale": scale, "looking": looking,
+        "fronts": fronts, "scale": scale, "looking": looking, "page": page,
     }  # fmt: skip
     return benchmarks[chosen.command].run(chosen)
 

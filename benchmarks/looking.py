@@ -85,7 +85,7 @@ def units(made: Definition, experiments: int) -> Iterator[list[Event]]:
     )
     unit: list[Event] = [begun, CampaignStatusChanged(campaign=campaign, at=START, status=CampaignStatus.RUNNING, reason="begun")]
     for number in range(1, experiments + 1):
-        unit += _experiment(campaign, number, draw, last=number == experiments)
+        unit += experiment_events(campaign, number, draw, last=number == experiments)
         if number % _UNIT == 0:
             yield unit
             unit = []
@@ -93,7 +93,8 @@ def units(made: Definition, experiments: int) -> Iterator[list[Event]]:
         yield unit
 
 
-def _experiment(campaign: str, number: int, draw: random.Random, *, last: bool) -> list[Event]:
+def experiment_events(campaign: str, number: int, draw: random.Random, *, last: bool) -> list[Event]:
+    """Return the log of one experiment; of the last one as far as it has come."""
     at, experiment = START + EACH_S * number, new_id()
     point: dict[str, Any] = {name: round(draw.uniform(0.0, 100.0), 3) for name in _NAMES}
     point["solvent"] = draw.choice(("DMF", "MeCN"))

@@ -79,7 +79,7 @@ def main() -> None:
 
 def _leave_with_parent(server: _Server, desk: Desk) -> None:
     sys.stdin.buffer.read()
-    desk.leaving = True
+    desk.watch.leaving = True
     server.should_exit = True
 
 

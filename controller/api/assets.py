@@ -11,7 +11,7 @@ from pathlib import Path
 
 FOLDERS = {"": Path(__file__).parent / "page", "figures/": Path(__file__).parents[1] / "figures" / "static"}
 """What stands before the names of files, and the folder that they lie in."""
-INDEX = "index.html"
+INDEX, THEME = "index.html", "theme.js"
 _RELEASE = re.compile(r"-\d+(\.\d+)+(?=\.)")
 """In names of files of others: pages ask for `d3.min.js`, whichever release it is."""
 _TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
@@ -54,7 +54,11 @@ class Assets:
         self.version = whole.hexdigest()[:16]
         """Of all files together."""
         index = self._files.pop(INDEX)
-        self.index = Asset(index.body.replace(b"{version}", self.version.encode()), index.media_type)
+        # Each module names others; what is named here is fetched at once, and not one after the other.
+        modules = sorted(name for name in self._files if name.endswith(".js") and not name.startswith("figures/") and name != THEME)
+        preload = "\n".join(f'<link rel="modulepreload" href="/page/{{version}}/{name}">' for name in modules)
+        body = index.body.replace(b"{preload}", preload.encode()).replace(b"{version}", self.version.encode())
+        self.index = Asset(body, index.media_type)
         """The page itself, which names the others."""
 
     def get(self, version: str, name: str) -> Asset | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from controller.api.gate import Gate
 from controller.api.kept import Kept
 from controller.api.limits import COMPUTING_S, LOOKING_S
 from controller.api.news import Watch
+from controller.api.standing import Shared, Standing, read_standing
 from controller.api.workers import Workers
 from controller.store.reading import Reader
 from controller.verbs.aside import Aside
@@ -38,9 +40,8 @@ class Desk:
         """Figures, by the end of the log that they rest on."""
         self.streams: Counter[str] = Counter()
         """How many streams of news each token (its id) follows."""
-        self.watch = Watch(self._follow)
-        self.leaving = False
-        """Whether this process is to end; streams end with it."""
+        self._standing = Shared(self._read_standing)
+        self.watch = Watch(self._standing.get)
         self._looking = Workers("looking", at_once=4, waiting=32)
         self._following = Workers("following", at_once=1, waiting=1)
         self._computing = Workers("computing", at_once=1, waiting=8)
@@ -58,12 +59,32 @@ class Desk:
 
         return await self._looking.do(read, patience_s=LOOKING_S)
 
-    async def _follow(self, call: Callable[[Sequence[tuple[str, Reader]]], T]) -> T:
-        def read() -> T:
+    async def standing(self) -> Standing:
+        """Return how everything stands now, read once for all who ask at the same moment."""
+        return await self._standing.get()
+
+    async def _read_standing(self) -> Standing:
+        def read() -> Standing:
             with readers(self.urls) as opened:
-                return call(opened)
+                return read_standing(opened)
 
         return await self._following.do(read, patience_s=LOOKING_S)
+
+    async def told_of(self, campaign: str, what: str, call: Callable[[Found], object], *more: str | None) -> bytes:
+        """Return what `call` tells of a campaign (its name or id), as JSON: made once for all who look while it stands as it does.
+
+        Args:
+            campaign: Its name or id.
+            what: Names what is told.
+            call: Tells it; of nothing that does not show in `Place.how`, but for the time.
+            more: What else the answer depends on.
+        """
+        place = (await self.standing()).find(campaign)
+
+        async def make() -> bytes:
+            return as_json(await self.look_at(campaign if place is None else place.id, call))
+
+        return await (make() if place is None else self.kept.get((what, place.id, place.how, *more), make))
 
     async def look_at(self, campaign: str, call: Callable[[Found], T], *, long: bool = False) -> T:
         """Read what `call` reads of one campaign (its name or id); `long` for what goes through all of it."""
@@ -104,3 +125,8 @@ class Desk:
         self.aside.close()
         for workers in (self._looking, self._following, self._computing, self._auditing, self._steering, self._stopping):
             workers.close()
+
+
+def as_json(content: object) -> bytes:
+    """Return content as the body of an answer."""
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, default=str).encode("utf-8", "replace")

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import hashlib
-import json
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
+from controller.api.standing import Standing
 from controller.errors import LabwrightError
-from controller.presence import published
-from controller.settings import folder_of
-from controller.store.reading import Reader
 from instruments.ratelimit import RateLimitedLog
 
 POLL_S = 0.5
 """How often the stores are looked at [real s]."""
 BEAT_S = 5.0
 """Who follows hears something at least so often [real s]."""
-CAMPAIGNS, INSTRUMENTS, REQUESTS, TASKS = "campaigns", "instruments", "requests", "tasks"
-
-Reading = Callable[[Sequence[tuple[str, Reader]]], dict[str, str]]
-"""Reads something of stores (URL and reader of each)."""
-
-OPEN_TASKS = "labs/*/*/tasks/open/*"
-"""Where tasks wait for people, in the folder of a store (`instruments/tasks/folder.py`)."""
 
 log = RateLimitedLog(logging.getLogger(__name__), per_minute=5)
 
@@ -42,7 +28,7 @@ class News:
     campaigns: tuple[str, ...]
     """Ids."""
     topics: tuple[str, ...]
-    """Of `campaigns` (there is another, or one has another status), `instruments`, `requests` and `tasks`."""
+    """Of those of a `Standing`."""
     anew: bool = False
     """Everything may have changed: the cursor was another process's."""
     unread: str = ""
@@ -58,10 +44,12 @@ class Watch:
     """Follows the stores for all who want to know.
 
     Args:
-        look: Carries out a reading of the stores and returns what it gave.
+        look: Returns how everything stands.
     """
 
-    def __init__(self, look: Callable[[Reading], Awaitable[dict[str, str]]]) -> None:
+    def __init__(self, look: Callable[[], Awaitable[Standing]]) -> None:
+        self.leaving = False
+        """Whether this process is to end; whoever follows is told at once."""
         self._look = look
         self._name = secrets.token_hex(4)
         self._turn = 0
@@ -118,12 +106,12 @@ class Watch:
     async def _poll(self) -> None:
         while True:
             try:
-                found, unread = await self._look(standing), ""
+                found, unread = _texts(await self._look()), ""
             except LabwrightError as error:
                 found, unread = {what: how for what, (how, _) in self._seen.items()}, str(error)
                 log.warning("the stores cannot be followed: %s", error)
             changed = {what for what, how in found.items() if self._seen.get(what, ("", 0))[0] != how}
-            if changed or unread != self._unread or not self._turn:
+            if changed or unread != self._unread or not self._turn or self.leaving:
                 self._turn += 1
                 self._unread = unread
                 self._seen |= {what: (found[what], self._turn) for what in changed}
@@ -132,46 +120,5 @@ class Watch:
             await asyncio.sleep(POLL_S)
 
 
-def standing(opened: Sequence[tuple[str, Reader]]) -> dict[str, str]:
-    """Return how each campaign, the list of them, requests, instruments and tasks of some stores stand, as texts to compare."""
-    found: dict[str, str] = {}
-    rows: list[dict[str, Any]] = []
-    asked, switched, labs, tasks = [], [], [], []
-    for url, reader in opened:
-        with reader.snapshot():
-            rows += reader.log_ends()
-            asked.append(reader.requests_end())
-            switched.append(reader.instrument_rows())
-        labs.append(_published(folder_of(url)))
-        tasks += _changed(folder_of(url).glob(OPEN_TASKS))
-    found |= {f"campaign {row['id']}": f"{row['status']} {row['end']}" for row in rows}
-    found[CAMPAIGNS] = " ".join(f"{row['id']}{row['status']}" for row in rows)
-    found[REQUESTS] = json.dumps(asked)
-    found[TASKS] = json.dumps(tasks)
-    found[INSTRUMENTS] = hashlib.sha256(json.dumps([switched, labs], default=str).encode()).hexdigest()
-    return found
-
-
-def _published(folder: Path) -> list[Any]:
-    """Return what the controllers at work have published, but for what moves all the time."""
-    found = []
-    for note in sorted(folder.glob("labs/*/status.json")):
-        said = published(note.parent)
-        try:
-            campaigns = [
-                [c["campaign"], c["doing"], [[r["experiment"], r["step"], r["status"]] for r in c["running"]]]
-                for c in said.get("campaigns", ())
-            ]
-            found.append([note.parent.name, said.get("instruments"), said.get("interlocks"), campaigns])
-        except (TypeError, KeyError, AttributeError):  # another version's
-            found.append([note.parent.name])
-    return found
-
-
-def _changed(paths: Iterable[Path]) -> list[tuple[str, int]]:
-    """Return names and times of change; what has just been moved away is left out."""
-    found = []
-    for path in paths:
-        with contextlib.suppress(OSError):
-            found.append((path.name, path.stat().st_mtime_ns))
-    return sorted(found)
+def _texts(standing: Standing) -> dict[str, str]:
+    return {**standing.topics, **{f"campaign {key}": place.how for key, place in standing.campaigns.items()}}

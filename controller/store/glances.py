@@ -25,6 +25,14 @@ class Glances(StoredRows):
         )  # fmt: skip
         return [dict(zip(names.split(), row.values(), strict=True)) for row in rows]
 
+    def newest_judged(self, campaign_id: str, n: int) -> list[Row]:
+        """Return the results of the last `n` completed experiments that a model proposed: experiment (id), objective and value."""
+        newest = (
+            "(SELECT id FROM experiment WHERE campaign = ? AND source = 'model' AND status = 'completed' AND retracted_at IS NULL"
+            " ORDER BY number DESC LIMIT ?)"
+        )
+        return self._dicts("observation", "experiment objective value", f"WHERE experiment IN {newest}", campaign_id, n)
+
     def newest_experiment_rows(self, campaign_id: str, n: int) -> list[Row]:
         """Return the `n` experiments with the largest numbers, newest first."""
         return self._experiment_rows("WHERE campaign = ? ORDER BY number DESC LIMIT ?", campaign_id, n)

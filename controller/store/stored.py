@@ -48,13 +48,13 @@ class StoredRows(SnapshotReader):
         raise UnknownNameError(f"store {place(self.url)} holds no campaign {name_or_id!r}; {hint}")
 
     def log_ends(self, campaign_id: str | None = None) -> list[Row]:
-        """Return id, status and the position of the newest event (`end`) of one campaign, or of every one, oldest first."""
+        """Return id, name, status and position of the newest event (`end`) of one campaign, or of every one, oldest first."""
         end = "(SELECT max(campaign_sequence) FROM event WHERE event.campaign = campaign.id)"
         which, given = ("", ()) if campaign_id is None else ("WHERE id = ?", (campaign_id,))
         with self.snapshot() as exists:
-            sql = f"SELECT id, status, {end} FROM campaign {which} ORDER BY created_at, id"
+            sql = f"SELECT id, name, status, {end} FROM campaign {which} ORDER BY created_at, id"
             rows = self._rows(sql, *given) if exists else []
-        return [{"id": key, "status": status, "end": last or 0} for key, status, last in rows]
+        return [{"id": key, "name": name, "status": status, "end": last or 0} for key, name, status, last in rows]
 
     def requests_end(self) -> list[Any]:
         """Return how many requests there are, how many answers, and when the newest of both came: what changes with any."""

@@ -35,17 +35,15 @@ def _verdicts(found: Found, objectives: list[str]) -> dict[str, dict[str, Any]]:
     from controller.learn.coverage import NEWEST, coverage
 
     values: dict[str, dict[str, float]] = {}
-    for row in found.reader.result_rows(found.id):
-        if row["source"] == "model":
-            values.setdefault(row["experiment"], {})[row["objective"]] = row["value"]
-    newest = list(values)[-NEWEST:]
-    proposals = found.reader.proposals_by_experiment(newest)
+    for row in found.reader.newest_judged(found.id, NEWEST):
+        values.setdefault(row["experiment"], {})[row["objective"]] = row["value"]
+    proposals = found.reader.proposals_by_experiment(list(values))
     judged = [
         judge(
             Proposal(point={}, source="model", predictions=proposals.get(key, {}).get("predictions", {})),
             {name: Observation(value=value) for name, value in values[key].items()},
         )
-        for key in newest
+        for key in values
     ]  # fmt: skip
     told = {name: coverage([row[name] for row in judged if row and name in row]) for name in objectives}
     return {name: found.model_dump(mode="json") for name, found in told.items()}

@@ -8,22 +8,35 @@ const kept = new Map();
 
 /** What could not be done: `detail` is for people, `status` 0 where nobody answered. */
 export class Problem extends Error {
-  constructor(status, detail, body = null) {
+  constructor(status, detail, body = null, after = 0) {
     super(detail);
     this.status = status;
     this.body = body;
+    this.after = after;
   }
 }
 
 /** Return what is at a path below /v1; the same object as before where nothing has changed. */
 export async function get(path) {
   const known = kept.get(path);
-  const answer = await send("GET", path, {headers: known ? {"If-None-Match": known.tag} : {}});
+  const answer = await patiently(() => send("GET", path, {headers: known ? {"If-None-Match": known.tag} : {}}));
   if (answer.status === 304) return remember(path, known);
   const content = await answer.json();
   const tag = answer.headers.get("etag");
   if (tag) remember(path, {tag, content});
   return content;
+}
+
+/** Ask again, a few times, where the server is only busy. */
+async function patiently(ask, times = 3) {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (problem) {
+      if (![429, 503].includes(problem.status) || times-- === 0) throw problem;
+      await new Promise((resolve) => { setTimeout(resolve, Math.min(5000, 1000 * (problem.after || 1)) * (0.5 + Math.random())); });
+    }
+  }
 }
 
 function remember(path, entry) {
@@ -62,7 +75,8 @@ export async function send(method, path, {headers = {}, body, patience = PATIENC
   }
   if (answer.ok || answer.status === 304) return answer;
   const told = await answer.json().catch(() => ({}));
-  const problem = new Problem(answer.status, told.detail ?? `the server answers with status ${answer.status}`, told);
+  const after = Number(answer.headers.get("retry-after"));
+  const problem = new Problem(answer.status, told.detail ?? `the server answers with status ${answer.status}`, told, after);
   if (answer.status === 401 && session.token) document.dispatchEvent(new CustomEvent("signed-out", {detail: problem.message}));
   throw problem;
 }

@@ -17,21 +17,23 @@ const main = document.getElementById("main");
 const shown = new Shown(main, views);
 let tasks = 0;
 
-async function enter() {
+/** Show what was asked for; the focus goes there too where somebody has just said who they are, else it stays at the beginning. */
+async function enter(focus = true) {
   drawFrame(tasks);
   stream.start();
   countTasks();
-  await shown.go(place());
+  await shown.go(place(), {focus});
 }
 
 function leave(problem = null) {
   stream.stop();
+  shown.leave();
   session.forget();
   forgetAll();
   drawFrame();
   drawNotice();
   document.title = "Labwright";
-  main.replaceChildren(loginView(problem, enter));
+  main.replaceChildren(loginView(problem, () => enter()));
   main.querySelector("#token").focus();
 }
 
@@ -74,5 +76,5 @@ listen();
 runClocks();
 drawFrame();
 const {problem} = await recognise();
-if (session.person) await enter();
+if (session.person) await enter(false);
 else leave(problem);

@@ -36,6 +36,13 @@ export class Shown {
     if (focus && !same) (this.#main.querySelector("h1") ?? this.#main).focus({preventScroll: true});
   }
 
+  /** Show nothing any more; what is still under way is dropped. */
+  leave() {
+    this.#place = null;
+    clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
   /** Load again soon: several changes at once cost one. */
   refresh(wait = SETTLE) {
     if (!this.#place || this.#timer) return;
@@ -50,18 +57,16 @@ export class Shown {
     return this.#now?.concerns?.(news, this.#place) ?? false;
   }
 
-  async #load() {
-    if (this.#loading) {
-      this.#again = true;
-      return this.#loading;
-    }
-    const place = this.#place;
-    this.#loading = this.#draw(place).finally(() => { this.#loading = null; });
-    await this.#loading;
-    if (this.#again || place !== this.#place) {
-      this.#again = false;
-      await this.#load();
-    }
+  /** Load and draw until what is shown is what was asked for last; whoever asks meanwhile waits for that too. */
+  #load() {
+    this.#again = true;
+    this.#loading ??= (async () => {
+      while (this.#again && this.#place) {
+        this.#again = false;
+        await this.#draw(this.#place);
+      }
+    })().finally(() => { this.#loading = null; });
+    return this.#loading;
   }
 
   async #draw(place) {

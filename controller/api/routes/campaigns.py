@@ -12,6 +12,7 @@ from fastapi import Path, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from controller.api.desk import as_json
 from controller.api.limits import MOST_ROWS
 from controller.api.routes.route import (
     Body,
@@ -23,8 +24,10 @@ from controller.api.routes.route import (
     needs,
     person_of,
     router,
+    tagged,
     told,
 )
+from controller.api.standing import CAMPAIGNS
 from controller.domain.access import Role
 from controller.errors import FileFaultsError
 from controller.verbs import campaigns, trust
@@ -54,7 +57,12 @@ class Start(Body):
 @routes.get("/campaigns", summary="List campaigns, newest first", **needs(Role.LOOK))
 async def list_campaigns(request: Request) -> Response:
     """`{"campaigns": […]}`, each with its status and counts."""
-    return told(request, {"campaigns": await desk_of(request).look(campaigns.list_campaigns)})
+    desk = desk_of(request)
+
+    async def make() -> bytes:
+        return as_json({"campaigns": await desk.look(campaigns.list_campaigns)})
+
+    return tagged(request, await desk.kept.get(("campaigns", (await desk.standing()).topics[CAMPAIGNS]), make), "application/json")
 
 
 @routes.post("/campaigns", summary="Start a campaign", **needs(Role.ADMINISTER, also=202))
@@ -105,7 +113,7 @@ async def show(request: Request, campaign: Campaign) -> Response:
 @routes.get("/campaigns/{campaign}/overview", summary="Show where a campaign stands, on one screen", **needs(Role.LOOK))
 async def show_overview(request: Request, campaign: Campaign) -> Response:
     """Progress, what runs and until when, the best, the newest proposals and why, alarms: quick however long the campaign is."""
-    return told(request, await desk_of(request).look_at(campaign, glance))
+    return tagged(request, await desk_of(request).told_of(campaign, "overview", glance), "application/json")
 
 
 @routes.get("/campaigns/{campaign}/alarms", summary="List the alarms of a campaign", **needs(Role.LOOK))

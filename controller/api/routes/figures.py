@@ -44,5 +44,6 @@ async def show_figure(
             drawn = await desk.look_at(campaign, lambda found: figure_told(found, kind, parameter, through))
         return json.dumps(drawn, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
-    place = await desk.look_at(campaign, lambda found: (found.url, found.id, found.reader.log_ends(found.id)[0]["end"]))
-    return tagged(request, await desk.kept.get((*place, kind, parameter, through), make), "application/json")
+    place = (await desk.standing()).find(campaign)
+    key = None if place is None else (place.url, place.id, place.end, kind, parameter, through)
+    return tagged(request, await (make() if key is None else desk.kept.get(key, make)), "application/json")

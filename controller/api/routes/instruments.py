@@ -8,8 +8,10 @@ from fastapi import Path, Request
 from pydantic import Field, model_validator
 from starlette.responses import Response
 
+from controller.api.desk import as_json
 from controller.api.problems import problem
-from controller.api.routes.route import Body, Opened, Text, desk_of, done, needs, person_of, router, told
+from controller.api.routes.route import Body, Opened, Text, desk_of, done, needs, person_of, router, tagged
+from controller.api.standing import CAMPAIGNS, INSTRUMENTS
 from controller.domain.access import Role
 from controller.verbs.instruments import list_instruments, list_labs
 from controller.verbs.laboratories import chosen, resume_all, stop_all, switch
@@ -60,12 +62,17 @@ class Enable(Body):
 @routes.get("/instruments", summary="List instruments and interlocks", **needs(Role.LOOK))
 async def list_all(request: Request) -> Response:
     """`{"instruments": […], "interlocks": […], "labs": […]}`, with what each does where a controller is at work."""
+    desk = desk_of(request)
 
     def read(opened: Opened) -> dict[str, Any]:
         rows, interlocks = list_instruments(opened)
         return {"instruments": rows, "interlocks": interlocks, "labs": list_labs(opened)}
 
-    return told(request, await desk_of(request).look(read))
+    async def make() -> bytes:
+        return as_json(await desk.look(read))
+
+    topics = (await desk.standing()).topics
+    return tagged(request, await desk.kept.get(("instruments", topics[INSTRUMENTS], topics[CAMPAIGNS]), make), "application/json")
 
 
 @routes.post("/instruments/stop", summary="Emergency stop", **needs(Role.OPERATE))

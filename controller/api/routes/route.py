@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ from fastapi.routing import APIRoute, APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from controller.api.desk import Desk
+from controller.api.desk import Desk, as_json
 from controller.api.gate import Person
 from controller.api.problems import MEDIA_TYPE, RefusedError
 from controller.domain.access import Role
@@ -131,7 +130,7 @@ def person_of(request: Request) -> Person:
 
 def told(request: Request, content: object) -> Response:
     """Return what was looked at, with an ETag; 304 if the client has it already."""
-    body = json.dumps(content, ensure_ascii=False, allow_nan=False, default=str).encode("utf-8", "replace")
+    body = as_json(content)
     return tagged(request, body, "application/json")
 
 
@@ -151,7 +150,7 @@ def known_tags(request: Request) -> set[str]:
 
 def done(content: Mapping[str, Any], *, status: int = 200) -> Response:
     """Return what became of something."""
-    body = json.dumps(content, ensure_ascii=False, allow_nan=False, default=str).encode("utf-8", "replace")
+    body = as_json(content)
     return Response(body, status, media_type="application/json")
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
+import anyio
 from fastapi import Header, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
@@ -22,6 +23,8 @@ from controller.domain.access import Role
 from controller.store.reading import iso
 
 routes = router("stream")
+LEAVE_S = 2.0
+"""When this process is to end, a stream has so long to end by itself [real s]."""
 
 Cursor = Annotated[str | None, Header(max_length=64, description="The `id` of the last event heard: what was missed comes first.")]
 
@@ -37,7 +40,7 @@ async def stream(request: Request, last_event_id: Cursor = None) -> Response:
     async def told() -> AsyncIterator[ServerSentEvent]:
         with _counted(desk.streams, person.token):
             async for news in desk.watch.follow(last_event_id):
-                if desk.leaving:
+                if desk.watch.leaving:
                     return
                 try:
                     await desk.gate.admit(header)
@@ -46,7 +49,7 @@ async def stream(request: Request, last_event_id: Cursor = None) -> Response:
                     return
                 yield ServerSentEvent(json.dumps(_shown(news, hangs=beat_age_s(desk.beat) > HANGS_S)), event="news", id=news.cursor)
 
-    return EventSourceResponse(told(), ping=0)
+    return EventSourceResponse(told(), ping=0, shutdown_event=anyio.Event(), shutdown_grace_period=LEAVE_S)
 
 
 @contextmanager

@@ -183,6 +183,13 @@
     });
   }
 
+  /* One picture with one name: the names that Plot gives to groups of lines and ticks may stand on nothing without a role. */
+  function pictureOf(plot) {
+    for (const part of plot.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
+    plot.setAttribute("role", "img");
+    return plot;
+  }
+
   function swatch(layer) {
     const size = 14, middle = size / 2;
     const svg = d3.create("svg").attr("width", size).attr("height", size).attr("aria-hidden", "true");
@@ -266,7 +273,7 @@
     );
     const frames = figure.panels.map(panel => {
       const wide = panel.layers.some(layer => layer.mark === "parallel");
-      const plot = make("div", wide ? { class: "figure-wide" } : {});
+      const plot = make("div", wide ? { class: "figure-wide", tabindex: "0", role: "region", "aria-label": panel.title || figure.title } : {});
       const foot = axisText(panel.x), side = panel.y.scale === "band" ? "" : axisText(panel.y);
       const head = [panel.title, side && side !== panel.title ? `↑ ${side}` : ""];
       const box = make("div", { class: "figure-panel" }, make("p", { class: "figure-panel-title" }, head[0]));
@@ -281,7 +288,7 @@
         const width = Math.floor(frame.plot.clientWidth);
         if (width < 50 || width === frame.width) continue;
         frame.width = width;
-        frame.plot.replaceChildren(plotOf(frame.panel, width, figure.summary));
+        frame.plot.replaceChildren(pictureOf(plotOf(frame.panel, width, figure.summary)));
       }
     };
     lay();

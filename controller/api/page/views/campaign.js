@@ -21,7 +21,7 @@ export async function loadCampaign(place) {
 export const concernsCampaign = (news, {campaign}) => news.campaigns.includes(ids.get(campaign));
 
 export const campaign = {
-  concerns: (news, place) => concernsCampaign(news, place) || news.topics.includes("instruments"),
+  concerns: concernsCampaign,
 
   async draw(place) {
     const [told, {figures}] = await Promise.all([loadCampaign(place.campaign), get(`/campaigns/${encodeURIComponent(place.campaign)}/figures`)]);
@@ -34,7 +34,7 @@ export const campaign = {
         people(told),
         alarms(told),
         bestSection(told),
-        drawn.length > 0 && section("How it goes", h("div.charts", drawn.map((kind) => chart(told.place, kind)))),
+        drawn.length > 0 && section("How it goes", h("div.charts.full", drawn.map((kind) => chart(told.place, kind)))),
         h("div.columns", trust(told), section("Newest proposals, and why", proposals(told))),
       ],
     };
@@ -46,7 +46,7 @@ function state(told) {
   const finished = ["completed", "failed"].includes(told.status);
   return section(
     "Progress", progress(told),
-    told.reason && h("p", sentence(told.reason), "."),
+    told.reason && told.reason !== "begun" && h("p", sentence(told.reason), "."),
     far.ends_at && h("p", "At this pace it ends about ", when(far.ends_at), told.simulated && " (lab time)", "."),
     told.cost !== null && h("p", `Its experiments have cost ${number(told.cost)} so far.`),
     !finished && (controller.at_work

@@ -57,7 +57,7 @@ function card(campaign, twice) {
     h("h2", h("a", {href: address(["campaigns", name])}, campaign.name)),
     h("p.marks", badge(campaign.status), simulated(campaign.simulated)),
     progress(campaign),
-    campaign.reason && h("p.under", campaign.reason),
+    campaign.reason && campaign.reason !== "begun" && h("p.under", campaign.reason),
     h("p.under", "Changed ", when(campaign.updated_at), campaign.simulated && " (lab time)"),
   );
 }

@@ -9,7 +9,7 @@ import {action} from "../parts/running.js";
 import {address} from "../router.js";
 
 export const instruments = {
-  concerns: (news) => news.topics.includes("instruments") || news.topics.includes("campaigns"),
+  concerns: (news) => news.topics.includes("instruments"),
 
   async draw({query}) {
     const told = await get("/instruments");

@@ -9,7 +9,7 @@ import {running} from "../parts/running.js";
 import {concernsCampaign, loadCampaign} from "./campaign.js";
 
 export const timeline = {
-  concerns: (news, place) => concernsCampaign(news, place) || news.topics.includes("instruments"),
+  concerns: concernsCampaign,
 
   async draw(place) {
     const path = `/campaigns/${encodeURIComponent(place.campaign)}`;
