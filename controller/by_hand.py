@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from controller.campaign import Campaign
-from controller.domain.campaign import BY_HAND, CampaignStatus
+from controller.domain.by_hand import BY_HAND
+from controller.domain.campaign import CampaignStatus
 from controller.domain.experiment import ExperimentStatus
 from controller.errors import ConflictError
 from controller.files.plans import read_plan

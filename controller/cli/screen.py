@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from controller.cli.render import STYLES, clean, duration, text_of
 from controller.cli.results import best_title, cost_text, goals_text, retracted_text, stand_ins_text
+from controller.domain.by_hand import is_by_hand
 from controller.verbs.overview import short
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ def _going_on(told: Mapping[str, Any]) -> Text:
     controller, status = told["controller"], told["status"]
     if status not in _AT_WORK:
         return _text(told["reason"] or status)
+    if is_by_hand(status, told["reason"]):
+        return _text("people carry it out, by plans")
     if not controller["at_work"]:
         return _text("no controller is at work on it here: nothing goes on", "yellow")
     doing = clean(controller["doing"])

@@ -174,10 +174,6 @@ def _with_values(content: str, pool: Pool) -> str:
     return fingerprint(whole)
 
 
-BY_HAND = "carried out by hand"
-"""How the reason of the pause begins in which people carry a campaign out by plans: daemons leave it alone until it is run."""
-
-
 class CampaignStatus(StrEnum):
     """Where a campaign stands."""
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from controller.domain.campaign import BY_HAND, CampaignStatus, Definition
+from controller.domain.by_hand import is_by_hand
+from controller.domain.campaign import CampaignStatus, Definition
 from controller.domain.event import (
     CampaignAmended,
     CampaignCreated,
@@ -182,8 +183,7 @@ class Supervisor:
     async def take_up_unfinished(self) -> None:
         """Take up every campaign of the store that has not ended; one that cannot be is reported and left."""
         for record in self.store.campaigns():
-            by_hand = record.status is CampaignStatus.PAUSED and record.reason.startswith(BY_HAND)
-            if record.status in UNFINISHED and not by_hand:
+            if record.status in UNFINISHED and not is_by_hand(record.status, record.reason):
                 try:
                     await self.add(self.store.definition(record.id), resume=False)
                 except (LabwrightError, ValidationError) as error:

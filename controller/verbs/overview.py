@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from controller.domain.by_hand import is_by_hand
 from controller.store.reading import iso
 from controller.verbs.results import best_among, cost_of
 from controller.verbs.stores import Found, show_url
@@ -296,7 +297,11 @@ def _people(
         if instrument.get("held"):
             held = f"{instrument['instrument']} is held: {instrument['held']}"
             waits.append({"what": held, "do": "labwright instrument list"})
-    if row["status"] == "paused" and not asked:
+    if is_by_hand(row["status"], row["reason"]):
+        open_ones = ", ".join(str(e["number"]) for e in under_way if e["status"] in ("queued", "running"))
+        what = f"people carry it out by plans; open: {open_ones or 'none'}"
+        waits.append({"what": what, "do": f"labwright campaign tell {name} PLAN"})
+    elif row["status"] == "paused" and not asked:
         why = row["reason"] or "the campaign is paused"
         waits.append({"what": why if "paused" in why else f"paused: {why}", "do": f"labwright campaign resume {name}"})
     for request in asked:
@@ -319,7 +324,9 @@ def _next(
     def say(command: str, what: str) -> None:
         may.append({"command": f"labwright {command}", "what": what})
 
-    if status in ("running", "stopping", "paused") and not controller["at_work"]:
+    if is_by_hand(status, found.campaign["reason"]):
+        say(f"campaign ask {name} -n 4 -o plan.xlsx", "the next experiments, as a plan to be filled in")
+    elif status in ("running", "stopping", "paused") and not controller["at_work"]:
         say("daemon start", "go on where it was")
     elif status in ("running", "stopping"):
         say(f"campaign watch {name}", "live")

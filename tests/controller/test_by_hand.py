@@ -10,14 +10,16 @@ import pytest
 from openpyxl import load_workbook
 
 from controller.by_hand import ask_plan, tell_plan
-from controller.domain.campaign import BY_HAND, CampaignStatus, Definition
+from controller.domain.by_hand import is_by_hand
+from controller.domain.campaign import Definition
 from controller.errors import ConflictError, FileFaultsError, UnknownNameError
 from controller.files.loading import load_campaign
 from controller.store.audit import audit
 from controller.store.opening import Store
+from controller.verbs.overview import overview
 from controller.verbs.plan_files import write_plan
 from controller.verbs.plans import Plan, Taken
-from controller.verbs.stores import readers
+from controller.verbs.stores import find, readers
 from tests.controller.engine.test_supervisor import supervise
 
 pytestmark = pytest.mark.timeout(120)
@@ -230,8 +232,11 @@ def test_file_that_is_no_plan_is_refused(tmp_path: Path, name: str, content: byt
 async def test_daemon_leaves_a_campaign_by_hand_to_people(tmp_path: Path) -> None:
     kitchen = Kitchen(tmp_path, ".csv")
     kitchen.ask(1)
-    status, reason = kitchen.status()
-    assert (CampaignStatus(status), reason.startswith(BY_HAND)) == (CampaignStatus.PAUSED, True)
+    assert is_by_hand(*kitchen.status())
+    with find([kitchen.url], "bread") as found:
+        told = overview(found)
+    assert [item["do"] for item in told["people"]] == ["labwright campaign tell bread PLAN"]
+    assert told["next"][0]["command"] == "labwright campaign ask bread -n 4 -o plan.xlsx"
     with Store.open(kitchen.url) as store:
         daemon = supervise(store)
         await daemon.take_up_unfinished()
