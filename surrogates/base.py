@@ -6,7 +6,7 @@ import hashlib
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 
 import torch
@@ -44,12 +44,14 @@ class MemberPosterior:
         sd: M x n, of the noiseless function, positive.
         log_weights: M, sharp; their exponentials sum to one.
         transforms: M output transforms.
+        noise: M, variance of a typical observation around the function.
     """
 
     mean: Tensor
     sd: Tensor
     log_weights: Tensor
     transforms: tuple[OutputTransform, ...]
+    noise: Tensor
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class Surrogate(Model):
         X = self._checked(X).detach().requires_grad_()
         with torch.enable_grad():
             found = self.member_posteriors(X)
-        moments = MemberPosterior(found.mean.detach(), found.sd.detach(), found.log_weights, found.transforms)
+        moments = replace(found, mean=found.mean.detach(), sd=found.sd.detach())
 
         def pull(by_mean: Tensor, by_sd: Tensor) -> Tensor:
             (gradient,) = torch.autograd.grad((by_mean * found.mean + by_sd * found.sd).sum(), X)

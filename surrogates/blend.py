@@ -101,6 +101,7 @@ class Blend(Surrogate):
             torch.cat([m.sd for m in moments]),
             torch.cat([m.log_weights + w for m, w in zip(moments, self._log_weights, strict=True)]),
             tuple(transform for m in moments for transform in m.transforms),
+            torch.cat([m.noise for m in moments]),
         )
 
     def predict(self, X: Tensor, *, observation_noise: bool = False) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -67,7 +68,7 @@ class AroundMean(Surrogate):
         found = self.inner.member_posteriors(X)
         mean = self._mean(X).to(found.mean)
         slopes = torch.stack([t.slope(mean.detach()) for t in found.transforms])
-        return MemberPosterior(found.mean + slopes * mean, found.sd, found.log_weights, found.transforms)
+        return replace(found, mean=found.mean + slopes * mean)
 
     def predict(self, X: Tensor, *, observation_noise: bool = False) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation (n each) to report, in units of Y."""

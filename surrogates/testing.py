@@ -185,6 +185,7 @@ class SurrogateContract:
         _expect(members.mean.shape == members.sd.shape == (M, 11), f"moments of shape {(M, 11)}")
         _expect(members.mean.dtype == torch.float64, "double precision")
         _expect(bool((members.sd > 0).all()), "positive spreads")
+        _expect(members.noise.shape == (M,) and bool((members.noise >= 0).all()), f"{M} noise variances")
         torch.testing.assert_close(members.log_weights.exp().sum().item(), 1.0)
         (gradient,) = torch.autograd.grad(members.mean.sum() + members.sd.sum(), X)
         _expect(bool(torch.isfinite(gradient).all() and (gradient != 0).any()), "a gradient")

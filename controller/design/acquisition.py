@@ -131,10 +131,19 @@ def _incumbents(surrogate: Surrogate, seen: Tensor | None, Y: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class LogExpectedImprovement:
-    """Log of the expected improvement, averaged over the members of an ensemble, in units of the objective."""
+    """Log of the expected improvement, averaged over the members of an ensemble, in units of the objective.
+
+    Where the best so far is a predicted mean, what is to be surpassed is a predicted mean too: that at the point, once it has
+    been measured. With s the spread of the function there and t that of the noise, it will move by a normal with standard deviation
+    s² / sqrt(s² + t²) (Picheny, Ginsbourger, Richet, Caplin, Quantile-based optimization of noisy computer experiments with tunable
+    precision, Technometrics 55, 2013; here for the median). With s alone, as if a measurement told the truth, a search hovers
+    around a peak that it knows: there s shrinks by the root of the number of measurements only, and t is where it does not shrink.
+    """
 
     surrogate: Surrogate
     best: Tensor
+    learned: bool = False
+    """Whether what counts is what will be predicted, not what will be observed."""
     negligible: float = -math.inf
     even: bool = False
     doubt: float = 1.0
@@ -145,7 +154,8 @@ class LogExpectedImprovement:
     def of(cls, surrogate: Surrogate, Y: Tensor, seen: Tensor | None) -> LogExpectedImprovement:
         """Return the acquisition function over the best so far; see `_incumbents`."""
         spread = float(Y.std()) if len(Y) > 1 else 0.0
-        made = cls(surrogate, _incumbents(surrogate, seen, Y), math.log(_NEGLIGIBLE * spread) if spread else -math.inf)
+        negligible = math.log(_NEGLIGIBLE * spread) if spread else -math.inf
+        made = cls(surrogate, _incumbents(surrogate, seen, Y), seen is not None, negligible)
         return made if seen is not None else made._in_doubt(len(Y) - 1 - int(Y.argmax()))
 
     def _in_doubt(self, in_vain: int) -> LogExpectedImprovement:
@@ -174,7 +184,7 @@ class LogExpectedImprovement:
         """Return n scores."""
         moments: MemberPosterior = self.surrogate.member_posteriors(X)
         best, shares = self._constants
-        sd = self.doubt * moments.sd
+        sd, _ = self._spread(moments)
         z = (moments.mean - best) / sd
         return torch.logsumexp(sd.log() + log_improvement(z) + shares, 0)
 
@@ -182,14 +192,23 @@ class LogExpectedImprovement:
         """Return n scores and their gradients (n x d), in closed form."""
         moments, pull = self.surrogate.member_posteriors_and_pull(X)
         best, shares = self._constants
-        sd = self.doubt * moments.sd
+        sd, by_sd = self._spread(moments)
         z = (moments.mean - best) / sd
         improvement = _log_improvement(z)
         terms = sd.log() + improvement + shares
         total = torch.logsumexp(terms, 0)
         by_mean = torch.exp(terms - total) / sd
         slope = _slope(z, improvement)
-        return total, pull(by_mean * slope, self.doubt * by_mean * (1.0 - slope * z))
+        return total, pull(by_mean * slope, by_sd * by_mean * (1.0 - slope * z))
+
+    def _spread(self, moments: MemberPosterior) -> tuple[Tensor, Tensor | float]:
+        """Standard deviation of what counts (M x n), and its derivative by that of the function."""
+        sd = self.doubt * moments.sd
+        if not self.learned:
+            return sd, self.doubt
+        variance, noise = sd.square(), moments.noise.unsqueeze(1)
+        share = sd / (variance + noise).sqrt()
+        return sd * share, self.doubt * share * (variance + 2.0 * noise) / (variance + noise)
 
     @cached_property
     def _constants(self) -> tuple[Tensor, Tensor]:

@@ -45,7 +45,8 @@ class Certain(Surrogate):
         """One member: the mixture's mean, in units of Y (1 x n)."""
         X = self._checked(X)
         mean, sd = self._inner.posterior(X.unsqueeze(-2)).mean.reshape(1, -1), self._inner.predict(X)[1].reshape(1, -1)
-        return MemberPosterior(mean, _SPREAD * sd, torch.zeros_like(mean[:, 0]), self._unit)
+        nothing = torch.zeros_like(mean[:, 0])
+        return MemberPosterior(mean, _SPREAD * sd, nothing, self._unit, nothing)
 
     def predict(self, X: Tensor, *, observation_noise: bool = False) -> tuple[Tensor, Tensor]:
         """Mean and what is left of the standard deviation (n each), in units of Y."""

@@ -121,7 +121,8 @@ class MomentEnsemble(Surrogate):
             parts.append((mean, (self._belief @ factor).square().sum(0) + _LEAST_VARIANCE))
         mean = torch.cat([part[0] for part in parts])
         sd = torch.cat([part[1] for part in parts]).sqrt()
-        return MemberPosterior(mean[None], sd[None], torch.zeros_like(mean[:1]), (self._transform,))
+        noise = torch.full_like(mean[:1], self._noise)
+        return MemberPosterior(mean[None], sd[None], torch.zeros_like(mean[:1]), (self._transform,), noise)
 
     def predict(self, X: Tensor, *, observation_noise: bool = False) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation (n each), in units of Y."""

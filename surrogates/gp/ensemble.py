@@ -122,14 +122,14 @@ class GPEnsemble(Surrogate):
         parts = [self._state.marginal(chunk) for chunk in torch.split(X, rows)]
         mean = torch.cat([part[0] for part in parts], -1)
         sd = torch.cat([part[1] for part in parts], -1).sqrt()
-        return MemberPosterior(mean, sd, self._log_weights, self._transforms)
+        return MemberPosterior(mean, sd, self._log_weights, self._transforms, self._state.observation_noise)
 
     def member_posteriors_and_pull(self, X: Tensor) -> tuple[MemberPosterior, Pull]:
         """The same, in closed form."""
         with torch.no_grad():
             mean, variance, pull = self._state.marginal_and_pull(self._checked(X))
             sd = variance.sqrt()
-        moments = MemberPosterior(mean, sd, self._log_weights, self._transforms)
+        moments = MemberPosterior(mean, sd, self._log_weights, self._transforms, self._state.observation_noise)
         return moments, lambda by_mean, by_sd: pull(by_mean, 0.5 * by_sd / sd)
 
     def member_means(self, X: Tensor) -> Tensor:

@@ -20,6 +20,9 @@ _MEDIAN: dict[GroupKind, float] = {"numeric": 0.6, "category": 1.2, "structure":
 _SD: dict[GroupKind, float] = {"numeric": 0.6, "category": 0.4, "structure": 0.4}
 # Another source is at distance one: its correlation is 0.5 (Matérn) at the median, and 0.02 to 0.97 within two sd.
 _SOURCE_MEDIAN, _SOURCE_SD = 1.0, 0.8
+# Two choices of a category are sqrt(2) apart: likewise 0.56, and 0.02 to 0.95. Where lengthscales are short, choices are
+# strangers to each other, and every one has to be learned from its own results.
+_CHOICE_MEDIAN, _CHOICE_SD = 1.5, 0.7
 _NOISE_MEDIAN = -4.0
 _NOISE_FLOOR = {"tight": 1e-2, "gamma": 1e-4}
 _NOISE_CEILING = 4.0
@@ -87,10 +90,14 @@ def _row(member: GPMember, layout: Layout) -> tuple[list[float], ...]:
         linear, exponential = [3.0] * n, [6.0 * math.exp(-shift)] * n
         start = [math.log(0.5) + shift] * n
         reach = _OUTPUT_SCALE_REACH
+    apart: dict[GroupKind, tuple[float, float]] = {"source": (_SOURCE_MEDIAN, _SOURCE_SD)}
+    if member.prior == "gamma":
+        apart["category"] = (_CHOICE_MEDIAN, _CHOICE_SD)
     for j, kind in enumerate(kinds):
-        if kind == "source":
-            mu[j] = start[j] = math.log(_SOURCE_MEDIAN)
-            precision[j], linear[j], exponential[j] = _SOURCE_SD**-2, 0.0, 0.0
+        if kind in apart:
+            median, sd = apart[kind]
+            mu[j] = start[j] = math.log(median)
+            precision[j], linear[j], exponential[j] = sd**-2, 0.0, 0.0
     floor = math.log(_NOISE_FLOOR[member.prior])
     return (
         [*mu, _NOISE_MEDIAN, 0.0],

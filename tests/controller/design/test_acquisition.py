@@ -84,6 +84,22 @@ def test_the_gradient_of_expected_improvement_is_that_of_automatic_differentiati
     torch.testing.assert_close(gradient, slope)
 
 
+def test_where_predictions_count_the_improvement_is_that_of_the_mean_once_it_has_been_measured() -> None:
+    model, data = surrogate((GPMember(prior="gamma"),))
+    X = torch.tensor([[0.41, 0.39], [0.5, 0.3], [0.9, 0.9]], dtype=torch.float64)
+    function = LogExpectedImprovement.of(model, data.Y, data.X)
+    with torch.no_grad():
+        moments, best = model.member_posteriors(X), model.member_means(data.X).max()
+        mean, variance, noise = moments.mean[0], moments.sd[0].square(), moments.noise[0]
+        draws = torch.randn(2, 400_000, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        surprise = variance.sqrt() * draws[0] + noise.sqrt() * draws[1]  # what is measured, less what was predicted
+        rise = (mean + variance / (variance + noise) * surprise - best).clamp_min(0.0).mean(0)
+        found = function(X).exp() * moments.transforms[0].slope(data.Y.max())
+        told_the_truth = replace(function, learned=False)(X).exp() * moments.transforms[0].slope(data.Y.max())
+    assert torch.allclose(found, rise, rtol=0.05)
+    assert bool((found < told_the_truth).all())
+
+
 def test_widened_only_where_nothing_is_expected_and_several_members_can_be_asked() -> None:
     model, data = surrogate((GPMember(prior="gamma"), GPMember(kernel="rbf", prior="gamma")))
     function = LogExpectedImprovement.of(model, data.Y, data.X)

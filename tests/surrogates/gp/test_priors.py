@@ -9,6 +9,7 @@ import torch
 from scipy.stats import gamma
 
 from surrogates.data import Group, Layout
+from surrogates.gp.kernels import Kernels
 from surrogates.gp.priors import Priors
 from surrogates.specs import GPMember
 
@@ -53,3 +54,14 @@ def test_start_is_the_mode_of_the_lengthscales() -> None:
     priors = Priors.of((TIGHT, GAMMA), Layout.numeric(9))
     _, gradient, _ = priors.log_density(priors.start)
     torch.testing.assert_close(gradient, torch.zeros_like(gradient))
+
+
+def test_two_choices_are_held_to_share_about_half_of_what_they_show() -> None:
+    layout = Layout((Group("n", (0,)), Group("c", (1, 2, 3), "category")))
+    priors = Priors.of((GAMMA,), layout)
+    middle, sd = priors.mu[0, 1:4], priors.precision[0, 1:4].rsqrt()
+    alike = []
+    for t in (middle - 2 * sd, middle, middle + 2 * sd):
+        apart = (torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], dtype=torch.float64) / t.exp()).diff(dim=0).square().sum()
+        alike.append(float(Kernels(torch.tensor([False])).value(apart.view(1, 1, 1))))
+    assert alike == pytest.approx([0.02, 0.56, 0.95], abs=0.02)
