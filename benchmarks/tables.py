@@ -27,7 +27,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from benchmarks import own
+from benchmarks import mixed, own
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -36,6 +36,9 @@ PEERS = ("baybe", "ax", "botorch")
 ALL_PEERS = (*PEERS, "baybe_chem", "bofire", "hebo")
 """Tools of which the best one of each problem is taken."""
 CHANCE = "random"
+GROUPS = {"own": own.MADE, "mixed": mixed.MADE}
+"""Problems that are made here."""
+MADE = {**own.MADE, **mixed.MADE}
 MISS = 1.5
 """What a campaign that did not reach the target counts, in budgets."""
 
@@ -45,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", default="0-7", help="for example 0-7 or 3 (default: %(default)s)")
     parser.add_argument(
         "--problems", default="tables",
-        help="names, separated by commas; tables, functions, all, or own: mixed and constrained ones (default: %(default)s)",
+        help="names, separated by commas; tables, functions, all, own: constrained ones, or mixed (default: %(default)s)",
     )
     parser.add_argument("--budget", type=int, help="experiments per campaign (default: the problem's own)")
     parser.add_argument("--jobs", type=int, default=1, help="campaigns side by side (default: %(default)s)")
@@ -181,8 +184,8 @@ def _job(folder: str, name: str, seed: int, budget: int | None) -> dict[str, Any
     import torch
 
     torch.set_num_threads(1)
-    if name in own.MADE:
-        source = own.MADE[name]()
+    if name in MADE:
+        source = MADE[name]()
         most = budget or source.budget
         peers = {tool: own.peer(source, tool, seed, most) for tool in (CHANCE, "botorch")}
         return campaign(source, seed, most) | {"problem": name, "peers": peers, "best": source.best}
@@ -213,7 +216,7 @@ def run(chosen: argparse.Namespace) -> int:
     """Run the campaigns, print one table, write the results, and return the exit status."""
     try:
         folder, problems = Path(), None
-        if any(name not in {"own", *own.MADE} for name in chosen.problems.split(",")):
+        if any(name not in {*GROUPS, *MADE} for name in chosen.problems.split(",")):
             folder = shared_folder()
             problems = _cached(str(folder))
     except (FileNotFoundError, ImportError) as error:
@@ -234,9 +237,9 @@ def run(chosen: argparse.Namespace) -> int:
     peers = [] if problems is None else json.loads((folder / "bench" / "peers.json").read_text())
     peers += [
         {"tool": tool, "problem": name, "seeds": {r["seed"]: {"hit": r["peers"][tool]} for r in found if r["problem"] == name}}
-        for name in names if name in own.MADE for tool in (CHANCE, "botorch")
+        for name in names if name in MADE for tool in (CHANCE, "botorch")
     ]  # fmt: skip
-    sources = {name: own.MADE[name]() if name in own.MADE else problems.get(name) for name in names}  # type: ignore[union-attr]
+    sources = {name: MADE[name]() if name in MADE else problems.get(name) for name in names}  # type: ignore[union-attr]
     rows = [
         summary(name, [r for r in found if r["problem"] == name], peers, chosen.budget or source.budget) | {"kind": kind_of(source)}
         for name, source in sources.items()
@@ -250,11 +253,11 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def chosen_problems(problems: Any, text: str) -> list[str]:
-    """Return the names that `tables`, `functions`, `all`, `own` or a list of names stands for."""
+    """Return the names that `tables`, `functions`, `all`, `own`, `mixed` or a list of names stands for."""
     names: list[str] = []
     for part in text.split(","):
-        if part == "own":
-            names += own.MADE
+        if part in GROUPS:
+            names += GROUPS[part]
             continue
         kinds = {"tables": (True,), "functions": (False,), "all": (True, False)}.get(part)
         names += [part] if kinds is None else [n for n in problems.names() if problems.get(n).is_pool in kinds]
@@ -273,12 +276,14 @@ def parse_seeds(text: str) -> list[int]:
 def kind_of(source: Any) -> str:
     """Return what kind of problem it is, so that one can say where comparisons are won and lost."""
     if isinstance(source, own.Own):
-        return "own"
-    mixed = any(parameter["type"] == "cat" for parameter in source.params)
+        return "mixed" if source.name in mixed.MADE else "own"
+    categories = any(parameter["type"] == "cat" for parameter in source.params)
     if not source.is_pool:
-        return "function with categories" if mixed else "function"
+        return "function with categories" if categories else "function"
     # A mixture with a category is a mixture: the sum narrows the space more.
-    return "table of a mixture" if getattr(source, "constraints", ()) else "table with categories" if mixed else "table of numbers"
+    if getattr(source, "constraints", ()):
+        return "table of a mixture"
+    return "table with categories" if categories else "table of numbers"
 
 
 def summary(name: str, results: list[dict[str, Any]], peers: Iterable[dict[str, Any]], budget: int) -> dict[str, Any]:
