@@ -12,14 +12,17 @@ from rich.console import Console
 
 from controller.cli.screen import draw
 from controller.domain.campaign import CampaignStatus
+from controller.domain.event import Observation
 from controller.domain.experiment import ExperimentStatus
+from controller.domain.fidelity import Fidelity
 from controller.presence import Presence
 from controller.settings import folder_of, normalise_url
 from controller.store.opening import Store
 from controller.verbs.overview import overview
+from controller.verbs.results import best_rows
 from controller.verbs.stores import find
 from tests.controller.cli.conftest import Call
-from tests.controller.store.samples import START, Script
+from tests.controller.store.samples import START, Script, make_definition
 
 
 def told_of(path: Path, name: str = "sample", **more: int) -> dict[str, Any]:
@@ -144,3 +147,31 @@ def test_json_holds_the_same_and_does_not_change_while_nothing_happens(call: Cal
         "why": "expects yield 55.5; β-phase",
     }  # fmt: skip
     assert first["controller"] == {"at_work": False, "doing": ""}
+
+
+def test_the_best_of_many_is_the_best_of_all_rows_also_where_a_level_counts_alone(tmp_path: Path) -> None:
+    definition = make_definition(experiments=20)
+    levels = Fidelity.model_validate({"levels": {"quick": {"cost": 1.0}, "real": {"cost": 5.0}}, "target": "real"})
+    problem = definition.problem.model_copy(
+        update={"parameters": {**definition.problem.parameters, "fidelity": levels.parameter}, "fidelity": levels}
+    )
+    script = Script(definition.model_copy(update={"problem": problem}))
+    path = tmp_path / "levels.db"
+    with Store.open(str(path)) as store:
+        store.commit_now(script.created(), definition=script.definition)
+        for n, (yields, cost) in enumerate(((50.0, 1.0), (70.0, 2.0), (60.0, 0.5), (90.0, 3.0), (40.0, 4.0))):
+            experiment, (proposed, queued) = script.proposed()
+            point = {**proposed.proposal.point, "fidelity": "quick" if n == 3 else "real"}  # type: ignore[union-attr]
+            proposal = proposed.proposal.model_copy(update={"point": point})  # type: ignore[union-attr]
+            store.commit_now([proposed.model_copy(update={"proposal": proposal}), queued])
+            store.commit_now([script.status(experiment, ExperimentStatus.RUNNING)])
+            observed = {"yield": Observation(value=yields, unit="percent"), "cost": Observation(value=cost)}
+            done = script.completed(experiment).model_copy(update={"observations": observed})
+            store.commit_now([done])
+    told = told_of(path)
+    assert [(b["experiment"], b["objectives"]["yield"]) for b in told["best"]] == [(3, 60.0), (2, 70.0)]
+    with find([normalise_url(str(path))], "sample") as found:
+        rows = best_rows(told["definition"], found.reader.experiments(found.id))
+    assert [r["experiment"] for r in rows] == [b["experiment"] for b in told["best"]]
+    text = "\n".join(drawn(told))
+    assert "Pareto front: 2 experiments" in text
