@@ -18,7 +18,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -70,13 +70,18 @@ class Suggestion:
     parameters: Point
     proposal: Proposal
     """The reasons."""
+    units: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+    """Parameter -> unit of its setting."""
+    simulated: bool = field(default=False, repr=False)
+    """Whether the campaign's data are."""
 
     def _repr_html_(self) -> str:
         from controller.verbs.markup import facts_html
         from controller.verbs.overview import why_in_short
 
-        facts = {**self.parameters, "why": why_in_short(self.proposal.model_dump(mode="json"))}
-        return facts_html(f"Experiment {self.experiment}", facts, simulated=False)
+        settings = {f"{n} [{self.units[n]}]" if self.units.get(n) else n: v for n, v in self.parameters.items()}
+        facts = {**settings, "why": why_in_short(self.proposal.model_dump(mode="json"))}
+        return facts_html(f"Experiment {self.experiment}", facts, simulated=self.simulated)
 
 
 class Campaign:
@@ -367,6 +372,7 @@ class Campaign:
                 "campaign": state.name, "status": state.status.value, "reason": state.reason, "simulated": state.simulated,
                 "counts": state.counts(), "spent": state.spent, "imported": len(state.imported),
                 "budget_experiments": self.definition.budget.experiments, "best": self.best(), "alarms": (),
+                "definition": {"problem": self.definition.problem.model_dump(mode="json", include={"parameters", "objectives"})},
             }
         )  # fmt: skip
 
@@ -411,7 +417,8 @@ class Campaign:
             ExperimentProposed(**self._stamp(), experiment=key, number=number, proposal=proposal),
             ExperimentStatusChanged(**self._stamp(), experiment=key, status=_S.QUEUED),
         )
-        return Suggestion(number, proposal.point, proposal)
+        units = {name: parameter.unit for name, parameter in self.definition.problem.parameters.items()}
+        return Suggestion(number, proposal.point, proposal, units, self.definition.simulated)
 
     def _find(self, experiment: Suggestion | int | Mapping[str, Value]) -> Experiment:
         if isinstance(experiment, Mapping):

@@ -67,13 +67,21 @@ def facts_html(title: str, facts: Mapping[str, Any], *, simulated: bool, below: 
     return f"<div><strong>{escape(title)}</strong>{mark}<table><tbody>{''.join(lines)}</tbody></table>{below}</div>"
 
 
+def with_units(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return name -> name with its unit, `temperature [degC]`, of parameters or objectives as JSON data."""
+    return {name: f"{name} [{entry['unit']}]" if entry.get("unit") else name for name, entry in entries.items()}
+
+
 def campaign_html(told: Mapping[str, Any]) -> str:
     """Return where a campaign stands.
 
     Args:
-        told: `campaign`, `status`, `reason`, `simulated`, `counts`, `spent`, `imported`, `budget_experiments`, `best` and `alarms`.
+        told: `campaign`, `status`, `reason`, `simulated`, `counts`, `spent`, `imported`, `budget_experiments`, `best` and `alarms`;
+            with a `definition`, units are shown.
     """
-    best = list(told["best"])
+    problem = told.get("definition", {}).get("problem", {})
+    units = {k: with_units(problem.get(k, {})) for k in ("parameters", "objectives")}
+    best = [{k: {units[k].get(n, n): v for n, v in row[k].items()} if k in units else row[k] for k in row} for row in told["best"]]
     counts = {status: n for status, n in told["counts"].items() if n}
     facts = {
         "status": told["status"], "reason": told["reason"], "experiments": counts or "none yet",

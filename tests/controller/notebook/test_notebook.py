@@ -273,6 +273,7 @@ def test_ask_and_tell_has_frames_figures_and_a_face(tmp_path: Path) -> None:
     with Campaign.load(path, device="cpu") as campaign:
         (suggestion,) = campaign.ask()
         assert "Experiment 1" in suggestion._repr_html_()
+        assert "SIMULATED" in suggestion._repr_html_()
         campaign.tell(suggestion, {"y": 3.0}, sem={"y": 0.25})
         frame = campaign.frame()
         assert (frame["y"].tolist(), frame["y.sem"].tolist(), frame["status"].tolist()) == ([3.0], [0.25], ["completed"])
@@ -295,6 +296,12 @@ def test_whatever_people_write_is_escaped() -> None:
     for shown in (campaign_html(told), table_html([{evil: evil}], [evil], caption=evil)):
         assert "<script" not in shown
         assert "&lt;script&gt;" in shown
+
+
+def test_settings_and_results_are_shown_with_their_units(url: str) -> None:
+    shown = Store(url)["sample"]._repr_html_()
+    assert "temperature [degC]&nbsp;20.1" in shown
+    assert "yield [percent]&nbsp;61.25" in shown
 
 
 def test_long_tables_say_how_much_more_there_is() -> None:
