@@ -13,18 +13,25 @@ import pytest
 from rocrate.rocrate import ROCrate
 
 from controller.errors import ConflictError, UnknownNameError
+from controller.store.opening import Store
 from controller.verbs.bundle.checking import check_bundle
 from controller.verbs.bundle.parts import DEFINITION, EVENTS, EXPERIMENTS, HEAD, MANIFEST, METADATA
 from controller.verbs.bundle.redacting import redacted
 from controller.verbs.export import export
-from controller.verbs.stores import Found
+from controller.verbs.stores import find
+from tests.controller.store.conftest import fill
+from tests.controller.store.samples import Script
 
 
-@pytest.fixture
-def bundle(found: Found, tmp_path: Path) -> Path:
-    target = tmp_path / "sample.zip"
-    export(found, "crate", target)
-    return target
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of the campaign `sample`; nobody changes it."""
+    folder = tmp_path_factory.mktemp("bundle")
+    with Store.open(str(folder / "sample.db")) as store:
+        fill(store, Script())
+    with find([f"sqlite:///{folder / 'sample.db'}"], "sample") as found:
+        export(found, "crate", folder / "sample.zip")
+    return folder / "sample.zip"
 
 
 def contents(bundle: Path) -> dict[str, bytes]:
