@@ -1,8 +1,7 @@
 """What the documentation says is tried: links lead somewhere, files load, code runs, commands exist, tests are there.
 
-A code block of a document may carry a file name after its language (`yaml campaign.yaml`): all such blocks of a document are
-written into one folder. A YAML block that is a campaign or a lab must then check as good. A Python block marked `run` is run
-there; every other one must compile.
+The blocks of a page that carry a file name are written into one folder. A YAML block that is a campaign or a lab must then check as good. A
+Python block marked `run` is run there; every other one must compile. `test_blocks.py` holds what is asked of every block.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from typer.main import get_command
@@ -24,52 +22,16 @@ from controller.files.loading import load_campaign
 from controller.files.templates import write_templates
 from docs import generate
 from tests.controller.drill.crash import matrix, test_crash_matrix
+from tests.docs.pages import LINK, PAGES, ROOT, SHELL, anchors, blocks, name_of, prose, write_files
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "README.md"])
-
-FENCE = re.compile(r"^```(\w*)[ ]*([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
-
-
-class Block(NamedTuple):
-    """One fenced block."""
-
-    language: str
-    mark: str
-    text: str
-
-
-def blocks(page: Path) -> list[Block]:
-    return [Block(*match) for match in FENCE.findall(page.read_text(encoding="utf-8"))]
-
-
-def prose(page: Path) -> str:
-    return FENCE.sub("", page.read_text(encoding="utf-8"))
-
-
-def anchors(page: Path) -> set[str]:
-    """Return the anchors of a page's headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
-
-
-def write_files(page: Path, folder: Path) -> list[Path]:
-    """Write the blocks of a page that carry a file name."""
-    written = []
-    for block in blocks(page):
-        if "." in block.mark:
-            path = folder / block.mark
-            path.write_text(block.text, encoding="utf-8")
-            written.append(path)
-    return written
 
 
 def commands(page: Path) -> list[str]:
     """Return every `labwright` command of a page's shell blocks, comments left out, continued lines joined."""
-    text = "\n".join(b.text for b in blocks(page) if b.language in ("sh", "console")).replace("\\\n", " ")
-    return [line.strip() for line in text.splitlines() if line.strip().startswith("labwright ")]
+    text = "\n".join(b.text for b in blocks(page) if b.language in SHELL).replace("\\\n", " ")
+    lines = (line.strip().removeprefix("$ ") for line in text.splitlines())
+    return [line for line in lines if line.startswith("labwright ")]
 
 
 def parse(line: str) -> None:
@@ -85,10 +47,6 @@ def parse(line: str) -> None:
         if command is None:
             raise ValueError(f"there is no command {name!r}")
     command.make_context(name, rest, parent=context)
-
-
-def name_of(page: Path) -> str:
-    return page.relative_to(ROOT).as_posix()
 
 
 def having(kind: str) -> list[Path]:

@@ -1,0 +1,121 @@
+"""What the site needs beyond the pages: hooks of MkDocs, named in mkdocs.yml.
+
+The pages are written to be read in the repository. There a code block says after its language under which name the tests write it
+(`yaml campaign.yaml`) or that they run it (`python run`); here the name becomes the title of the block. Links that leave `docs/` lead to
+pages of the repository that the site takes in beside them. `reference/options.md` gets every command with every option. The navigation
+is the folders, each in the order in which the index, docs/README.md, names its pages; what it does not name comes last.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).resolve().parents[1]
+BESIDE = {"examples/README.md": "examples.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+"""Pages of the repository outside docs/ -> their place in the site."""
+
+FENCE = re.compile(r"^([ ]*```)(\w*)[ ]+([^\n`]+)$", re.MULTILINE)
+LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
+OPTIONS = "<!-- every command -->"
+
+
+SECTIONS = {"tutorials": "Tutorials", "how-to": "How to", "reference": "Reference", "explanations": "Explanations"}
+"""Folder -> its heading, in the order of the navigation."""
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Make the navigation."""
+    folder = Path(config.docs_dir)
+    named = [link[2] for link in LINK.finditer((folder / "README.md").read_text(encoding="utf-8"))]
+
+    def ordered(section: str) -> list[Any]:
+        found = [page.relative_to(folder).as_posix() for page in sorted((folder / section).glob("*.md"))]
+        return sorted(found, key=lambda page: named.index(page) if page in named else len(named))
+
+    config.nav = [
+        {"Home": "README.md"},
+        *({heading: ordered(section)} for section, heading in SECTIONS.items()),
+        {"Decisions": sorted(ordered("explanations/decisions"), key=lambda page: not page.endswith("README.md"))},
+        {"Project": list(BESIDE.values())},
+    ]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Take in the pages that lie outside docs/."""
+    for source, place in BESIDE.items():
+        files.append(File.generated(config, place, content=(ROOT / source).read_text(encoding="utf-8")))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Turn what is meant for the repository and its tests into what MkDocs reads."""
+    place = page.file.src_uri
+    if place == "reference/options.md":
+        markdown = markdown.replace(OPTIONS, every_command())
+    origin = next((source for source, there in BESIDE.items() if there == place), f"docs/{place}")
+    markdown = FENCE.sub(_title, markdown)
+    return LINK.sub(lambda link: link[1] + _target(link[2], origin, place) + link[3], markdown)
+
+
+def _title(fence: re.Match[str]) -> str:
+    named = f' title="{fence[3]}"' if "." in fence[3] else ""
+    return f"{fence[1]}{fence[2]}{named}"
+
+
+def _target(target: str, origin: str, place: str) -> str:
+    """Return a link of the file `origin` of the repository as one of the page `place` of the site."""
+    if ":" in target:
+        return target
+    meant = posixpath.normpath(posixpath.join(posixpath.dirname(origin), target))
+    there = BESIDE.get(meant) or (meant.removeprefix("docs/") if meant.startswith("docs/") else None)
+    return posixpath.relpath(there, posixpath.dirname(place) or ".") if there else target
+
+
+def every_command() -> str:
+    """Return every command with its arguments and options, as the command line itself declares them."""
+    from typer.main import get_command
+
+    from controller.cli.app import app
+
+    return "\n\n".join(_told(get_command(app), "labwright"))
+
+
+def _told(command: Any, name: str) -> list[str]:
+    if hasattr(command, "commands"):
+        told = [f"## {name}", _prose(command.help)] if name != "labwright" else []
+        return [*told, *(part for sub, one in sorted(command.commands.items(), key=lambda item: (hasattr(item[1], "commands"), item[0]))
+                         if not one.hidden for part in _told(one, f"{name} {sub}"))]
+    context = click.Context(command, info_name=name)
+    rows = [f"| {_cell(given)} | {_cell(text)} |" for given, text in _given(command, context)]
+    level = "##" if name.count(" ") == 1 else "###"
+    usage = " ".join(command.collect_usage_pieces(context))
+    return [
+        f"{level} {name}", f"`{name} {usage}`", _prose(command.help),
+        *(["\n".join(("| given | meaning |", "|---|---|", *rows))] if rows else []),
+    ]
+
+
+def _given(command: Any, context: click.Context) -> list[tuple[str, str]]:
+    found = []
+    for parameter in command.get_params(context):
+        if getattr(parameter, "hidden", False) or (record := parameter.get_help_record(context)) is None or "--help" in record[0]:
+            continue
+        found.append((f"`{' '.join(record[0].split())}`", record[1]))
+    return found
+
+
+def _prose(text: str | None) -> str:
+    return " ".join((text or "").replace("\b", "").split())
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
