@@ -8,7 +8,7 @@ TORCH := torch==2.13.0
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo page test check docs-test chaos fuzz bench clean
+.PHONY: help setup demo page test check docs docs-test chaos fuzz bench clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -31,9 +31,14 @@ check: $(STAMP) ## lint, types and the directions of imports
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
 
+docs: $(STAMP) ## the documentation as a site, in site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "Read it: $(BIN)/python -m http.server --directory site"
+
 docs-test: export OMP_NUM_THREADS = 1
-docs-test: $(STAMP) ## follow the pages whose code blocks take long
-	LABWRIGHT_DOCS=1 $(BIN)/python -m pytest -q tests/docs
+docs-test: $(STAMP) ## do what each page of the documentation tells a reader to type, most of an hour
+	LABWRIGHT_DOCS=1 nice -n 10 $(BIN)/python -m pytest -q tests/docs
+	nice -n 10 $(BIN)/python -m tests.docs
 
 chaos: export OMP_NUM_THREADS = 1
 chaos: $(STAMP) ## campaigns under a storm of kills, on both stores, most of an hour (LABWRIGHT_KILLS=500)
@@ -50,7 +55,7 @@ bench: $(STAMP) ## closed loops over the measured tables (LABWRIGHT_SHARED names
 	$(BIN)/python -m benchmarks tables --jobs 2
 
 clean: ## remove what tools leave behind; .venv and results stay
-	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf build dist site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is moved into place last, so that an interrupted set-up is taken up again. Torch comes first: it is by far the

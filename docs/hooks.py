@@ -2,7 +2,7 @@
 
 The pages are written to be read in the repository. There a code block says after its language under which name the tests write it
 (`yaml campaign.yaml`) or that they run it (`python run`); here the name becomes the title of the block. Links that leave `docs/` lead to
-pages of the repository that the site takes in beside them. `reference/options.md` gets every command with every option. The navigation
+pages of the repository that the site takes in beside them, with their pictures. `reference/options.md` gets every command with every option. The navigation
 is the folders, each in the order in which the index, docs/README.md, names its pages; what it does not name comes last.
 """
 
@@ -23,7 +23,7 @@ BESIDE = {"examples/README.md": "examples.md", "CONTRIBUTING.md": "contributing.
 """Pages of the repository outside docs/ -> their place in the site."""
 
 FENCE = re.compile(r"^([ ]*```)(\w*)[ ]+([^\n`]+)$", re.MULTILINE)
-LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]+)((?:#[^)\s]*)?)\)")
 OPTIONS = "<!-- every command -->"
 
 
@@ -34,7 +34,7 @@ SECTIONS = {"tutorials": "Tutorials", "how-to": "How to", "reference": "Referenc
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Make the navigation."""
     folder = Path(config.docs_dir)
-    named = [link[2] for link in LINK.finditer((folder / "README.md").read_text(encoding="utf-8"))]
+    named = [link[3] for link in LINK.finditer((folder / "README.md").read_text(encoding="utf-8"))]
 
     def ordered(section: str) -> list[Any]:
         found = [page.relative_to(folder).as_posix() for page in sorted((folder / section).glob("*.md"))]
@@ -52,7 +52,12 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Take in the pages that lie outside docs/."""
     for source, place in BESIDE.items():
-        files.append(File.generated(config, place, content=(ROOT / source).read_text(encoding="utf-8")))
+        text = (ROOT / source).read_text(encoding="utf-8")
+        files.append(File.generated(config, place, content=text))
+        for link in LINK.finditer(text):
+            picture = posixpath.normpath(posixpath.join(posixpath.dirname(source), link[3]))
+            if link[1] and (ROOT / picture).is_file() and picture not in files.src_uris:
+                files.append(File.generated(config, picture, abs_src_path=str(ROOT / picture)))
     return files
 
 
@@ -63,7 +68,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         markdown = markdown.replace(OPTIONS, every_command())
     origin = next((source for source, there in BESIDE.items() if there == place), f"docs/{place}")
     markdown = FENCE.sub(_title, markdown)
-    return LINK.sub(lambda link: link[1] + _target(link[2], origin, place) + link[3], markdown)
+    return LINK.sub(lambda link: _link(link, origin, place, files), markdown)
 
 
 def _title(fence: re.Match[str]) -> str:
@@ -71,13 +76,20 @@ def _title(fence: re.Match[str]) -> str:
     return f"{fence[1]}{fence[2]}{named}"
 
 
-def _target(target: str, origin: str, place: str) -> str:
-    """Return a link of the file `origin` of the repository as one of the page `place` of the site."""
+def _link(link: re.Match[str], origin: str, place: str, files: Files) -> str:
+    """Return a link of the file `origin` of the repository as one of the page `place` of the site.
+
+    What is in the repository and not in the site, such as a campaign file, keeps its text and loses its link. What is nowhere stays as it
+    is: MkDocs then refuses it.
+    """
+    shown, text, target, anchor = link.groups()
     if ":" in target:
-        return target
+        return link[0]
     meant = posixpath.normpath(posixpath.join(posixpath.dirname(origin), target))
-    there = BESIDE.get(meant) or (meant.removeprefix("docs/") if meant.startswith("docs/") else None)
-    return posixpath.relpath(there, posixpath.dirname(place) or ".") if there else target
+    there = BESIDE.get(meant, meant.removeprefix("docs/"))
+    if there in files.src_uris:
+        return f"{shown}[{text}]({posixpath.relpath(there, posixpath.dirname(place) or '.')}{anchor})"
+    return text if (ROOT / meant).exists() else link[0]
 
 
 def every_command() -> str:

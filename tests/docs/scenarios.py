@@ -26,6 +26,9 @@ TOKEN = "LABWRIGHT_DOCS_TEST"
 PORT = "8765"
 """What pages write where an address is needed; a free one takes its place, for the machine's own may be taken."""
 
+FOLLOWED = {"look-from-the-terminal": "test_looking.py"}
+"""Pages whose commands need a test of their own -> that test."""
+
 
 def is_run(block: Block) -> bool:
     """Say whether a block is run with the others of its page. Python in a file of its own is run by those that name the file."""
@@ -34,7 +37,7 @@ def is_run(block: Block) -> bool:
 
 def having_scenarios() -> list[Path]:
     """Return the pages with something to run."""
-    return [page for page in PAGES if any(is_run(block) for block in blocks(page))]
+    return [page for page in PAGES if page.stem not in FOLLOWED and any(is_run(block) for block in blocks(page))]
 
 
 def script(page: Path) -> str:
@@ -49,7 +52,9 @@ def script(page: Path) -> str:
             parts.append(before)
         text = block.text
         if block.language == "python":
-            text = f"python - <<'END_OF_BLOCK'\n{text}END_OF_BLOCK\n"
+            typed = " ".join(shlex.quote(line) for line in (block.note("typed in") or "").split())
+            file = f"block_{block.line}.py"
+            text = f"cat > {file} <<'END_OF_BLOCK'\n{text}END_OF_BLOCK\nprintf '%s\\n' {typed} | python {file}\n"
         elif block.language == "console":
             text = "".join(line[2:] for line in text.splitlines(keepends=True) if line.startswith("$ "))
         if block.note("goes on") is not None:  # a server, which is ended with the scenario

@@ -12,7 +12,7 @@ import pytest
 
 from controller.settings import normalise_url
 from controller.store.reading import open_reader
-from tests.docs.test_docs import ROOT, blocks, write_files
+from tests.docs.pages import ROOT, blocks, write_files
 
 PAGE = ROOT / "docs" / "how-to" / "look-from-the-terminal.md"
 PATIENCE_S = 90.0
