@@ -23,8 +23,8 @@ from tests.docs.pages import PAGES, ROOT, SHELL, Block, blocks, write_files
 
 STAGES = Path(__file__).parent / "stages"
 TOKEN = "LABWRIGHT_DOCS_TEST"
-PORT = "8765"
-"""What pages write where an address is needed; a free one takes its place, for the machine's own may be taken."""
+PORTS = ("8765", "8766", "5570")
+"""What pages and stages write where an address is needed; free ones take their place, for these may be taken."""
 
 FOLLOWED = {"look-from-the-terminal": "test_looking.py"}
 """Pages whose commands need a test of their own -> that test."""
@@ -45,7 +45,7 @@ def script(page: Path) -> str:
     parts = ["set -euo pipefail", f"stages={shlex.quote(str(STAGES))}"]
     stage = STAGES / f"{page.stem}.sh"
     if stage.exists():
-        parts += ["echo '@ stage' >&2", f". {shlex.quote(str(stage))}"]
+        parts += ["echo '@ stage' >&2", stage.read_text(encoding="utf-8")]
     for block in filter(is_run, blocks(page)):
         parts.append(f"echo '@ line {block.line}' >&2")
         if (before := block.note("before")) is not None:
@@ -75,10 +75,13 @@ def run(page: Path, folder: Path, timeout: float) -> str:
     write_files(page, folder)
     (folder / "home").mkdir(exist_ok=True)
     token = uuid.uuid4().hex
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    text = script(page)
+    for port in PORTS:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            text = text.replace(port, str(free.getsockname()[1]))
     environment = {
-        "PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": f"{ROOT}:{folder}",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), str(folder), os.environ.get("PYTHONPATH")))),
         "HOME": str(folder / "home"), "LABWRIGHT_HOME": str(folder / "home" / "labwright"), "OMP_NUM_THREADS": "1", "LANG": "C.UTF-8",
         "ROOT": str(ROOT), TOKEN: token,
     }  # fmt: skip
@@ -86,7 +89,7 @@ def run(page: Path, folder: Path, timeout: float) -> str:
     try:
         with said.open("w") as out:
             done = subprocess.run(
-                ["bash", "-c", script(page).replace(PORT, port)], cwd=folder, env=environment, timeout=timeout, check=False,
+                ["bash", "-c", text], cwd=folder, env=environment, timeout=timeout, check=False,
                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
             )  # fmt: skip
         code: int | str = done.returncode

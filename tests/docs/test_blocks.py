@@ -46,7 +46,7 @@ def way(page: Path, block: Block) -> str:
     if block.language == "python":
         if block.mark == "run":
             return "make test"
-        stem = block.mark.rpartition(".")[0]
+        stem = Path(block.mark).stem
         users = [b.text for b in blocks(page) if b is not block and b != block] if block.mark else []
         return "" if block.mark and not any(stem in text for text in users) else "make docs-test"
     if block.language == "csv":

@@ -1,1 +1,1 @@
-. "$stages/common.sh"; titration lab.db
+. "$stages/common.sh"; titration_files; cp -r "$ROOT/examples/continuous" .

@@ -1,0 +1,1 @@
+. "$stages/common.sh"; screening

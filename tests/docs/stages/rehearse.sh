@@ -1,0 +1,1 @@
+labwright init lab && cp lab/*.yaml .
