@@ -101,12 +101,13 @@ def every_command() -> str:
     return "\n\n".join(_told(get_command(app), "labwright"))
 
 
-def _told(command: Any, name: str) -> list[str]:
-    if hasattr(command, "commands"):
-        told = [f"## {name}", _prose(command.help)] if name != "labwright" else []
-        return [*told, *(part for sub, one in sorted(command.commands.items(), key=lambda item: (hasattr(item[1], "commands"), item[0]))
-                         if not one.hidden for part in _told(one, f"{name} {sub}"))]
-    context = click.Context(command, info_name=name)
+def _told(command: Any, name: str, parent: click.Context | None = None) -> list[str]:
+    context = click.Context(command, parent=parent, info_name=name.rpartition(" ")[2])
+    if hasattr(command, "list_commands"):
+        below = [(sub, command.get_command(context, sub)) for sub in command.list_commands(context)]
+        below.sort(key=lambda item: hasattr(item[1], "list_commands"))  # what one does every day stands before the groups
+        told = [f"## {name}", _prose(command.help)] if parent else []
+        return [*told, *(part for sub, one in below if not one.hidden for part in _told(one, f"{name} {sub}", context))]
     rows = [f"| {_cell(given)} | {_cell(text)} |" for given, text in _given(command, context)]
     level = "##" if name.count(" ") == 1 else "###"
     usage = " ".join(command.collect_usage_pieces(context))

@@ -81,7 +81,7 @@ def run(page: Path, folder: Path, timeout: float) -> str:
             text = text.replace(port, str(free.getsockname()[1]))
     environment = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), str(folder), os.environ.get("PYTHONPATH")))),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
         "HOME": str(folder / "home"), "LABWRIGHT_HOME": str(folder / "home" / "labwright"), "OMP_NUM_THREADS": "1", "LANG": "C.UTF-8",
         "ROOT": str(ROOT), TOKEN: token,
     }  # fmt: skip

@@ -53,7 +53,7 @@ def having(kind: str) -> list[Path]:
     """Return the pages that hold something of a kind, so that no test passes for want of anything to look at."""
     hold = {
         "links": lambda page: LINK.search(prose(page)),
-        "files": lambda page: any("." in b.mark for b in blocks(page)),
+        "files": lambda page: any(b.mark.endswith(".yaml") for b in blocks(page)),
         "python": lambda page: any(b.language == "python" for b in blocks(page)),
         "run": lambda page: any((b.language, b.mark) == ("python", "run") for b in blocks(page)),
         "commands": commands,
