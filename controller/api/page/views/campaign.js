@@ -140,7 +140,7 @@ function proposals(told) {
   if (!told.newest.length) return empty("Nothing has been proposed yet.");
   return h("ul.plain.rows", told.newest.map((row) => h(
     "li", {"data-key": String(row.experiment)}, h("p.marks", experimentLink(told.place, row.experiment), badge(row.status)),
-    h("p", row.source === "model" ? "Chosen by the model: " : "", words(row.why), "."),
+    h("p", row.source === "model" ? `Chosen by the model: ${words(row.why)}.` : `${sentence(words(row.why))}.`),
     h("p.under", point(row.parameters, told.definition.problem.parameters)),
   )));
 }
