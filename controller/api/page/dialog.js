@@ -56,6 +56,11 @@ function lines(text) {
   return String(text).split("\n").flatMap((line, i) => (i ? [h("br"), line] : [line]));
 }
 
+/** Leave what is asked undone, because one has gone elsewhere. */
+export function closeDialogs() {
+  for (const box of document.querySelectorAll("dialog")) box.close();
+}
+
 /** Say something to those who do not look at the place where it changed. */
 export function say(text) {
   const place = document.getElementById("said");

@@ -2,6 +2,7 @@
 
 import {act, listen} from "./actions.js";
 import {runClocks, tick} from "./clocks.js";
+import {closeDialogs} from "./dialog.js";
 import {forgetAll, get} from "./http.js";
 import {drawFrame, drawNotice} from "./parts/frame.js";
 import "./parts/emergency.js";
@@ -28,6 +29,7 @@ async function enter(focus = true) {
 function leave(problem = null) {
   stream.stop();
   shown.leave();
+  closeDialogs();
   session.forget();
   forgetAll();
   drawFrame();
@@ -47,6 +49,7 @@ async function countTasks() {
 }
 
 window.addEventListener("hashchange", () => {
+  closeDialogs();
   if (!session.person) return;
   drawFrame(tasks);
   shown.go(place());

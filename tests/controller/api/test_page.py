@@ -205,6 +205,10 @@ def test_keyboard_alone_reaches_a_dialog_and_comes_back(api: Served, people: dic
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
         assert page.evaluate("document.activeElement.dataset.verb") == "stop"
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog")).to_have_count(1)
+        page.evaluate("location.hash = '#/requests'")  # as the back button of the browser does
+        expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_long_list_is_filtered_sorted_and_turned_over(tmp_path: Path, browser: Browser) -> None:

@@ -6,24 +6,20 @@ import {h} from "../dom.js";
 import {get, post, Problem} from "../http.js";
 
 act("emergency", async () => {
-  let instruments = [];
-  let unknown = "";
-  try {
-    instruments = (await get("/instruments")).instruments.filter((row) => row.state !== "not at work");
-  } catch (problem) {
-    unknown = problem.message;
-  }
+  const known = h("div", h("p.under", "Looking which are at work…"));
+  get("/instruments").then(
+    ({instruments}) => known.replaceChildren(...atWork(instruments.filter((row) => row.state !== "not at work"))),
+    (problem) => known.replaceChildren(h("p.problem", `Which they are is not known now (${problem.message}); all that are found are stopped.`)),
+  );
   await ask({
     title: "Emergency stop",
     danger: true,
     confirm: "Stop all instruments now",
     done: "Close",
+    // It can be asked for before it is known which instruments there are: a stop waits for nothing.
     body: [
       h("p", "Every instrument that is at work is stopped at once, past any controller. What runs is broken off, and each is held until somebody resumes it."),
-      unknown && h("p.problem", `Which they are is not known now (${unknown}); all that are found are stopped.`),
-      !unknown && !instruments.length && h("p", "No instrument is known to be at work; the stop is tried all the same."),
-      instruments.length > 0 && h("ul.plain", instruments.map((row) => h("li", h("strong", row.instrument), ` in ${row.lab}: ${row.state}`,
-        row.simulated && " (simulated)"))),
+      known,
     ],
     async does() {
       return report("stopped", await confirmed("/instruments/stop", {all: true, mode: "now"}));
@@ -31,6 +27,11 @@ act("emergency", async () => {
   });
   document.dispatchEvent(new CustomEvent("changed"));
 });
+
+function atWork(instruments) {
+  if (!instruments.length) return [h("p", "No instrument is known to be at work; the stop is tried all the same.")];
+  return [h("ul.plain", instruments.map((row) => h("li", h("strong", row.instrument), ` in ${row.lab}: ${row.state}`, row.simulated && " (simulated)")))];
+}
 
 act("stop-instrument", (button) => one(button, {
   title: `Stop ${button.dataset.instrument}`, confirm: "Stop it now", danger: true, path: "/instruments/stop", word: "stopped", extra: {mode: "now"},

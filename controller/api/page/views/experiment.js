@@ -85,7 +85,7 @@ function reasons(one, objectives, key) {
   const expected = Object.entries(proposal.predictions ?? {});
   const far = Object.entries(proposal.novelty ?? {}).filter(([, found]) => found.flagged).map(([name]) => words(name));
   return [
-    h("p", sources[proposal.source] ?? sentence(proposal.source), proposal.note && ` ${sentence(proposal.note)}.`, proposal.source !== "model" ? null : ` It ${words(one.why)}.`),
+    h("p", sources[proposal.source] ?? sentence(proposal.source), proposal.source === "model" ? ` It ${words(one.why)}.` : proposal.note && ` ${sentence(proposal.note)}.`),
     expected.length > 0 && table("What the model expected", [
       {title: "Objective", cell: ([name]) => words(name)},
       {title: "Expected", number: true, cell: ([name, p]) => `${number(p.mean)} ± ${number(p.scale ?? p.sd)} ${unit(objectives[name]?.unit)}`},
