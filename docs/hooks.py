@@ -24,6 +24,8 @@ BESIDE = {"examples/README.md": "examples.md", "CONTRIBUTING.md": "contributing.
 
 FENCE = re.compile(r"^([ ]*```)(\w*)[ ]+([^\n`]+)$", re.MULTILINE)
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]+)((?:#[^)\s]*)?)\)")
+ROW = re.compile(r"^\|.*$", re.MULTILINE)
+CODE = re.compile(r"`[^`]+`")
 OPTIONS = "<!-- every command -->"
 
 
@@ -68,6 +70,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         markdown = markdown.replace(OPTIONS, every_command())
     origin = next((source for source, there in BESIDE.items() if there == place), f"docs/{place}")
     markdown = FENCE.sub(_title, markdown)
+    # In a table GitHub needs the backslash before a bar, within code too; here it would be shown.
+    markdown = ROW.sub(lambda row: CODE.sub(lambda code: code[0].replace("\\|", "|"), row[0]), markdown)
     return LINK.sub(lambda link: _link(link, origin, place, files), markdown)
 
 
