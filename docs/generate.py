@@ -93,7 +93,7 @@ events and notifications `next` can be kept and asked with at any later time.
 Ask with `Last-Event-ID`, the `id` of the last one heard, and what was missed comes first. `gone` says that the token has ended.
 
 **Limits.** 256 connections, of which the oldest without a whole request gives way; 10 s for a request to arrive; 16 kB of head, 1 MB of
-body; 200 requests at once and 50 a second for each token, except stops of instruments, which are not counted; 60 at once and 20 a second for all
+body, of a file for a task 16 MB, four at once; 200 requests at once and 50 a second for each token, except stops of instruments, which are not counted; 60 at once and 20 a second for all
 who have none. Files of the page: 1000 at once and 200 a second, for all together. Streams: 100, of which 20 for each token.
 
 No CORS headers are sent: pages of other sites can ask nothing. Every change is in the daemon's log with the name of who asked."""

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 from controller.api.gate import Gate, Person
 from controller.api.limits import (
     AT_ONCE,
+    FILES_AT_ONCE,
     MOST_BODY,
+    MOST_FILE,
     PAGE_AT_ONCE,
     PAGE_PER_SECOND,
     PER_SECOND,
@@ -21,6 +23,7 @@ from controller.api.limits import (
     Bucket,
 )
 from controller.api.problems import RefusedError, problem_of
+from controller.domain.access import Role
 from controller.errors import LabwrightError
 from instruments.ratelimit import RateLimitedLog
 
@@ -35,6 +38,8 @@ PUBLIC = frozenset({"/v1/health", "/v1/openapi.json"})
 """What may be looked at without a token: that the daemon lives, and what can be asked of any."""
 PAGE = ("/", "/page/")
 """The page, and what its files begin with: everybody may have them, for they hold nothing of any lab."""
+FILES = re.compile(r"/v1/tasks/[^/]{1,64}/files", re.ASCII)
+"""Where files are sent to."""
 LINK = "/v1/tokens/from-link"
 """Asked by those who are to be given a token."""
 STOP = "/v1/instruments/stop"
@@ -69,6 +74,8 @@ class Guard:
         self._strangers = Bucket(STRANGERS_PER_SECOND, STRANGERS_AT_ONCE)
         self._readers_of_pages = Bucket(PAGE_PER_SECOND, PAGE_AT_ONCE)
         self._buckets: dict[str, Bucket] = {}
+        self._files = 0
+        """How many files are being taken."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request."""
@@ -118,8 +125,18 @@ class Guard:
         elif path != STOP:
             self._check_rate(self._buckets.setdefault(person.token, Bucket(PER_SECOND, AT_ONCE)))
         scope["state"]["person"] = person
-        body = await _read(headers, receive)
-        await self._app(scope, _again(body, receive), send)
+        if person is None or FILES.fullmatch(path) is None or not person.role.includes(Role.OPERATE):
+            body = await _read(headers, receive, MOST_BODY)
+            await self._app(scope, _again(body, receive), send)
+            return
+        if self._files >= FILES_AT_ONCE:
+            raise RefusedError(503, "other files are being taken at this moment; send it again", {"Retry-After": "5"})
+        self._files += 1
+        try:
+            body = await _read(headers, receive, MOST_FILE)
+            await self._app(scope, _again(body, receive), send)
+        finally:
+            self._files -= 1
 
     def _check_place(self, headers: dict[bytes, str]) -> None:
         host = headers.get(b"host", "")
@@ -157,11 +174,11 @@ class Guard:
             audit.info("%s (%s) from %s: %s -> %d", person.name, person.role, _client(scope), done, status)
 
 
-async def _read(headers: dict[bytes, str], receive: Receive) -> bytes:
-    """Return the body of a request, which is short."""
-    too_long = RefusedError(413, f"the body is longer than {MOST_BODY} bytes", {"Connection": "close"})
+async def _read(headers: dict[bytes, str], receive: Receive, most: int) -> bytes:
+    """Return the body of a request, of `most` bytes at most."""
+    too_long = RefusedError(413, f"the body is longer than {most} bytes", {"Connection": "close"})
     length = headers.get(b"content-length", "0")
-    if length.isdecimal() and int(length) > MOST_BODY:
+    if length.isdecimal() and int(length) > most:
         raise too_long
     body = bytearray()
     while True:
@@ -169,7 +186,7 @@ async def _read(headers: dict[bytes, str], receive: Receive) -> bytes:
         if message["type"] == "http.disconnect":
             raise _GoneError
         body += message.get("body", b"")
-        if len(body) > MOST_BODY:
+        if len(body) > most:
             raise too_long
         if not message.get("more_body", False):
             return bytes(body)

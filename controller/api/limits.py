@@ -17,6 +17,8 @@ MOST_HEAD = 16 * 1024
 """Longest request line with headers [bytes]."""
 MOST_BODY = 1024 * 1024
 """Longest body [bytes]: a campaign with its lab; everything else is short."""
+MOST_FILE, FILES_AT_ONCE = 16 * 1024 * 1024, 4
+"""Longest body that is a file [bytes], a photo that a task asks for; and how many of them are taken at the same moment."""
 MOST_ROWS = 1000
 """Rows of a list in one answer."""
 LOOKING_S = 60.0

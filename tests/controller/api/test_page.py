@@ -30,6 +30,7 @@ from tests.controller.api.browser import (
     violations,
     window,
 )
+from tests.controller.api.people import bearer
 from tests.controller.api.process import Served, served
 from tests.controller.store.conftest import fill
 from tests.controller.store.samples import Script
@@ -264,6 +265,22 @@ def test_task_is_answered_with_what_is_wrong_told_at_its_place(
         page.get_by_label("thickness").fill("350 ± 5")
         page.get_by_role("button", name="Done", exact=True).click()
         expect(page.locator("main .good")).to_contain_text("The answer is kept")
+
+
+def test_photo_for_a_task_may_be_large_but_only_of_those_who_may_answer(
+    api: Served, url: str, people: dict[str, str | None]
+) -> None:
+    with open_reader(url) as reader:
+        task = next(a["id"] for a in reader.attempts("sample") if a["status"] in ("committed", "accepted", "running"))
+    place = f"{api.url}/v1/tasks/{task}/files"
+
+    def send(who: str, size: int) -> int:
+        return httpx.post(place, content=b"x" * size, headers=bearer(people[who]), timeout=60).status_code
+
+    assert [send("operate", size) for size in (3_000_000, 17_000_000, 0)] == [200, 413, 422]
+    assert [send("look", size) for size in (3_000_000, 10)] == [413, 403]
+    long = httpx.post(f"{api.url}/v1/tasks/x/answer", content=b"x" * 3_000_000, headers=bearer(people["operate"]))
+    assert long.status_code == 413
 
 
 def test_text_of_others_is_never_a_program(tmp_path: Path, browser: Browser) -> None:
