@@ -91,5 +91,27 @@ def test_reference_of_commands_and_classes_is_taken_from_the_code(site: Path) ->
     assert 'id="controller.campaign.Campaign.ask"' in (site / "reference" / "python.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("link", "becomes"),
+    [
+        ("[a](../reference/commands.md#begin)", "[a](../reference/commands.md#begin)"),
+        ("[a](../../examples/README.md)", "[a](../examples.md)"),
+        ("[a](../../pyproject.toml)", "a"),
+        ("[a](../../nothing.toml)", "[a](../../nothing.toml)"),
+        ("[a](https://example.org/x.md)", "[a](https://example.org/x.md)"),
+    ],
+)
+def test_links_of_the_repository_become_links_of_the_site(link: str, becomes: str) -> None:
+    from mkdocs.structure.files import Files
+
+    from docs import hooks
+
+    class Known(Files):
+        src_uris = {"reference/commands.md": None, "examples.md": None}  # type: ignore[assignment]
+
+    (found,) = hooks.LINK.finditer(link)
+    assert hooks._link(found, "docs/how-to/repair.md", "how-to/repair.md", Known([])) == becomes
+
+
 def test_search_finds_pages(site: Path) -> None:
     assert '"location":"how-to/repair.html' in (site / "search" / "search_index.json").read_text(encoding="utf-8")
