@@ -1,7 +1,11 @@
-"""The driver `simulated-twin`: stands in for any other driver, with its actions, limits and durations, and invented values."""
+"""The driver `simulated-twin`: stands in for any other driver, with its actions, limits and durations.
+
+What it returns is invented, or comes from Python functions of one's own that know the physics.
+"""
 
 from __future__ import annotations
 
+import inspect
 import math
 import random
 from collections.abc import Callable, Mapping
@@ -9,9 +13,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from instruments.errors import DriverOptionsError
+from instruments.errors import DeviceFaultError, DriverError, DriverOptionsError
 from instruments.sdk.action import Action
 from instruments.sdk.driver import Driver
+from instruments.sdk.modules import load_module
 from instruments.sdk.options import build_driver
 from instruments.sdk.quantity import Quantity
 from instruments.sdk.registry import load_driver
@@ -24,7 +29,7 @@ _WAVES = 3
 
 
 class TwinDriver(SimulatedDriver):
-    """Takes what another driver takes and returns what that one returns, drawn smoothly from the arguments.
+    """Takes what another driver takes and returns what that one returns, drawn smoothly from the arguments or from functions.
 
     The other driver's device is never touched: its class is asked for its actions, and where these depend on its options an object
     is made of it, but never set up (a driver reaches for its device in `setup`, not before).
@@ -32,7 +37,11 @@ class TwinDriver(SimulatedDriver):
     Args:
         driver: The other driver's tag, `module:Class` or `file.py:Class`.
         options: The other driver's options.
-        noise: Standard deviation of returned numbers, relative to their range.
+        functions: By action: `file.py:function` or `package.module:function`. It is called with the action's arguments by name and,
+            where it has a parameter `rng`, with a `random.Random` that is the same whenever the same attempt is asked again; it
+            returns a mapping of values, or one bare value if the action returns one; values that it leaves out are invented.
+            What it raises is a fault of the device.
+        noise: Standard deviation of invented numbers, relative to their range; functions see to theirs.
         duration_scale: 1 for the durations that the other driver declares; smaller to hurry.
         seed: See `SimulatedDriver`.
         faults: See `SimulatedDriver`.
@@ -40,7 +49,7 @@ class TwinDriver(SimulatedDriver):
 
     Raises:
         DriverNotFoundError: If there is no such driver.
-        DriverOptionsError: If the options do not fit it.
+        DriverOptionsError: If the options do not fit it, or a function is not there or takes something else.
     """
 
     def __init__(
@@ -48,6 +57,7 @@ class TwinDriver(SimulatedDriver):
         *,
         driver: str,
         options: dict[str, Any] | None = None,
+        functions: dict[str, str] | None = None,
         noise: Annotated[float, Field(ge=0.0, le=1.0)] = 0.01,
         duration_scale: Annotated[float, Field(ge=0.0, le=1000.0)] = 1.0,
         seed: int = 0,
@@ -60,6 +70,7 @@ class TwinDriver(SimulatedDriver):
             raise DriverOptionsError(f"driver: {driver} is a twin itself; name the driver that it stands in for")
         self._driver, self._noise, self._scale = driver, noise, duration_scale
         self._twinned, self.capacity = _actions_of(twinned, options or {})
+        self._functions = {name: _function(name, place, self._twinned) for name, place in (functions or {}).items()}
 
     def actions(self) -> Mapping[str, Action]:
         """Return the other driver's actions, carried out by a device that is not there."""
@@ -99,7 +110,7 @@ class TwinDriver(SimulatedDriver):
                 for name, quantity in action.returns.items()
             }
 
-        return respond
+        return _computed(self._functions[action.name], action, respond) if action.name in self._functions else respond
 
 
 def _actions_of(twinned: type[Driver], options: Mapping[str, Any]) -> tuple[Mapping[str, Action], int]:
@@ -116,6 +127,48 @@ def _actions_of(twinned: type[Driver], options: Mapping[str, Any]) -> tuple[Mapp
             return actions, twinned.capacity
     made = build_driver(twinned, options)
     return made.actions(), made.capacity
+
+
+def _function(action: str, place: str, actions: Mapping[str, Action]) -> Callable[..., Any]:
+    """Return the function that `place` names, once it is sure that it can be called with what the action takes."""
+    if action not in actions:
+        raise DriverOptionsError(f"functions.{action}: there is no such action; it has {', '.join(actions)}")
+    head, _, name = place.rpartition(":")
+    try:
+        found = getattr(load_module(head), name, None) if head else None
+    except DriverError as error:
+        raise DriverOptionsError(f"functions.{action}: {error}") from error
+    if not callable(found):
+        raise DriverOptionsError(f"functions.{action}: {place!r} names no function; write file.py:function")
+    function: Callable[..., Any] = found
+    try:
+        inspect.signature(function).bind(**dict.fromkeys(actions[action].arguments), **_generator(function, None))
+    except TypeError as error:
+        takes = ", ".join(actions[action].arguments) or "nothing"
+        raise DriverOptionsError(f"functions.{action}: {place} does not fit: {error}; the action takes {takes}") from None
+    return function
+
+
+def _generator(function: Callable[..., Any], rng: random.Random | None) -> dict[str, Any]:
+    return {"rng": rng} if "rng" in inspect.signature(function).parameters else {}
+
+
+def _computed(function: Callable[..., Any], action: Action, invent: Respond) -> Respond:
+    """Return what calls a function and takes what it returns for the values of an action."""
+
+    def respond(arguments: Mapping[str, Scalar], rng: random.Random) -> Values:
+        try:
+            given = function(**arguments, **_generator(function, rng))
+        except Exception as error:  # anybody's code: whatever it raises, the device has failed
+            raise DeviceFaultError(f"{action.name}: {type(error).__name__}: {error}") from error
+        if not isinstance(given, Mapping) and len(action.returns) == 1:
+            given = {next(iter(action.returns)): given}
+        if not isinstance(given, Mapping) or not set(given) <= set(action.returns):
+            raise DeviceFaultError(f"{action.name}: the function gave {given!r}, expected values of {', '.join(action.returns)}")
+        given = dict(given)
+        return given if set(given) == set(action.returns) else {**invent(arguments, rng), **given}
+
+    return respond
 
 
 def _position(value: Scalar, quantity: Quantity) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from controller.cli.options import Json
-from controller.cli.render import print_json
+from controller.cli.render import Column, print_json, print_rows
 
 if TYPE_CHECKING:
     from controller.domain.space import Problem
@@ -25,18 +25,35 @@ class Kind(StrEnum):
 
 def init(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A folder; it is made if it is not there.", show_default=False)
-    ],
+        Path | None, typer.Argument(metavar="DIR", help="A folder; it is made if it is not there.", show_default=False)
+    ] = None,
+    example: Annotated[
+        str | None, typer.Option("--example", metavar="NAME", help="Copy this example with all its files.", show_default=False)
+    ] = None,
+    list_them: Annotated[bool, typer.Option("--list", help="List the examples and write nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files of the same names.")] = False,
+    json: Json = False,
 ) -> None:
-    """Write a campaign and a lab file to begin with."""
+    """Write a campaign and a lab file to begin with, or copy an example."""
+    from controller.files.examples import copy_example, examples
     from controller.files.templates import write_templates
 
-    written = write_templates(folder, force=force)
+    if list_them:
+        rows = [{"example": name, "about": about} for name, about in examples().items()]
+        print_rows(rows, [Column("example"), Column("about")], as_json=json, empty="This installation has no examples.")
+        return
+    if folder is None:
+        raise typer.BadParameter("name a folder to write to, for example labwright init my-campaign", param_hint="DIR")
+    written = copy_example(example, folder, force=force) if example else write_templates(folder, force=force)
+    if json:
+        print_json([str(path) for path in written])
+        return
     for path in written:
         print(path)
     campaign = next((p for p in written if p.stem == "campaign"), folder / "campaign.yaml")
     print(f"Check it with: labwright validate {campaign}\nCarry it out with: labwright run {campaign}")
+    if example and folder / "README.md" in written:
+        print(f"What it shows: {folder / 'README.md'}")
 
 
 def validate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from instruments.clock import ScaledClock
-from instruments.errors import DriverNotFoundError, DriverOptionsError
+from instruments.errors import DeviceFaultError, DriverNotFoundError, DriverOptionsError
 from instruments.sdk.action import Action, action
 from instruments.sdk.context import ActionContext
 from instruments.sdk.driver import Driver, describe_driver
@@ -166,3 +167,53 @@ def test_twin_remembers_in_the_devices_log(tmp_path: Path) -> None:
     again = _do(_furnace(log=str(log)), "anneal", "a", temperature=300.0, gas="air")
     assert once == again
     assert log.read_text().count('"began"') == 1
+
+
+FUNCTIONS = "tests.simulators.functions"
+
+
+def test_twin_answers_what_a_function_computes_and_the_same_attempt_always_the_same() -> None:
+    def asked(seed: int = 0) -> dict[str, Any]:
+        twin = _furnace(functions={"anneal": f"{FUNCTIONS}:heat"}, seed=seed)
+        return _do(twin, "anneal", "a", temperature=300.0, gas="argon")
+
+    values = asked()
+    assert values["conductivity"] == pytest.approx(3.0, abs=0.5)
+    assert values["conductivity"] != 3.0
+    assert (values["cycles"], values["ok"]) == (2, True)
+    assert values["note"] == "simulated"  # left out by the function: invented
+    assert asked() == values
+    assert asked(seed=1) != values
+
+
+def test_twin_takes_a_bare_value_where_the_action_returns_one() -> None:
+    options = {"driver": f"{HERE}:Programmable", "options": {"top": 5.0}, "functions": {"go": f"{FUNCTIONS}:current"}}
+    assert _do(build_driver(TwinDriver, options), "go", "a", level=2.0) == {"current": 4.0}
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("broken", "anneal: ZeroDivisionError: 300.0 argon"),
+        ("other", "anneal: the function gave {'colour': 300.0}, expected values of conductivity, cycles, ok, note"),
+    ],
+)
+def test_function_that_fails_is_a_fault_of_the_device(function: str, said: str) -> None:
+    twin = _furnace(functions={"anneal": f"{FUNCTIONS}:{function}"})
+    with pytest.raises(DeviceFaultError, match=re.escape(said)):
+        _do(twin, "anneal", "a", temperature=300.0, gas="argon")
+
+
+@pytest.mark.parametrize(
+    ("functions", "said"),
+    [
+        ({"melt": f"{FUNCTIONS}:heat"}, "functions.melt: there is no such action; it has anneal"),
+        ({"anneal": f"{FUNCTIONS}:NUMBER"}, "names no function; write file.py:function"),
+        ({"anneal": "heat"}, "'heat' names no function; write file.py:function"),
+        ({"anneal": "nowhere.py:heat"}, "functions.anneal: there is no Python file"),
+        ({"anneal": f"{FUNCTIONS}:unfit"}, "the action takes temperature, gas"),
+    ],
+)
+def test_function_that_does_not_fit_is_told_when_the_twin_is_made(functions: dict[str, str], said: str) -> None:
+    with pytest.raises(DriverOptionsError, match=re.escape(said)):
+        _furnace(functions=functions)
