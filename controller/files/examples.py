@@ -32,8 +32,8 @@ def copy_example(name: str, folder: Path, *, force: bool = False) -> list[Path]:
         The files written.
 
     Raises:
-        FileFaultsError: If there is no such example, a file is there already and `force` is false (nothing has been written then), or
-            the folder cannot be written.
+        FileFaultsError: If there is no such example, a file is there already and `force` is false (nothing has been written then),
+            or the folder cannot be written.
     """
     source = _home() / name
     if name not in examples():
