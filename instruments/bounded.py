@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,6 +17,9 @@ MAX_COLUMNS = 10_000
 MAX_CELLS = 2_000_000
 """Most cells of a table; an empty line counts as one."""
 _MAX_LINE = 2**20
+_SMALL_PART = 16 * 2**20
+_MOST_PACKED = 200
+"""A larger file in a zip file is packed so many times smaller at most: Deflate packs zeros 1032 times, tables and logs 5 to 50."""
 MAX_PROCESS_ID = 2**31 - 1
 
 
@@ -65,6 +69,23 @@ def process_id(value: object) -> int:
     if not 1 <= number <= MAX_PROCESS_ID:
         raise ValueError(f"{str(value)[:40]!r} is no number of a process")
     return number
+
+
+def check_unpacked(archive: zipfile.ZipFile, most: int) -> None:
+    """Refuse a zip file of which a few bytes become very many; a file in it never unpacks to more than the archive says.
+
+    Args:
+        archive: The zip file.
+        most: The most that all its files may hold together [bytes].
+
+    Raises:
+        ValueError: If they hold more, or one of them unpacks to more than any table or text that was not made to be costly.
+    """
+    if sum(entry.file_size for entry in archive.infolist()) > most:
+        raise ValueError(f"holds more than {most >> 20} MiB")
+    for entry in archive.infolist():
+        if entry.file_size > _SMALL_PART and entry.file_size > _MOST_PACKED * entry.compress_size:
+            raise ValueError(f"holds {entry.filename[:80]!r}, which unpacks to {entry.file_size >> 20} MiB from next to nothing")
 
 
 def read_rows(path: Path) -> list[tuple[int, tuple[str, ...]]]:

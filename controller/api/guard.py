@@ -146,7 +146,7 @@ class Guard:
                 "labwright daemon start --http-name NAME"
             )  # fmt: skip
         origin = headers.get(b"origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _place_of(origin) != host.lower():
             raise RefusedError(403, "a page of another site may not ask anything here")
 
     def _ours(self, host: str) -> bool:
@@ -172,6 +172,14 @@ class Guard:
             names = " ".join(f"{k}={str(v)[:100]!r}" for k, v in scope.get("path_params", {}).items())
             done = " ".join(filter(None, (scope["method"], route.path, names, scope["state"].get("note"))))
             audit.info("%s (%s) from %s: %s -> %d", person.name, person.role, _client(scope), done, status)
+
+
+def _place_of(origin: str) -> str:
+    """Return host and port of an Origin header; nothing where it is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 async def _read(headers: dict[bytes, str], receive: Receive, most: int) -> bytes:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from controller.cli.options import CampaignName, Store
-from controller.cli.render import console, mark, waiting
+from controller.cli.render import clean, console, mark, waiting
 from controller.verbs.stores import find, store_urls
 
 
@@ -60,7 +60,8 @@ def export(
         raise ConflictError(f"{wanted} is no text for a screen; name a file with --output NAME{FORMATS[wanted].ending}")
     with find(store_urls(store), campaign) as found:
         if output is None:
-            sys.stdout.write(as_json(found) if wanted == "json" else as_csv(found, table.value))
+            text = as_json(found) if wanted == "json" else as_csv(found, table.value)
+            sys.stdout.write(clean(text) if sys.stdout.isatty() else text)  # a file or a program gets every sign as it is
             return
         with waiting(f"writing {output}", quiet=False):
             write(found, wanted, output, table.value)

@@ -85,7 +85,7 @@ class LiveDisplay:
             Text(f"{duration(snapshot.now - snapshot.started_at)} of lab time"),
         )
         line = Text(snapshot.status, style=STYLES.get(snapshot.status, ""))
-        line.append(f" · {snapshot.doing}" if snapshot.doing else "", style="default")
+        line.append(f" · {clean(snapshot.doing)}" if snapshot.doing else "", style="default")
         troubled = [f"{snapshot.counts[s]} {s}" for s in ("failed", "abandoned", "unknown") if snapshot.counts.get(s)]
         line.append(f" · {', '.join(troubled)}" if troubled else "", style="red")
         return Group(grid, line)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _PATIENCE_S = 2.0
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but tabs and line ends, and those that override the direction of text (UAX #9)."""
 
 _MANY = 300
 """A table of more rows is printed plainly."""
@@ -79,8 +81,8 @@ def duration(seconds: float) -> str:
 
 
 def clean(text: str) -> str:
-    """Return `text` without characters that steer a terminal: messages of instruments come from outside."""
-    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", text)
+    """Return `text` without characters that steer a terminal or turn the order of what is read: it may come from outside."""
+    return _STEERING.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def console(*, error: bool = False) -> Console:
@@ -99,7 +101,8 @@ def print_json(content: object, *, one_line: bool = False) -> None:
     if (table := as_asked(content)) is not None:
         print(table, end="")
         return
-    print(json.dumps(content, ensure_ascii=False, allow_nan=False, indent=None if one_line else 2, default=str))
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=None if one_line else 2, default=str)
+    print(_STEERING.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text))  # JSON's own way of writing them
 
 
 def print_rows(
@@ -186,7 +189,7 @@ def report(campaign: str, url: str, answer: Answer, *, as_json: bool, more: Mapp
     if as_json:
         print_json({**answer.told(campaign, url), **(more or {})})
     else:
-        print(f"{campaign}: {answer.text}")
+        print(f"{campaign}: {clean(answer.text)}")
 
 
 def mark(simulated: object) -> str:

@@ -9,7 +9,7 @@ import typer
 
 from controller.cli.completing import experiment_numbers
 from controller.cli.options import CampaignName, Json, Store, Timeout
-from controller.cli.render import print_json, report
+from controller.cli.render import clean, print_json, report
 from controller.verbs.stores import find, show_url, store_urls
 
 
@@ -118,7 +118,7 @@ def context(
                 print_json({"campaign": found.name, "context": rows})
             else:
                 lines = [f"{r['name']} = {r['value']}, told {r['at']} by {r['by'] or 'somebody'}" for r in rows]
-                print("\n".join(lines) or "nothing was told")
+                print(clean("\n".join(lines)) or "nothing was told")
             return
         answer = tell_context(found, told, by=who(), timeout_s=timeout)
     report(found.name, found.url, answer, as_json=json)

@@ -1,7 +1,8 @@
 """`--csv`: what a command answers as JSON, as a table for a spreadsheet or a program that takes no JSON (RFC 4180).
 
 Every command that is named here has the option; nothing else needs to know of it. A row of the table is an object of the answer, a
-column the path of a value in it (`parameters.temperature`); an answer that is no list becomes two columns, `name` and `value`.
+column the path of a value in it (`parameters.temperature`); an answer that is no list becomes two columns, `name` and `value`. An
+apostrophe stands before a text that a spreadsheet would take for a formula; numbers are numbers.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import typer
 from typer.main import get_command
 
 from controller.cli.render import clean
+from controller.files.formulas import harmless
 
 Rows = Callable[[Any], Any]
 
@@ -129,4 +131,4 @@ def _cell(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, (list, tuple, dict)):
         return clean(json.dumps(value, ensure_ascii=False, default=str)) if value else ""
-    return clean(str(value))
+    return harmless(clean(value)) if isinstance(value, str) else str(value)

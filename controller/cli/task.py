@@ -87,7 +87,7 @@ def answer(
     if json:
         print_json(row)
     else:
-        print(f"{row['task'][-tasks.SHORT :]}: {row['text']}")
+        print(f"{row['task'][-tasks.SHORT :]}: {clean(row['text'])}")
     if row["status"] == "late" or (not row["taken"] and row["answer"] is None):
         raise typer.Exit(1)
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from controller.domain.base import Value
 from controller.domain.campaign import Definition
@@ -20,8 +20,6 @@ from controller.files.faults import Faults, nearest
 from controller.files.results import Table, read_table
 
 NUMBER, FAILED, NOTES = "experiment", "failed", "notes"
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""A text that begins so is a formula to some spreadsheet; in CSV files an apostrophe stands before it."""
 _HEADING = re.compile(r"(?P<name>.+?)\s*\[(?P<unit>[^\]]*)\]", re.DOTALL)
 _NO = frozenset({"no", "false", "0", "-"})
 _DONE = (ExperimentStatus.COMPLETED, ExperimentStatus.FAILED)

@@ -21,12 +21,23 @@ from typing import Any, Final, Literal
 from controller.errors import ConflictError, MissingExtraError
 from controller.files.faults import Faults, listed, one_line
 from controller.files.tables import NO_ROWS, unequal
-from instruments.bounded import MAX_CELLS, MAX_COLUMNS, MAX_TABLE, TableError, from_json, iter_rows, read_small
+from instruments.bounded import (
+    MAX_CELLS,
+    MAX_COLUMNS,
+    MAX_TABLE,
+    TableError,
+    check_unpacked,
+    from_json,
+    iter_rows,
+    read_small,
+)
 
 Form = Literal["table", "labwright", "baybe", "ax", "olympus"]
 FORMS: Final = ("table", "labwright", "baybe", "ax", "olympus")
-_MOST_UNPACKED: Final = 512 * 2**20
-"""Largest content of a spreadsheet, which is a zip file [bytes]."""
+_MOST_UNPACKED: Final = 256 * 2**20
+"""Largest content of a spreadsheet, which is a zip file [bytes]: a hundred for each cell."""
+_LAST_ROW: Final = 1_048_576
+"""Of any spreadsheet; a cell that claims to stand further down would be reached by counting empty rows."""
 _CONFIG: Final = "config.json"
 
 
@@ -179,8 +190,10 @@ def _spreadsheet(path: Path, sheet: str | None, faults: Faults) -> Table | None:
         raise TableError(f"is larger than {MAX_TABLE >> 20} MiB; keep the columns and rows that are needed")
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _MOST_UNPACKED:
-                raise TableError(f"holds more than {_MOST_UNPACKED >> 20} MiB; keep the columns and rows that are needed")
+            try:
+                check_unpacked(archive, _MOST_UNPACKED)
+            except ValueError as error:
+                raise TableError(f"{error}; keep the columns and rows that are needed") from None
         book = load_workbook(path, read_only=True)
         try:
             names = book.sheetnames
@@ -202,7 +215,10 @@ def _cells_of(path: Path, page: Any, faults: Faults) -> Table | None:
     rows: list[tuple[Any, ...]] = []
     places: list[int] = []
     odd = False
+    page.reset_dimensions()  # what the file says of its own size is believed by nobody: a million empty rows, or too few
     for number, row in enumerate(page.iter_rows(), start=1):
+        if number > _LAST_ROW:
+            raise TableError(f"has a row beyond {_LAST_ROW}, the last that a spreadsheet can have; save it anew")
         values = []
         for cell in row[: len(header) or MAX_COLUMNS]:
             if cell.data_type in ("f", "e"):

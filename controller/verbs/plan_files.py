@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from controller.errors import ConflictError, MissingExtraError
 from controller.files.by_hand import form_of
-from controller.files.plans import FAILED, FORMULA, NOTES, NUMBER, heading
+from controller.files.formulas import FORMULA, harmless
+from controller.files.plans import FAILED, NOTES, NUMBER, heading
 from controller.verbs.plans import Plan
 from controller.verbs.wholefiles import whole_file
 
@@ -77,7 +78,7 @@ def _write_csv(path: Path, plan: Plan) -> None:
         lines = csv.writer(file)
         lines.writerow([*given, *to_fill])
         for row in plan.rows:
-            cells = [f"'{c}" if isinstance(c, str) and c.startswith(FORMULA) else c for c in _cells(plan, row)]
+            cells = [harmless(c) if isinstance(c, str) else c for c in _cells(plan, row)]
             lines.writerow([*("" if c is None else c for c in cells), *("" for _ in to_fill)])
 
 

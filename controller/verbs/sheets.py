@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Literal
 
+from controller.files.formulas import harmless
 from controller.verbs.stores import Found
 
 FACTS = ("status", "reason", "source", "attempts", "proposed_at", "completed_at", "simulated", "retracted_at", "retracted_reason")
@@ -27,9 +28,6 @@ _KINDS: Mapping[str, Kind] = {
 }  # fmt: skip
 TABLES = ("experiments", "measurements", "events")
 """Names of the tables."""
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""Text of people or devices that begins so gets an apostrophe in CSV: a spreadsheet would take it for a formula."""
 
 Row = Mapping[str, Any]
 
@@ -190,9 +188,7 @@ def _cell(value: object, guarded: bool) -> object:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    if guarded and isinstance(value, str) and value.startswith(_FORMULA):
-        return "'" + value
-    return value
+    return harmless(value) if guarded and isinstance(value, str) else value
 
 
 def about(found: Found) -> dict[str, Any]:

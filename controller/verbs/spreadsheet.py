@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from controller.errors import ConflictError, MissingExtraError
+from controller.files.formulas import FORMULA
 from controller.verbs.sheets import Sheet
 
 _MOST_ROWS = 1_048_576
 """Of a sheet, by the file format."""
 _LONGEST = 32_767
 """Text in a cell, by the file format [characters]."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""Text that begins so is a formula to some spreadsheet."""
 
 
 def write_spreadsheet(path: Path, about: Mapping[str, Any], sheets: Sequence[Sheet], definition: Mapping[str, Any]) -> None:
@@ -71,7 +70,7 @@ def _fill(page: Any, rows: Iterable[Sequence[Any]], widths: Sequence[int]) -> No
             cell = WriteOnlyCell(page, value=_plain(value))
             if isinstance(value, str):
                 cell.data_type = "s"  # never "f", whatever it begins with
-                cell.quotePrefix = value.startswith(_FORMULA)
+                cell.quotePrefix = value.startswith(FORMULA)
             if i == 0:
                 cell.font = bold
             cells.append(cell)

@@ -37,7 +37,7 @@ def watch_lines(looker: Looker, say: Callable[[str], None], *, sleep: Callable[[
         if fresh and fresh[0]["sequence"] > last + 1:
             say(f"({fresh[0]['sequence'] - last - 1} events before)")
         for event in fresh:
-            say(clean(f"{event['at']}  {event['text']}"))
+            say(clean(f"{event['at']}  {event['text']}").replace("\n", " "))  # or what is told could look like a line of ours
         last = max([last, 0, *(event["sequence"] for event in seen.log)])
         if status in ENDED:
             return ENDED[status]

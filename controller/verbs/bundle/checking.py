@@ -12,19 +12,24 @@ import json
 import re
 import stat
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final, Protocol
 
 from controller.errors import ConflictError, UnknownNameError
 from controller.verbs.bundle.parts import COLUMNS, DEFINITION, EVENTS, EXPERIMENTS, HEAD, MANIFEST, METADATA
+from instruments.bounded import check_unpacked
 
 _PART: Final = 2**20
 _LONGEST_LINE: Final = 64 * 2**20
 _MOST_TEXT: Final = 512 * 2**20
 """Largest file that is taken into memory whole [bytes]."""
+_MOST_UNPACKED: Final = 2**40
+"""Largest content of a bundle [bytes]; it is hashed part by part."""
 _PAGE: Final = 500
 _MOST_TOLD: Final = 20
 
@@ -126,6 +131,10 @@ def _opened(path: Path) -> Iterator[_Source]:
         yield _Folder(path)
         return
     with zipfile.ZipFile(path) as archive:
+        try:
+            check_unpacked(archive, _MOST_UNPACKED)
+        except ValueError as error:
+            raise ConflictError(f"{path} {error}; no evidence bundle does") from None
         yield _Zip(archive)
 
 
@@ -134,8 +143,7 @@ def _check(source: _Source, checked: Checked, head: str | None) -> None:
     if MANIFEST not in names:
         raise ConflictError(f"it has no {MANIFEST}: it is no evidence bundle of a campaign")
     differences = checked.differences
-    for name in sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else ():
-        differences.append(f"{name}: is in it twice")
+    differences += [f"{name}: is in it twice" for name, n in sorted(Counter(names).items()) if n > 1][:_MOST_TOLD]
     manifest = _text(source, MANIFEST)
     checked.digest = hashlib.sha256(manifest.encode()).hexdigest()
     told = _manifest(manifest, differences)
@@ -261,14 +269,16 @@ def _definition(source: _Source, state: Any, differences: list[str]) -> None:
 def _experiments(source: _Source, state: Any, differences: list[str]) -> None:
     """Compare the table of experiments with what the log says."""
     try:
-        rows = list(csv.DictReader(io.StringIO(_text(source, EXPERIMENTS), newline="")))
+        # One row more than there can be shows that there are too many.
+        rows = list(islice(csv.DictReader(io.StringIO(_text(source, EXPERIMENTS), newline="")), len(state.experiments) + 1))
         table = {int(row["number"]): row for row in rows}
     except (csv.Error, KeyError, ValueError, TypeError) as error:
         differences.append(f"{EXPERIMENTS}: cannot be read: {error}")
         return
     told = {e.number: e for e in state.experiments.values()}
     if table.keys() != told.keys() or len(rows) != len(told):
-        differences.append(f"{EXPERIMENTS}: has {len(rows)} experiments, the log {len(told)}")
+        n = f"more than {len(told)}" if len(rows) > len(told) else len(rows)
+        differences.append(f"{EXPERIMENTS}: has {n} experiments, the log {len(told)}")
     for number, row in table.items():
         experiment = told.get(number)
         if experiment is None:

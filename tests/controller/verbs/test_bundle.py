@@ -165,6 +165,31 @@ def test_what_is_no_bundle_is_refused_in_one_line(bundle: Path, tmp_path: Path) 
         check_bundle(bundle, "12")
 
 
+def test_bundle_made_to_be_costly_is_refused_unread(bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in {**contents(bundle), "journals/zeros.jsonl": bytes(17 * 2**20)}.items():
+            archive.writestr(name, content)
+    with pytest.raises(ConflictError, match=r"zeros\.jsonl', which unpacks to 17 MiB from next to nothing"):
+        check_bundle(path)
+
+
+def test_table_with_more_experiments_than_the_log_is_not_read_to_its_end(bundle: Path, tmp_path: Path) -> None:
+    files = contents(bundle)
+    files[EXPERIMENTS] += b"".join(b"sample,%d\n" % number for number in range(6, 50_000))
+    differences = check_bundle(pack(tmp_path / "long.zip", with_manifest(files))).differences
+    assert any("has more than 5 experiments, the log 5" in line for line in differences)
+
+
+def test_event_with_a_time_that_is_no_number_of_a_machine_is_told(bundle: Path, tmp_path: Path) -> None:
+    files = contents(bundle)
+    rows = [json.loads(line) for line in files[EVENTS].splitlines()]
+    rows[3]["at"] = 10**400
+    files[EVENTS] = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+    differences = check_bundle(pack(tmp_path / "late.zip", with_manifest(files))).differences
+    assert any("event 4" in line and "does not fit the hash chain" in line for line in differences)
+
+
 def test_head_from_another_log_is_told(bundle: Path) -> None:
     assert any("no event has the head" in line for line in check_bundle(bundle, "ab" * 32).differences)
 
