@@ -52,3 +52,29 @@ def test_schema_describes_every_key_of_a_campaign_file(call: Call) -> None:
     schema = call("schema", "campaign").json
     assert schema["properties"].keys() == CampaignFile.model_fields.keys()
     assert "instruments" in call("schema", "lab").json["properties"]
+
+
+def test_init_lists_examples_and_copies_one_that_is_right_where_it_lies(call: Call, tmp_path: Path) -> None:
+    listed = {row["example"]: row["about"] for row in call("init", "--list", "--json").json}
+    assert {"flow_chemistry", "electrolyte", "colour_mixing", "reaction_pool", "perovskite_film", "alloy"} <= set(listed)
+    assert all(listed.values())
+    assert "notebooks" not in listed
+    assert "electrolyte" in call("init", "--list").out
+    said = call("init", "--example", "electrolyte", tmp_path / "mine")
+    assert said.code == 0
+    names = {path.name for path in (tmp_path / "mine").iterdir()}
+    assert {"README.md", "campaign.yaml", "lab.yaml", "cell.py", "picture.png"} == names
+    assert str(tmp_path / "mine" / "README.md") in said.out
+    assert call("validate", tmp_path / "mine" / "campaign.yaml").code == 0
+
+
+def test_init_copies_no_example_over_files_and_none_that_is_not_there(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "lab.yaml").write_text("mine")
+    said = call("init", "--example", "alloy", tmp_path)
+    assert said.code == 2
+    assert "lab.yaml: is there already" in said.err
+    assert [path.name for path in tmp_path.iterdir()] == ["lab.yaml"]
+    assert "did you mean 'alloy'?" in call("init", "--example", "aloy", tmp_path / "new").err
+    assert "there are alloy, by_hand" in call("init", "--example", "zzzz", tmp_path / "new").err
+    assert not (tmp_path / "new").exists()
+    assert call("init").code == 2
