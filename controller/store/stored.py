@@ -23,6 +23,8 @@ _ATTEMPT = (
     "fault_retryable committed_at accepted_at started_at ended_at"
 )
 _REQUEST = "id verb campaign argument asked_by asked_at answered_at ok answer"
+RARE = "kind IN ('campaign.context_told', 'experiment.retracted', 'experiment.reinstated')"
+"""Which events there is an index of; said by a query in these very words, SQLite uses it: else it would read the whole log."""
 
 
 class StoredRows(SnapshotReader):
@@ -70,6 +72,17 @@ class StoredRows(SnapshotReader):
         return self._dicts(
             "definition", "campaign version fingerprint body", "WHERE campaign = ? ORDER BY version", campaign_id
         )
+
+    def definition_versions(self) -> dict[str, tuple[int, str]]:
+        """Return campaign id -> version and fingerprint of its newest definition, of every campaign that has one."""
+        newest = "WHERE version = (SELECT max(n.version) FROM definition n WHERE n.campaign = definition.campaign)"
+        rows = self._dicts("definition", "campaign version fingerprint", newest)
+        return {row["campaign"]: (int(row["version"]), row["fingerprint"]) for row in rows}
+
+    def definition_body(self, campaign_id: str, version: int) -> str:
+        """Return one version of a campaign's definition as it is stored."""
+        (row,) = self._dicts("definition", "body", "WHERE campaign = ? AND version = ?", campaign_id, version)
+        return str(row["body"])
 
     def experiment_rows(self, campaign_id: str) -> list[Row]:
         """Return the rows of all experiments of a campaign as they are stored, by number."""
@@ -144,14 +157,13 @@ class StoredRows(SnapshotReader):
         """Return when a result was retracted and reinstated, and which, in order; the row tells of the last time alone."""
         rows = self._dicts(
             "event", "kind at body",
-            "WHERE campaign = ? AND kind IN ('experiment.retracted', 'experiment.reinstated') ORDER BY campaign_sequence",
-            campaign_id,
+            f"WHERE campaign = ? AND {RARE} AND kind <> 'campaign.context_told' ORDER BY campaign_sequence", campaign_id,
         )  # fmt: skip
         return [(row["at"], row["kind"]) for row in rows if json.loads(row["body"])["number"] == number]
 
     def context_rows(self, campaign_id: str) -> list[Row]:
         """Return what was told of the context, oldest first: at, values (variable -> value) and by of each time."""
-        where = "WHERE campaign = ? AND kind = 'campaign.context_told' ORDER BY campaign_sequence"
+        where = f"WHERE campaign = ? AND {RARE} AND kind = 'campaign.context_told' ORDER BY campaign_sequence"
         bodies = (json.loads(row["body"]) for row in self._dicts("event", "body", where, campaign_id))
         return [{"at": body["at"], "values": body["values"], "by": body.get("by", "")} for body in bodies]
 
@@ -202,10 +214,10 @@ class StoredRows(SnapshotReader):
     def newest_proposals(self) -> list[tuple[str, str]]:
         """Return campaign id and body of the newest proposal of a model, of each campaign that has one."""
         rows = self._dicts(
-            "experiment e JOIN proposal p ON p.experiment = e.id", "e.campaign p.body",
-            "WHERE e.number = (SELECT max(m.number) FROM experiment m WHERE m.campaign = e.campaign AND m.source = 'model')",
+            "campaign c JOIN proposal p", "c.id p.body",
+            "ON p.experiment = (SELECT id FROM experiment m WHERE m.campaign = c.id AND m.source = 'model' ORDER BY number DESC LIMIT 1)",
         )  # fmt: skip
-        return [(row["e.campaign"], row["p.body"]) for row in rows]
+        return [(row["c.id"], row["p.body"]) for row in rows]
 
     def alarm_counts(self) -> list[tuple[str, str, int]]:
         """Return campaign id, code and number of its alarms."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
+
+from controller.store.stored import RARE
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -91,6 +93,7 @@ class EventRow(Row, table=True):
     __tablename__ = "event"
     __table_args__ = (
         UniqueConstraint("campaign", "campaign_sequence"),
+        Index("ix_event_rare", "campaign", "campaign_sequence", sqlite_where=text(RARE), postgresql_where=text(RARE)),
         {"sqlite_autoincrement": True},
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from controller.settings import folder_of
+from controller.verbs.briefly import Brief, briefs
 from controller.verbs.laboratories import status_of
 
 if TYPE_CHECKING:
@@ -30,14 +31,18 @@ def list_instruments(opened: Sequence[tuple[str, Reader]]) -> tuple[list[dict[st
             (row["lab"], row["name"]): f"disabled by {row['changed_by']}: {row['reason']}"
             for row in reader.instrument_rows() if not row["enabled"]
         }  # fmt: skip
+        with reader.snapshot():
+            campaigns, known = reader.campaign_rows(), briefs(reader)
         labs: dict[str, dict[str, Any]] = {}
-        for campaign in reader.campaigns():
-            lab = reader.definition(campaign["id"])["lab"]
-            status = labs.setdefault(lab["lab"], status_of(url, lab["lab"]))
+        for campaign in campaigns:
+            brief = known[campaign["id"]]
+            if brief.lab not in labs:
+                labs[brief.lab] = status_of(url, brief.lab)
+            status = labs[brief.lab]
             states = {i["instrument"]: i for i in status.get("instruments", ())}
-            for name, spec in lab["instruments"].items():
-                held = disabled.get((lab["lab"], name), "")
-                row = rows.setdefault((url, lab["lab"], name), _row(lab, name, spec, states.get(name, {}), held))
+            for name, spec in brief.instruments.items():
+                held = disabled.get((brief.lab, name), "")
+                row = rows.setdefault((url, brief.lab, name), _row(brief, name, spec, states.get(name, {}), held))
                 row["running"] = _running(status, name)
                 row["campaigns"].append(campaign["name"])
         interlocks += [{"lab": lab, **lock} for lab, status in labs.items() for lock in status.get("interlocks", ())]
@@ -94,12 +99,12 @@ def _running(status: Mapping[str, Any], instrument: str) -> list[dict[str, Any]]
 
 
 def _row(
-    lab: dict[str, Any], name: str, spec: dict[str, Any], status: dict[str, Any], disabled: str
+    lab: Brief, name: str, spec: dict[str, Any], status: dict[str, Any], disabled: str
 ) -> dict[str, Any]:
     return {
-        "instrument": name, "lab": lab["lab"], "driver": spec["driver"], "state": status.get("state", "not at work"),
+        "instrument": name, "lab": lab.lab, "driver": spec["driver"], "state": status.get("state", "not at work"),
         "held": status.get("held") or disabled, "enabled": not disabled,
         "limits": {k: f"{low:g}…{high:g}" for k, (low, high) in spec.get("limits", {}).items()},
         "capacity": spec.get("capacity", 1), "running": [], "campaigns": [],
-        "data": "simulated" if lab["simulated"] else "real", "simulated": bool(lab["simulated"]),
+        "data": "simulated" if lab.simulated else "real", "simulated": lab.simulated,
     }  # fmt: skip

@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from controller.verbs.briefly import briefs
+
 if TYPE_CHECKING:
     from controller.store.reading import Reader
 
@@ -34,23 +36,19 @@ def meter(reader: Reader) -> Meter:
         StoreError: If it cannot be read.
     """
     best: list[tuple[str, bool, str, float]] = []
-    labs: dict[str, str] = {}
-    goals: dict[str, dict[str, str]] = {}
     busy: dict[tuple[str, str], float] = {}
     attempts: Counter[tuple[str, str, str]] = Counter()
     with reader.snapshot():
         rows = {str(row["id"]): (str(row["name"]), bool(row["simulated"])) for row in reader.campaign_rows()}
-        for key in rows:
-            definition = reader.definition(key)
-            labs[key] = str(definition["lab"]["lab"])
-            goals[key] = {name: o["goal"] for name, o in definition["problem"]["objectives"].items()}
+        known = briefs(reader)
         for key, objective, least, most in reader.extremes():
-            goal = goals[key].get(objective)
+            goal = known[key].goals.get(objective)
             if goal in ("maximize", "minimize"):
                 best.append((*rows[key], objective, most if goal == "maximize" else least))
         seconds = [(*rows[key], float(json.loads(body).get("seconds") or 0.0)) for key, body in reader.newest_proposals()]
         alarms = [(*rows[key], code, n) for key, code, n in reader.alarm_counts()]
         for key, instrument, status, n, took in reader.attempt_totals():
-            busy[labs[key], instrument] = busy.get((labs[key], instrument), 0.0) + took
-            attempts[labs[key], instrument, status] += n
+            lab = known[key].lab
+            busy[lab, instrument] = busy.get((lab, instrument), 0.0) + took
+            attempts[lab, instrument, status] += n
     return Meter(best, seconds, alarms, busy, attempts)
