@@ -12,11 +12,11 @@ import asyncio
 import ctypes
 import json
 import random
-import resource
 import statistics
 import tempfile
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from benchmarks.looking import LARGE, experiment_events, make_store
 from benchmarks.page import serving
 from benchmarks.tables import stamp
 from controller.domain.access import Role
-from controller.notify.service import POLL_S, Teller, baseline
+from controller.notify.service import Teller, baseline
 from controller.store.opening import Store
 from controller.store.reading import open_reader
 from controller.verbs.plotting import COMPUTED, KINDS
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--experiments", type=int, default=10_000, help="of the large campaign (default: %(default)s)")
     parser.add_argument("--campaigns", type=int, default=200, help="in the store (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="changes; the median counts (default: %(default)s)")
-    parser.add_argument("--polls", type=int, default=60, help="looks for news to tell (default: %(default)s)")
+    parser.add_argument("--telling", type=float, default=20.0, help="seconds of looking for news to tell (default: %(default)s)")
     parser.add_argument("--store", type=Path, help="a store made earlier by looking or by this, or where to make it and keep it")
     parser.add_argument("--only", default="", help="only addresses that hold this text")
     parser.add_argument("--smoke", action="store_true", help="a small store, one round")
@@ -135,22 +135,29 @@ async def measure(url: str, rounds: int, only: str) -> dict[str, dict[str, Any]]
     }
 
 
-def telling(url: str, folder: Path, polls: int) -> float:
-    """Return the processor time that looking for what people are to be told takes for each minute [s]."""
+def telling(url: str, folder: Path, lasts_s: float) -> float:
+    """Return the processor time that looking for what people are to be told takes for each minute [s], while nothing happens."""
     rules = folder / "notify.yaml"
-    rules.write_text(f"targets:\n  file: {{url: 'json://127.0.0.1:9/', on: [failure]}}\n", encoding="utf-8")
+    rules.touch(mode=0o600)
+    rules.write_text("targets:\n  nobody: {webhook: 'http://127.0.0.1:9/', tell: [failure]}\n", encoding="utf-8")
     baseline(url)
-    return 60.0 / POLL_S * _polled(Teller([url], rules), polls)
-
-
-def _polled(teller: Teller, polls: int) -> float:
-    raise NotImplementedError
+    teller = Teller([url], rules)
+    thread = threading.Thread(target=teller.run)
+    thread.start()
+    try:
+        time.sleep(min(lasts_s, 5.0))  # every log is looked at once, to begin with
+        spent, began = time.process_time(), time.monotonic()
+        time.sleep(lasts_s)
+        return 60.0 * (time.process_time() - spent) / (time.monotonic() - began)
+    finally:
+        teller.leave(orderly=True)
+        thread.join()
 
 
 def run(chosen: argparse.Namespace) -> int:
     """Make the store, measure, print the table, and return 0 when every answer keeps its bound."""
-    experiments, campaigns, rounds, polls = (
-        (60, 3, 1, 3) if chosen.smoke else (chosen.experiments, chosen.campaigns, chosen.rounds, chosen.polls)
+    experiments, campaigns, rounds, lasts_s = (
+        (60, 3, 1, 0.7) if chosen.smoke else (chosen.experiments, chosen.campaigns, chosen.rounds, chosen.telling)
     )
     with tempfile.TemporaryDirectory() as folder:
         store = chosen.store or Path(folder) / "full.db"
@@ -158,13 +165,15 @@ def run(chosen: argparse.Namespace) -> int:
             make_store(store, experiments=experiments, campaigns=campaigns, small=min(20, experiments))
         url = f"sqlite:///{store.absolute()}"
         found = asyncio.run(measure(url, rounds, chosen.only))
+        told_s = telling(url, Path(folder), lasts_s)
     print(f"{experiments} experiments in one campaign, {campaigns} campaigns; processor time of the server, median of {rounds}")
     print(f"{'changed [ms]':>13s} {'again [ms]':>11s} {'status':>7s} {'kB':>8s}")
     for one, row in sorted(found.items(), key=lambda pair: -pair[1]["changed_s"]):
         again = f"{1000 * row['again_s']:11.1f}" if "again_s" in row else f"{'':11s}"
         print(f"{1000 * row['changed_s']:13.1f} {again} {row['status']:7d} {row['bytes'] / 1000:8.1f}  {one}")
+    print(f"looking for news to tell people: {told_s:.2f} s of processor time a minute, all {campaigns} campaigns at work")
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
     sizes = {"experiments": experiments, "campaigns": campaigns, "rounds": rounds, "most_s": MOST_S}
-    chosen.output.write_text(json.dumps({**stamp(), **sizes, "answers": found}, indent=1), encoding="utf-8")
+    chosen.output.write_text(json.dumps({**stamp(), **sizes, "telling_s_per_minute": told_s, "answers": found}, indent=1), encoding="utf-8")
     print(f"written to {chosen.output}")
     return 0

@@ -32,8 +32,6 @@ FAREWELL = b"end\n"
 """With this the controller says that it ends because it was told to."""
 POLL_S = 0.5
 """How often logs are looked at [real s]."""
-SWEEP_S = 60.0
-"""How often those of campaigns that have ended are, too [real s]."""
 LEAVE_S = 8.0
 """Patience with servers when the controller ends [real s]; what has not arrived then is sent after the next start."""
 TURN_S = 20.0
@@ -44,7 +42,6 @@ GIVE_UP_S = 2 * 86400.0
 """A message that has not arrived after so long is given up [s]; `labwright notify list` shows it."""
 _HOUR_S = 3600.0
 _LONGEST_STEP_S = 60.0
-_OVER = ("completed", "failed")
 _MOST_NOTICES = 500
 
 log = logging.getLogger(__name__)
@@ -165,8 +162,9 @@ class _Desk:
         self._url, self._rules, self._only, self._ring = url, rules, only, ring
         self._folder = folder_of(url)
         self._finders: dict[str, Finder] = {}
-        self._seen: dict[str, tuple[str, float]] = {}
-        self._swept = self._looked_away = float("-inf")
+        self._seen: dict[str, tuple[str, int]] = {}
+        """Campaign id -> status and position of the newest event, when its log was last looked at."""
+        self._looked_away = float("-inf")
         self._busy: dict[str, tuple[Message, Future[None]]] = {}
         self._complaint = ""
         self._tasks: set[str] = set()
@@ -239,13 +237,18 @@ class _Desk:
     # --- finding ----------------------------------------------------------------------------------------------------
 
     def _look(self) -> bool:
-        sweep = time.monotonic() - self._swept > SWEEP_S
         more = False
-        rows = [row for row in self._reader.campaign_rows() if self._only is None or row["name"] in self._only]
-        for row in rows:
-            key, stamp = str(row["id"]), (str(row["status"]), float(row["updated_at"]))
-            # Of a campaign at work two events may carry the same time, so only one that is over is left alone.
-            if row["status"] in _OVER and self._seen.get(key) == stamp and not sweep:
+        ends = {row["id"]: (str(row["status"]), int(row["end"])) for row in self._reader.log_ends()}
+        if ends == self._seen:
+            return False
+        for row in self._reader.campaign_rows():
+            key = str(row["id"])
+            stamp = ends.get(key)
+            # A log only grows: where its end has not moved since it was looked at, nothing has happened.
+            if stamp is None or self._seen.get(key) == stamp:
+                continue
+            if self._only is not None and row["name"] not in self._only:
+                self._seen[key] = stamp
                 continue
             finder = self._finders.get(key) or Finder(self._reader, row, self._memories.get(key, Memory()))
             self._finders[key] = finder
@@ -260,8 +263,6 @@ class _Desk:
             if not unfinished:
                 self._seen[key] = stamp
             more |= unfinished
-        if sweep:
-            self._swept = time.monotonic()
         return more
 
     def _take(self, notices: Sequence[Notice], memories: dict[str, Memory] | None = None) -> None:
