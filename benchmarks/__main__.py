@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     estop.add_arguments(commands.add_parser("estop", help="an emergency stop of many busy instruments"))
     looking.add_arguments(commands.add_parser("looking", help="commands that look, on a store of ten thousand experiments"))
     page.add_arguments(commands.add_parser("page", help="the live page with twenty viewers and ten thousand experiments"))
-    answers.add_arguments(commands.add_parser("answers", help="every answer over HTTP on a full store, and looking for news to tell"))
+    answers.add_arguments(commands.add_parser("answers", help="every answer over HTTP, on a full store"))
     chosen = parser.parse_args(arguments)
     benchmarks = {
         "tables": tables, "calibration": calibration, "forecast": forecast, "speed": speed, "transfer": transfer,

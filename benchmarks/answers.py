@@ -1,7 +1,7 @@
 """What each GET of the HTTP API costs the server on a full store, and what looking for news to tell people costs.
 
-The store is that of `looking`. Every GET that the OpenAPI document names is asked for, so that none is forgotten; only those that ask
-models, which takes seconds by design, are left out. What counts is the processor time of the process that serves: right after
+The store is that of `looking`. Every GET that the OpenAPI document names is asked for, so that none is forgotten; only those that
+ask models, which takes seconds by design, are left out. What counts is the processor time of the process that serves: right after
 something has happened in the large campaign (`changed`), and when nothing has happened since the same was asked (`again`).
 """
 
@@ -88,8 +88,8 @@ def addresses(document: Mapping[str, Any], number: int) -> list[str]:
         if "{" in filled:
             raise ValueError(f"{filled}: say in benchmarks/answers.py what stands for the braces, or that it is measured elsewhere")
     experiments = f"/v1/campaigns/{LARGE}/experiments"
-    more = (f"{experiments}?sort=-yield&limit=50", f"{experiments}?status=failed&limit=50", f"/v1/campaigns/{LARGE}/events?after=50000")
-    return sorted([*found, *more])
+    found = [f"{one}?campaign={LARGE}&campaign=small-001" if one.endswith("/comparison") else one for one in found]
+    return sorted([*found, f"{experiments}?sort=-yield&limit=50", f"{experiments}?status=failed&limit=50"])
 
 
 async def ask(client: httpx.AsyncClient, clock: Clock, address: str) -> tuple[float, httpx.Response]:
@@ -173,7 +173,7 @@ def run(chosen: argparse.Namespace) -> int:
         print(f"{1000 * row['changed_s']:13.1f} {again} {row['status']:7d} {row['bytes'] / 1000:8.1f}  {one}")
     print(f"looking for news to tell people: {told_s:.2f} s of processor time a minute, all {campaigns} campaigns at work")
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
-    sizes = {"experiments": experiments, "campaigns": campaigns, "rounds": rounds, "most_s": MOST_S}
-    chosen.output.write_text(json.dumps({**stamp(), **sizes, "telling_s_per_minute": told_s, "answers": found}, indent=1), encoding="utf-8")
+    sizes = {"experiments": experiments, "campaigns": campaigns, "rounds": rounds, "most_s": MOST_S, "telling_s_per_minute": told_s}
+    chosen.output.write_text(json.dumps({**stamp(), **sizes, "answers": found}, indent=1), encoding="utf-8")
     print(f"written to {chosen.output}")
     return 0

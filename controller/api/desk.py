@@ -14,7 +14,7 @@ from controller.api.gate import Gate
 from controller.api.kept import Kept
 from controller.api.limits import COMPUTING_S, LOOKING_S
 from controller.api.news import Watch
-from controller.api.standing import Shared, Standing, read_standing
+from controller.api.standing import TASKS, Shared, Standing, read_standing
 from controller.api.workers import Workers
 from controller.store.reading import Reader
 from controller.verbs.aside import Aside
@@ -76,15 +76,16 @@ class Desk:
         Args:
             campaign: Its name or id.
             what: Names what is told.
-            call: Tells it; of nothing that does not show in `Place.how`, but for the time.
+            call: Tells it; of nothing that does not show in `Place.how` or among the tasks of people, but for the time.
             more: What else the answer depends on.
         """
-        place = (await self.standing()).find(campaign)
+        standing = await self.standing()
+        place = standing.find(campaign)
 
         async def make() -> bytes:
             return as_json(await self.look_at(campaign if place is None else place.id, call))
 
-        return await (make() if place is None else self.kept.get((what, place.id, place.how, *more), make))
+        return await (make() if place is None else self.kept.get((what, place.id, place.how, standing.topics[TASKS], *more), make))
 
     async def look_at(self, campaign: str, call: Callable[[Found], T], *, long: bool = False) -> T:
         """Read what `call` reads of one campaign (its name or id); `long` for what goes through all of it."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 
-MOST = 64
-"""So many answers are kept; the one asked for longest ago makes room."""
+MOST, MOST_BYTES = 64, 32 * 2**20
+"""So many answers are kept, and so much of them; the one asked for longest ago makes room."""
 
 
 class Kept:
@@ -30,6 +30,14 @@ class Kept:
     def _settle(self, key: Hashable, task: asyncio.Task[bytes]) -> None:
         if (task.cancelled() or task.exception() is not None) and self._made.get(key) is task:
             del self._made[key]
+            return
+        done = {k: len(t.result()) for k, t in self._made.items() if t.done() and not t.cancelled() and t.exception() is None}
+        size = sum(done.values())
+        for old, length in done.items():
+            if size <= MOST_BYTES or old == key:
+                break
+            size -= length
+            del self._made[old]
 
 
 async def _made(make: Callable[[], Awaitable[bytes]]) -> bytes:

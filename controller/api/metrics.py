@@ -16,7 +16,7 @@ from controller.verbs.metering import Meter, meter
 from controller.verbs.notifications import count_told
 from controller.verbs.stores import show_url
 
-__all__ = ["CONTENT_TYPE", "metrics_text"]
+__all__ = ["CONTENT_TYPE", "metrics_text", "told_text"]
 
 _Opened = Sequence[tuple[str, Reader]]
 _STATUSES = ("draft", "running", "paused", "stopping", "completed", "failed")
@@ -24,9 +24,18 @@ _STATUSES = ("draft", "running", "paused", "stopping", "completed", "failed")
 
 
 def metrics_text(opened: _Opened) -> bytes:
-    """Return the metrics of some stores (URL and reader of each) in the text format of Prometheus."""
+    """Return the metrics of campaigns and instruments of some stores (URL and reader of each) in the text format of Prometheus."""
+    return _text(_Stores(opened))
+
+
+def told_text(urls: Sequence[str]) -> bytes:
+    """Return the metrics of what people are told, in the same format."""
+    return _text(_Told(urls))
+
+
+def _text(collector: Collector) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Stores(opened))
+    registry.register(collector)
     return generate_latest(registry)
 
 
@@ -38,7 +47,6 @@ class _Stores(Collector):
         yield from self._campaigns()
         yield from self._measured([meter(reader) for _, reader in self._opened])
         yield from self._instruments()
-        yield from self._told()
 
     def _campaigns(self) -> Iterator[Metric]:
         campaigns = list_campaigns(self._opened)
@@ -103,13 +111,18 @@ class _Stores(Collector):
             locks.add_metric([row["lab"], row["interlock"], str(row["state"])], 1)
         yield from (state, held, locks)
 
-    def _told(self) -> Iterator[Metric]:
+
+class _Told(Collector):
+    def __init__(self, urls: Sequence[str]) -> None:
+        self._urls = urls
+
+    def collect(self) -> Iterator[Metric]:
         label = ["target", "store"]
         messages = CounterMetricFamily(
             "labwright_notification_messages", "Messages: sent, given up, and attempts that failed.", labels=[*label, "outcome"]
         )
         waiting = GaugeMetricFamily("labwright_notifications_waiting", "Notices that have not arrived yet.", labels=label)
-        for url, _ in self._opened:
+        for url in self._urls:
             counted, left = count_told(url)
             for (target, outcome), n in counted.items():
                 messages.add_metric([target, show_url(url), outcome], n)

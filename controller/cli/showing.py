@@ -76,9 +76,9 @@ def _print_details(view: View) -> None:
     if view.best:
         title = f"\n{best_title(definition, len(view.best))}"
         out.print(best_table(view.best, definition, title=title, width=out.width))
-    if under_way := [e for e in view.experiments if e["status"] in ("running", "queued", "unknown")]:
+    if view.under_way:
         columns = [Column("number", "experiment"), Column("status"), *setting_columns(definition, width=out.width - NARROW)]
-        out.print(table([flat(e) for e in under_way], columns, title="Under way"))
+        out.print(table([flat(e) for e in view.under_way], columns, title="Under way"))
     if view.alarms:
         columns = [Column("at", "when"), Column("code"), Column("message")]
         out.print(table(view.alarms, columns, title="Alarms"))

@@ -21,8 +21,15 @@ class Judged:
 
 def judge(proposal: Proposal, observations: Mapping[str, Observation]) -> dict[str, Judged]:
     """Return objective -> prediction and result, of those that a model predicted with a spread that can be put to the test."""
-    return {
-        name: Judged(p.mean, p.scale, p.freedom, observations[name].value)
-        for name, p in proposal.predictions.items()
-        if p.scale and p.freedom and name in observations and proposal.source == "model"
-    }
+    if proposal.source != "model":
+        return {}
+    judged = {
+        name: judge_one(p.mean, p.scale, p.freedom, observations[name].value)
+        for name, p in proposal.predictions.items() if name in observations
+    }  # fmt: skip
+    return {name: one for name, one in judged.items() if one is not None}
+
+
+def judge_one(mean: float, scale: float | None, freedom: float | None, value: float) -> Judged | None:
+    """Return a prediction beside its result; None where no spread was predicted that can be put to the test."""
+    return Judged(mean, scale, freedom, value) if scale and freedom else None

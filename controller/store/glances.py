@@ -37,6 +37,11 @@ class Glances(StoredRows):
         """Return the `n` experiments with the largest numbers, newest first."""
         return self._experiment_rows("WHERE campaign = ? ORDER BY number DESC LIMIT ?", campaign_id, n)
 
+    def newest_of_model(self, campaign_id: str) -> str | None:
+        """Return the id of the experiment with the largest number that a model proposed, None where there is none."""
+        rows = self._dicts("experiment", "id", "WHERE campaign = ? AND source = 'model' ORDER BY number DESC LIMIT 1", campaign_id)
+        return str(rows[0]["id"]) if rows else None
+
     def newest_ends(self, campaign_id: str, n: int) -> list[float]:
         """Return when the last `n` experiments ended, of those that were carried out, oldest first."""
         where = "WHERE campaign = ? AND ended_at IS NOT NULL AND status <> 'cancelled' ORDER BY number DESC LIMIT ?"

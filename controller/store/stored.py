@@ -215,7 +215,8 @@ class StoredRows(SnapshotReader):
         """Return campaign id and body of the newest proposal of a model, of each campaign that has one."""
         rows = self._dicts(
             "campaign c JOIN proposal p", "c.id p.body",
-            "ON p.experiment = (SELECT id FROM experiment m WHERE m.campaign = c.id AND m.source = 'model' ORDER BY number DESC LIMIT 1)",
+            "ON p.experiment = (SELECT id FROM experiment m WHERE m.campaign = c.id AND m.source = 'model'"
+            " ORDER BY number DESC LIMIT 1)",
         )  # fmt: skip
         return [(row["c.id"], row["p.body"]) for row in rows]
 

@@ -25,13 +25,18 @@ STEERABLE = {
 _DONE = {"pause": "paused", "resume": "resumed", "stop": "stopped", "abort": "aborted"}
 
 
+MANY = 1000
+_BEST = ("experiment", "parameters", "objectives", "feasible")
+
+
 @dataclass(frozen=True)
 class View:
     """A campaign with what is known of it at one moment, as JSON data."""
 
     found: Found
     definition: dict[str, Any]
-    experiments: list[dict[str, Any]]
+    under_way: list[dict[str, Any]]
+    """The first `MANY` experiments that run, wait or are unknown."""
     alarms: list[dict[str, Any]]
     best: list[dict[str, Any]]
     calibration: dict[str, Any]
@@ -88,18 +93,16 @@ def mixed_data(url: str, name: str, *, simulated: bool) -> str | None:
 def look_at(found: Found) -> View:
     """Return what is known of a campaign, all of it of one moment."""
     from controller.verbs.overview import at_a_glance, overview
-    from controller.verbs.results import best_rows, cost_of
     from controller.verbs.trust import calibration_told
 
     reader = found.reader
     with reader.snapshot():
-        definition, experiments, alarms = reader.definition(found.id), reader.experiments(found.id), reader.alarms(found.id)
-        calibration = calibration_told(found)
-        cost = cost_of(reader.proposal_rows(found.id), experiments) if definition["problem"].get("cost") else None
-        newest = max((int(e["number"]) for e in experiments if e["source"] == "model"), default=None)
-        glance = at_a_glance(overview(found))
-        noted = "" if newest is None else str(reader.experiment(found.id, newest)["proposal"].get("note", ""))
-    return View(found, definition, experiments, alarms, best_rows(definition, experiments), calibration, cost, noted, glance)
+        told, alarms, calibration = overview(found), reader.alarms(found.id), calibration_told(found)
+        newest = reader.newest_of_model(found.id)
+        noted = "" if newest is None else str(reader.proposals_by_experiment([newest])[newest].get("note", ""))
+        under_way = reader.experiments(found.id, ("running", "queued", "unknown"), limit=MANY)
+    best = [{k: row[k] for k in _BEST if k in row} for row in told["best"]]
+    return View(found, told["definition"], under_way, alarms, best, calibration, told["cost"], noted, at_a_glance(told))
 
 
 def steer_campaign(found: Found, verb: str, *, by: str, timeout_s: float) -> Answer:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from controller.verbs.predicted import predictions_of
 from controller.verbs.stores import Found
 
 if TYPE_CHECKING:
@@ -35,11 +37,8 @@ def given_of(found: Found, *, most: int | None = None, bare: bool = False) -> Gi
         for row in reader.observation_rows(found.id) if rows else ():
             observed.setdefault(row["experiment"], {})[row["objective"]] = row["value"]
 
-        def predictions(chosen: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-            return {row["experiment"]: json.loads(row["body"]).get("predictions", {}) for row in reader.proposals_of(chosen)}
-
         about = (found.name, found.simulated, str(found.campaign["status"]), found.campaign["budget_experiments"])
-        return _given(definition, rows, observed, predictions, *about, most=most)
+        return _given(definition, rows, observed, partial(predictions_of, reader), *about, most=most)
 
 
 def given_in_memory(definition: Definition, state: CampaignState) -> Given:
@@ -133,10 +132,11 @@ def _shown(
     observed: Mapping[str, Mapping[str, float]], expected: Mapping[str, Mapping[str, Expectation]],
 ) -> tuple[Any, ...]:
     from controller.domain.fidelity import FIDELITY
-    from controller.domain.objective import standing
+    from controller.domain.objective import bounded, standing
     from controller.figures.given import Shown, setting_key
 
     target = (definition["problem"].get("fidelity") or {}).get("target")
+    limited = bounded(objectives)
     seen: set[Any] = set()
     shown = []
     for row in rows:
@@ -154,7 +154,7 @@ def _shown(
             role = "cheaper level"
         elif row["source"] == "reference":
             role = "reference"
-        elif objectives.keys() <= values.keys() and not standing(objectives, values).feasible:
+        elif limited and objectives.keys() <= values.keys() and not standing(objectives, values).feasible:
             role = "not acceptable"
         else:
             role = "replicate" if key in seen else row["source"]

@@ -68,7 +68,8 @@ def figure(
     if kind != "slices" and (parameters or through is not None):
         raise ConflictError(f"{kind}: a parameter, or an experiment to go through, belongs to slices alone")
     with found.reader.snapshot():
-        given = given_of(found, bare=kind in _BARE)
+        # What the campaign cannot have is refused by its builder, which needs no experiments for that.
+        given = given_of(found, bare=kind in _BARE or kind not in kinds_of(found))
         told: Any = ()
         if kind == "calibration":
             told = (calibration_told(found),)

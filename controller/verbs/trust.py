@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from controller.domain.student import interval
-from controller.verbs.results import has_result
+from controller.verbs.predicted import predictions_of
 from controller.verbs.stores import Found
 
 
@@ -27,27 +26,22 @@ def calibration_told(found: Found) -> dict[str, Any]:
         `experiments`: per result `number`, and by objective `measured`, `expected`, the 80 and 90 % intervals and whether it
         lies inside.
     """
-    from controller.domain.event import Observation
-    from controller.domain.judged import Judged, judge
-    from controller.domain.proposal import Proposal
+    from controller.domain.judged import Judged, judge_one
     from controller.domain.state import DISTRUST
     from controller.learn.coverage import NEWEST, coverage
 
     reader = found.reader
     with reader.snapshot():
-        definition, experiments = reader.definition(found.id), reader.experiments(found.id)
-        bodies = {row["experiment"]: row["body"] for row in reader.proposal_rows(found.id)}
-        alarms = reader.alarms(found.id)
-    rows: list[tuple[int, dict[str, Judged]]] = []
-    for experiment in experiments:
-        if not has_result(experiment) or experiment["source"] != "model":
-            continue
-        # Only what is needed: what else a proposal holds may be much, and of another version.
-        predictions = json.loads(bodies[experiment["id"]]).get("predictions", {})
-        proposal = Proposal(point=experiment["parameters"], source="model", predictions=predictions)
-        observed = {name: Observation(value=value) for name, value in experiment["objectives"].items()}
-        if judged := judge(proposal, observed):
-            rows.append((experiment["number"], judged))
+        definition, alarms = reader.definition(found.id), reader.alarms(found.id)
+        results = [row for row in reader.result_rows(found.id) if row["source"] == "model"]
+        predicted = predictions_of(reader, list(dict.fromkeys(row["experiment"] for row in results)))
+    by_number: dict[int, dict[str, Judged]] = {}
+    for row in results:
+        p = predicted[row["experiment"]].get(row["objective"])
+        judged = None if p is None else judge_one(p["mean"], p.get("scale"), p.get("freedom"), row["value"])
+        if judged is not None:
+            by_number.setdefault(row["number"], {})[row["objective"]] = judged
+    rows = list(by_number.items())
     names = list(definition["problem"]["objectives"])
 
     def told(chosen: list[tuple[int, dict[str, Judged]]]) -> dict[str, Any]:

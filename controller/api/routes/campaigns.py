@@ -107,7 +107,8 @@ def _load(body: Start, urls: Sequence[str]) -> Any:
 @routes.get("/campaigns/{campaign}", summary="Show where a campaign stands", **needs(Role.LOOK))
 async def show(request: Request, campaign: Campaign) -> Response:
     """Status, counts, the best experiment or the front, alarms, and the definition."""
-    return told(request, await desk_of(request).look_at(campaign, lambda found: campaigns.look_at(found).told()))
+    made = desk_of(request).told_of(campaign, "campaign", lambda found: campaigns.look_at(found).told())
+    return tagged(request, await made, "application/json")
 
 
 @routes.get("/campaigns/{campaign}/overview", summary="Show where a campaign stands, on one screen", **needs(Role.LOOK))
@@ -119,14 +120,14 @@ async def show_overview(request: Request, campaign: Campaign) -> Response:
 @routes.get("/campaigns/{campaign}/alarms", summary="List the alarms of a campaign", **needs(Role.LOOK))
 async def alarms(request: Request, campaign: Campaign) -> Response:
     """`{"alarms": […]}`, oldest first."""
-    rows = await desk_of(request).look_at(campaign, lambda found: found.reader.alarms(found.id))
-    return told(request, {"alarms": rows})
+    made = desk_of(request).told_of(campaign, "alarms", lambda found: {"alarms": found.reader.alarms(found.id)})
+    return tagged(request, await made, "application/json")
 
 
 @routes.get("/campaigns/{campaign}/calibration", summary="Compare predictions with results", **needs(Role.LOOK))
 async def calibration(request: Request, campaign: Campaign) -> Response:
     """What was predicted of experiments before they were made, what they showed, and whether the model deserves trust."""
-    return told(request, await desk_of(request).look_at(campaign, trust.calibration_told))
+    return tagged(request, await desk_of(request).told_of(campaign, "calibration", trust.calibration_told), "application/json")
 
 
 @routes.get("/campaigns/{campaign}/events", summary="Read the log of a campaign", **needs(Role.LOOK))

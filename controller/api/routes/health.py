@@ -9,9 +9,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from controller.api.metrics import CONTENT_TYPE, metrics_text
+from controller.api.metrics import CONTENT_TYPE, metrics_text, told_text
 from controller.api.problems import problem
 from controller.api.routes.route import PROBLEMS, desk_of, done, needs, router
+from controller.api.standing import CAMPAIGNS, INSTRUMENTS
 from controller.domain.access import Role
 
 HANGS_S = 15.0
@@ -46,5 +47,9 @@ def beat_age_s(beat: Path) -> float:
 @routes.get("/metrics", summary="Metrics for Prometheus", **needs(Role.LOOK, media=("text/plain",)))
 async def metrics(request: Request) -> Response:
     """In the text format of Prometheus."""
-    text = await desk_of(request).look(metrics_text)
-    return Response(text, media_type=CONTENT_TYPE)
+    desk = desk_of(request)
+    topics = (await desk.standing()).topics
+    # What campaigns and instruments did changes with their logs and with what controllers publish: read when it has.
+    text = await desk.kept.get(("metrics", topics[CAMPAIGNS], topics[INSTRUMENTS]), lambda: desk.look(metrics_text))
+    told = await desk.look(lambda opened: told_text([url for url, _ in opened]))
+    return Response(text + told, media_type=CONTENT_TYPE)
