@@ -167,9 +167,8 @@ def compare(found: Sequence[Found]) -> Comparison:
 
     costs: list[float | None] = []
     for one in found:
-        priced = one.reader.definition(one.id)["problem"].get("cost")
-        rows = one.reader.experiments(one.id)
-        costs.append(cost_of(one.reader.proposal_rows(one.id), rows) if priced else None)
+        priced, reader = one.reader.definition(one.id)["problem"].get("cost"), one.reader
+        costs.append(cost_of(reader.proposal_rows(one.id), reader.experiments(one.id)) if priced else None)
     return compare([given_of(one) for one in found], costs, [calibration_told(one)["objectives"] for one in found])
 
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from controller.api import kept as module
 from controller.api.kept import MOST, Kept
 
 
@@ -53,3 +54,27 @@ async def test_what_was_asked_for_longest_ago_makes_room() -> None:
     assert len(made) == MOST + 1
     await kept.get(0, make)
     assert len(made) == MOST + 2
+
+
+async def test_long_answers_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_BYTES", 100)
+    kept, made = Kept(), []
+
+    async def ask(key: int, length: int) -> None:
+        async def make() -> bytes:
+            made.append(key)
+            return b"x" * length
+
+        assert await kept.get(key, make) == b"x" * length
+        await asyncio.sleep(0)  # what is done is settled in the next turn of the loop
+
+    for key in (1, 2, 3):
+        await ask(key, 40)
+    await ask(3, 40)
+    await ask(2, 40)
+    assert made == [1, 2, 3]
+    await ask(1, 40)  # made room for the third
+    assert made == [1, 2, 3, 1]
+    await ask(4, 1000)  # longer than all that is kept: it is there until something else is made
+    await ask(4, 1000)
+    assert made == [1, 2, 3, 1, 4]

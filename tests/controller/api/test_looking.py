@@ -13,6 +13,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from controller.domain.access import Role
+from controller.domain.event import AlarmRaised, ExperimentStatusChanged, Observation
+from controller.domain.experiment import ExperimentStatus
 from controller.notify.service import Teller
 from controller.settings import folder_of
 from controller.store.opening import Store
@@ -136,6 +138,30 @@ def test_every_metric_is_there_and_says_what_the_store_holds(client: Client, url
     assert scraped["labwright_instrument_busy_seconds_total", *reactor] > 0
     assert scraped["labwright_instrument_state", *reactor, ("state", "not at work")] == 1
     assert scraped["labwright_instrument_held", *reactor] == 0
+
+
+def test_what_is_kept_is_told_anew_as_soon_as_something_happens(tmp_path: Path) -> None:
+    url, script = f"sqlite:///{tmp_path / 'store.db'}", Script()
+    token = enter(url, "ada", Role.LOOK)
+    with Store.open(url) as store:
+        fill(store, script)
+    paths = ("/campaigns/sample", "/campaigns/sample/calibration", "/campaigns/sample/alarms", "/metrics")
+    with served(tmp_path, url) as api, httpx.Client(base_url=f"{api.url}/v1", headers=bearer(token), timeout=30.0) as looking:
+        before = {path: looking.get(path).content for path in paths}
+        assert {path: looking.get(path).content for path in paths} == before
+        experiment, proposed = script.proposed()
+        observed = {"yield": Observation(value=70.0, unit="percent"), "cost": Observation(value=1.0)}
+        done = ExperimentStatusChanged(
+            campaign=script.campaign, at=script.now, experiment=experiment, status=ExperimentStatus.COMPLETED, observations=observed
+        )
+        alarm = AlarmRaised(campaign=script.campaign, at=script.now, code="distrust", message="intervals too narrow")
+        with Store.open(url) as store:
+            store.commit_now([*proposed, script.status(experiment, ExperimentStatus.RUNNING), done, alarm])
+        after = {path: looking.get(path) for path in paths}
+        assert json.loads(after["/campaigns/sample"].content)["best"][-1]["objectives"]["yield"] == 70.0
+        assert len(after["/campaigns/sample/calibration"].json()["distrusted_at"]) == 1
+        assert after["/campaigns/sample/alarms"].json()["alarms"][-1]["code"] == "distrust"
+        assert 'labwright_objective_best{campaign="sample",data="simulated",objective="yield"} 70.0' in after["/metrics"].text
 
 
 def test_what_was_told_is_listed_counted_and_tried(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ ANSWERS: dict[tuple[str, str], tuple[Any, int]] = {
     ("get", "/v1/campaigns/{campaign}/calibration"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/figures"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/figures/{kind}"): (None, 404),
+    ("get", "/v1/comparison"): (None, 422),
     ("get", "/v1/campaigns/{campaign}/forecast"): (None, 409),
     ("get", "/v1/campaigns/{campaign}/export"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/why"): (None, 200),

@@ -304,3 +304,16 @@ def test_task_is_told_once_while_it_waits(tmp_path: Path, script: Script, inbox:
         f"labwright task answer {attempt[-6:]}"
     ]
     assert [n["topic"] for n in inbox.notices()] == ["person"]
+
+
+def test_what_is_booked_late_in_a_campaign_that_is_over_is_told_at_once(
+    tmp_path: Path, script: Script, inbox: Receiver, write: Write, telling: Telling
+) -> None:
+    """A person settles what was unknown: the log grows, though the campaign's last time may stay as it was."""
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    begun(url, script)
+    commit(url, script.campaign_status(CampaignStatus.COMPLETED, "the budget is used up"))
+    with telling(url, write(hook={"webhook": inbox.webhook, **NOW})):
+        until(lambda: len(inbox.notices()) == 1)
+        commit(url, AlarmRaised(campaign=script.campaign, at=script.now, code="stalled", message="seen late"))
+        until(lambda: any("seen late" in text for text in inbox.texts))

@@ -305,3 +305,23 @@ def test_attempts_know_where_they_belong(filled: Store) -> None:
     assert {(row["number"], row["experiment"], row["campaign"]) for row in found.values()} == {(1, shown["id"], shown["campaign"])}
     assert [found[key]["step"] for key in ids] == [attempt["step"] for attempt in shown["attempts_list"]]
     assert filled.reader.places_of([]) == {}
+
+
+def test_rare_events_are_found_without_reading_the_log(tmp_path: Path, script: Script) -> None:
+    """SQLite uses a partial index only where a query says its condition in the same words."""
+    with Store.open(f"sqlite:///{tmp_path / 'store.db'}") as store:
+        fill(store, script)
+        reader, asked = store.reader, list[tuple[str, tuple[object, ...]]]()
+        rows = reader._rows
+
+        def noted(sql: str, *values: object) -> list[tuple[Any, ...]]:
+            asked.append((sql, values))
+            return rows(sql, *values)
+
+        reader._rows = noted  # type: ignore[method-assign]
+        reader.context_rows(script.campaign)
+        reader.rested_on(script.campaign, 1)
+        with reader.snapshot():
+            plans = [rows(f"EXPLAIN QUERY PLAN {sql}", *values) for sql, values in asked if "FROM event" in sql]
+    assert len(plans) == 2
+    assert all("ix_event_rare" in str(plan) for plan in plans), plans
