@@ -94,7 +94,7 @@ def any_alloy(rng: random.Random) -> Setting:
     [
         ("colour_mixing", colours, any_dyes, nearest_colour, 12, 12),
         ("perovskite_film", films, any_film, brightest, 12, 12),
-        ("electrolyte", electrolytes, any_electrolyte, area, 10, 10),
+        ("electrolyte", electrolytes, any_electrolyte, area, 14, 14),
         ("alloy", alloys, any_alloy, lowest_that_fits, 9, 5),  # nine of which some are quick cost no more than five fine ones
     ],
     ids=lambda value: value if isinstance(value, str) else "",
