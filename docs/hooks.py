@@ -19,7 +19,11 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
-BESIDE = {"examples/README.md": "examples.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+EXAMPLES = {
+    "examples/README.md": "examples.md",
+    **{page.relative_to(ROOT).as_posix(): f"examples/{page.parent.name}.md" for page in sorted(ROOT.glob("examples/*/README.md"))},
+}
+BESIDE = {**EXAMPLES, "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 """Pages of the repository outside docs/ -> their place in the site."""
 
 FENCE = re.compile(r"^([ ]*```)(\w*)[ ]+([^\n`]+)$", re.MULTILINE)
@@ -46,7 +50,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         {"Home": "README.md"},
         *({heading: ordered(section)} for section, heading in SECTIONS.items()),
         {"Decisions": sorted(ordered("explanations/decisions"), key=lambda page: not page.endswith("README.md"))},
-        {"Project": list(BESIDE.values())},
+        {"Examples": list(EXAMPLES.values())},
+        {"Project": [place for place in BESIDE.values() if place not in EXAMPLES.values()]},
     ]
     return config
 

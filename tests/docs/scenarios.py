@@ -46,6 +46,8 @@ def script(page: Path) -> str:
     stage = STAGES / f"{page.stem}.sh"
     if stage.exists():
         parts += ["echo '@ stage' >&2", stage.read_text(encoding="utf-8")]
+    if page.parent.parent == ROOT / "examples":  # an example is carried out in its own folder, or in a copy of it
+        parts.append(f"cp -r {shlex.quote(str(page.parent))}/. .")
     for block in filter(is_run, blocks(page)):
         parts.append(f"echo '@ line {block.line}' >&2")
         if (before := block.note("before")) is not None:
