@@ -90,7 +90,8 @@ def complete(page: Path, fragment: str, folder: Path) -> Path | None:
         path.chmod(0o600)  # it names an address, which others must not read
         return path
     if any(key in given for key in (*LAB_KEYS, "interlocks")):
-        steps = given.get("protocol", [{"step": "work", "instrument": next(iter(given.get("instruments", {"analyser": 0}))), "action": "work"}])
+        name = next(iter(given.get("instruments", {"analyser": 0})))
+        steps = given.get("protocol", [{"step": "work", "instrument": name, "action": "work"}])
         base = {"lab": "fragment", "instruments": {s["instrument"]: {"driver": "external"} for s in steps}, "protocol": steps}
         write({**base, **given}, path)
         return path
@@ -100,11 +101,13 @@ def complete(page: Path, fragment: str, folder: Path) -> Path | None:
     campaign |= {"lab": "lab.yaml", **given}
     settings = [*campaign["parameters"], *(["fidelity"] if "fidelity" in campaign else ())]
     names = list(campaign["objectives"])
-    step = {"step": "work", "instrument": "bench", "action": "work", "with": {n: f"${n}" for n in settings}, "gives": {n: n for n in names}}
+    step = {"step": "work", "instrument": "bench", "action": "work"}
+    step |= {"with": {n: f"${n}" for n in settings}, "gives": {n: n for n in names}}
     lab: dict[str, Any] = {"lab": "bench", "instruments": {"bench": {"driver": "external"}}, "protocol": [step]}
     if "context_from" in campaign:
         lab["instruments"]["sensor"] = {"driver": "simulated-sensor", "options": {"values": {"humidity": 40.0}}}
-        lab["interlocks"] = [{"interlock": "hood", "instrument": "sensor", "action": "read", "require": ["humidity <= 99"], "hold": ["bench"]}]
+        hood = {"interlock": "hood", "instrument": "sensor", "action": "read", "require": ["humidity <= 99"], "hold": ["bench"]}
+        lab["interlocks"] = [hood]
     write(lab, folder / "lab.yaml")
     write(campaign, path)
     return path

@@ -13,9 +13,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "README.md", *ROOT.glob("examples/*/README.md")])
+PAGES = sorted([
+    *ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "README.md", *ROOT.glob("examples/*/README.md"),
+])  # fmt: skip
 
-FENCE = re.compile(r"^(?P<notes>(?:<!-- [^\n]* -->\n)*)```(?P<language>\w*)[ ]*(?P<mark>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r"^(?P<notes>(?:<!-- [^\n]* -->\n)*)"
+    r"```(?P<language>\w*)[ ]*(?P<mark>[^\n`]*)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
 NOTE = re.compile(r"<!-- ([a-z ]+): (.*) -->")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 

@@ -62,7 +62,8 @@ def script(page: Path) -> str:
         if block.note("goes on") is not None:  # a server, which is ended with the scenario
             parts.append(f"{{\n{text}\n}} & served=$!\nsleep 5\nkill -0 $served")
         elif (code := block.note("exit code")) is not None:
-            parts.append(f"set +e\n{text}\ncode=$?\nset -e\n[ $code = {int(code)} ] || {{ echo \"exit code $code, not {code}\" >&2; exit 1; }}")
+            parts.append(f"set +e\n{text}\ncode=$?\nset -e")
+            parts.append(f"[ $code = {int(code)} ] || {{ echo \"exit code $code, not {code}\" >&2; exit 1; }}")
         else:
             parts.append(text)
     return "\n".join(parts) + "\necho '@ end' >&2\n"

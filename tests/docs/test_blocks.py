@@ -102,7 +102,8 @@ def test_scenario_says_where_it_ended(tmp_path: Path) -> None:
     (tmp_path / "good").mkdir()
     assert scenarios.run(page, tmp_path / "good", timeout=60) == ""
 
-    page.write_text(page.read_text(encoding="utf-8") + "\nTwo ways to fail:\n\n```sh\nsleep 300 &\ngrep 7,7 table.csv\n```\n", encoding="utf-8")
+    worse = "\nA command fails beside one that goes on:\n\n```sh\nsleep 300 &\ngrep 7,7 table.csv\n```\n"
+    page.write_text(page.read_text(encoding="utf-8") + worse, encoding="utf-8")
     (tmp_path / "bad").mkdir()
     began = datetime.now(UTC)
     assert scenarios.run(page, tmp_path / "bad", timeout=60).startswith("ended at line 29, exit code 1")

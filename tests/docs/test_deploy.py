@@ -50,7 +50,8 @@ def test_units_are_good(tmp_path: Path) -> None:
 
 
 def test_units_and_container_call_commands_that_exist() -> None:
-    lines = [line.partition("=")[2] for unit in UNITS for line in unit.read_text(encoding="utf-8").splitlines() if line.startswith("ExecStart=")]
+    text = "\n".join(unit.read_text(encoding="utf-8") for unit in UNITS)
+    lines = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
     called = [line.replace(PROGRAM, "labwright") for line in lines]
     called.append(" ".join(json.loads(argument("ENTRYPOINT")[0]) + json.loads(argument("CMD")[0])))
     assert len(called) == 3
@@ -67,7 +68,8 @@ def test_daemon_of_the_unit_leaves_drivers_alone() -> None:
 
 def test_container_is_made_of_what_the_wheel_needs() -> None:
     copied = {source for line in argument("COPY") for source in line.split()[:-1]}
-    assert copied >= {*PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"], "pyproject.toml", "constraints.txt", "README.md", "LICENSE"}
+    packages = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert copied >= {*packages, "pyproject.toml", "constraints.txt", "README.md", "LICENSE"}
     assert [source for source in copied if not (ROOT / source).exists()] == []
     let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line.startswith("!")}
     assert let_in == copied
