@@ -127,7 +127,8 @@ def start(
         told = {"running": True, "pid": pid, "stores": shown, "log": str(log), "http": address, "notify": rules and str(rules)}
         print_json(told | ({"link": link} if link else {}))
     else:
-        served = f"\nHTTP is served at {address}; labwright tokens new NAME lets somebody in" if address else ""
+        of = "" if store is None else f" --store {shown[0]}"  # a token is of one store
+        served = f"\nHTTP is served at {address}; labwright tokens new NAME{of} lets somebody in" if address else ""
         served += f"\nPeople are told as {rules} says; labwright notify test shows whether it arrives" if rules else ""
         print(f"The daemon (process {pid}) is at work on {' and '.join(shown)}; it writes to {log}{served}")
         if link is not None:

@@ -26,7 +26,7 @@ TOKEN = "LABWRIGHT_DOCS_TEST"
 PORTS = ("8765", "8766", "5570")
 """What pages and stages write where an address is needed; free ones take their place, for these may be taken."""
 
-FOLLOWED = {"look-from-the-terminal": "test_looking.py"}
+FOLLOWED = {"look-from-the-terminal": "test_looking.py", "look-from-the-page": "test_looking_at_the_page.py"}
 """Pages whose commands need a test of their own -> that test."""
 
 

@@ -4,11 +4,14 @@
 import {duration} from "./format.js";
 import {stream} from "./stream.js";
 
+/** What is late by less may have ended meanwhile: a controller tells every few seconds what has [s]. */
+const DUE = 5;
+
 export function tick() {
   const now = stream.now() / 1000;
   for (const element of document.querySelectorAll("[data-until]")) {
     const left = Number(element.dataset.until) - now;
-    const text = left >= 0 ? `${duration(left)} left` : `${duration(-left)} over its usual time`;
+    const text = left >= 0.5 ? `${duration(left)} left` : left > -DUE ? "due now" : `${duration(-left)} over its usual time`;
     if (element.textContent !== text) element.textContent = text;
   }
   for (const element of document.querySelectorAll("[data-since]")) {

@@ -71,8 +71,11 @@ function wrong(one) {
   ];
 }
 
+const ENDED = {completed: "It has no value.", failed: "It failed: there is no result.", abandoned: "It was given up: there is no result.",
+  cancelled: "It was cancelled: there is no result.", unknown: "Nobody can say what became of it."};
+
 function result(one, objectives) {
-  if (!Object.keys(one.objectives).length) return empty(one.status === "completed" ? "It has no value." : "Nothing has been measured yet.");
+  if (!Object.keys(one.objectives).length) return empty(ENDED[one.status] ?? "Nothing has been measured yet.");
   return h("dl.values.large", Object.entries(objectives).filter(([name]) => name in one.objectives).map(([name, spec]) => h(
     "div", h("dt", words(name)), h("dd", measured(one.objectives[name], one.observations[name]?.sem, spec.unit)))));
 }
