@@ -7,6 +7,7 @@ Addresses of stores can hold passwords: on standard input nobody sees them, as a
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -61,6 +62,9 @@ def main() -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # Rows by the ten thousand hold no cycles: to look for some after every seven hundred took a sixth of the time of long answers.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     desk = Desk(told["urls"], Path(told["beat"]))
     config = uvicorn.Config(
         make_app(desk, frozenset(told["names"]), version("labwright")), loop="asyncio", http=BoundedConnection, ws="none",
