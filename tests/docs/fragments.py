@@ -1,7 +1,7 @@
 """Completes the YAML that a page shows in part, so that it can be checked as a reader's file would be.
 
-A fragment takes the place of its keys in a campaign, a lab or a notify file that is good by itself. Whose parameters and objectives a page
-speaks of stands in `PAGES`.
+A fragment takes the place of its keys in a campaign, a lab or a notify file that is good by itself. Whose parameters and
+objectives a page speaks of stands in `PAGES`.
 """
 
 from __future__ import annotations

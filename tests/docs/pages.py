@@ -1,9 +1,10 @@
 """The pages of the documentation, and the code blocks in them.
 
-What stands after the language of a block says what becomes of it: a file name (`yaml campaign.yaml`) that it is written under that
-name, `run` that `make test` runs it. A comment in the line before says what is out of the ordinary, invisibly to the reader:
-`<!-- not run: REASON -->`, `<!-- exit code: 2 -->` of the block's last command, `<!-- before: COMMAND -->`, which runs before it, or
-`<!-- goes on: WHY -->` of a command that serves until it is ended, `<!-- typed in: 60.5 70 -->`, which answers what Python asks.
+What stands after the language of a block says what becomes of it: a file name (`yaml campaign.yaml`) that it is written under
+that name, `run` that `make test` runs it. A comment in the line before says what is out of the ordinary, invisibly to the
+reader: `<!-- not run: REASON -->`, `<!-- exit code: 2 -->` of the block's last command, `<!-- before: COMMAND -->`, which runs
+before it, or `<!-- goes on: WHY -->` of a command that serves until it is ended, `<!-- typed in: 60.5 70 -->`, which answers
+what Python asks.
 """
 
 from __future__ import annotations

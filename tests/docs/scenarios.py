@@ -1,8 +1,8 @@
 """Runs what a page tells a reader to type: all its shell and Python blocks, from top to bottom, in one shell and one empty folder.
 
-The files that the page shows are there. What else must be there before (a campaign that has run, an experiment that nobody knows the end
-of) is made by `tests/docs/stages/PAGE.sh`. Home, store and ports are the scenario's own, and whatever is still running at its end, such
-as a daemon, is ended.
+The files that the page shows are there. What else must be there before (a campaign that has run, an experiment that nobody
+knows the end of) is made by `tests/docs/stages/PAGE.sh`. Home, store and ports are the scenario's own, and whatever is still
+running at its end, such as a daemon, is ended.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def run(page: Path, folder: Path, timeout: float) -> str:
     environment = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
-        "HOME": str(folder / "home"), "LABWRIGHT_HOME": str(folder / "home" / "labwright"), "OMP_NUM_THREADS": "1", "LANG": "C.UTF-8",
-        "ROOT": str(ROOT), TOKEN: token,
+        "HOME": str(folder / "home"), "LABWRIGHT_HOME": str(folder / "home" / "labwright"), "OMP_NUM_THREADS": "1",
+        "LANG": "C.UTF-8", "ROOT": str(ROOT), TOKEN: token,
     }  # fmt: skip
     said = folder / "said.log"
     try:

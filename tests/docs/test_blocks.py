@@ -1,8 +1,8 @@
 """Every code block of the documentation is tried by something, or says why it cannot be.
 
-`make test` checks every YAML block as a file of Labwright's (a part of one is completed), reads every JSON block, runs Python blocks marked
-`run`, and understands every command. What is typed into a shell, and all other Python, is done from top to bottom of each page by
-`make docs-test`, for it takes minutes.
+`make test` checks every YAML block as a file of Labwright's (a part of one is completed), reads every JSON block, runs Python
+blocks marked `run`, and understands every command. What is typed into a shell, and all other Python, is done from top to bottom
+of each page by `make docs-test`, for it takes minutes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What the documentation says is tried: links lead somewhere, files load, code runs, commands exist, tests are there.
 
-The blocks of a page that carry a file name are written into one folder. A YAML block that is a campaign or a lab must then check as good. A
-Python block marked `run` is run there; every other one must compile. `test_blocks.py` holds what is asked of every block.
+The blocks of a page that carry a file name are written into one folder. A YAML block that is a campaign or a lab must then
+check as good. A Python block marked `run` is run there; every other one must compile. `test_blocks.py` holds what is asked of
+every block.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`make docs-test`: the page on looking from the terminal is followed, block by block, on a campaign that runs meanwhile and meets a failure."""
+"""`make docs-test`: the page on looking from the terminal is followed, block by block, on a campaign that meets a failure."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def test_a_person_finds_all_that_the_page_promises(tmp_path: Path) -> None:
     (background,) = (b.text for b in blocks(PAGE) if b.mark == "background")
     with (tmp_path / "run.log").open("wb") as log:
         # exec: the campaign itself is what is ended if something goes wrong.
-        running = subprocess.Popen(["bash", "-c", f"exec {background.strip()}"], cwd=tmp_path, env=environment, stdout=log, stderr=log)
+        running = subprocess.Popen(
+            ["bash", "-c", f"exec {background.strip()}"], cwd=tmp_path, env=environment, stdout=log, stderr=log
+        )
     try:
         wait_for_a_model_and_a_failure(tmp_path / "flow.db", running, tmp_path / "run.log")
         script = "\n".join(f"{line}\necho '=== end'" for line in lines())
