@@ -1,4 +1,4 @@
-"""`make docs-test`: the page on looking from the live page is followed, word by word, on a campaign that runs and meets a failure."""
+"""`make docs-test`: the page on looking from the live page is followed, word by word, on a campaign that meets a failure."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def test_a_person_finds_all_that_the_page_promises(tmp_path: Path) -> None:
         # Any free port: that of the page may be taken on this machine.
         words = words.replace("--page", "--page --http 127.0.0.1:0")
         command = [sys.executable, "-m", "controller", *words.split()[1:]]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -149,6 +151,7 @@ def wait_for_a_model_and_a_failure(store: Path) -> None:
         while True:
             assert time.monotonic() < end
             rows = reader.experiments("snar")
-            if any(r["status"] == "failed" for r in rows) and sum(r["source"] == "model" and bool(r["objectives"]) for r in rows) > 1:
+            modelled = sum(r["source"] == "model" and bool(r["objectives"]) for r in rows)
+            if modelled > 1 and any(r["status"] == "failed" for r in rows):
                 return
             time.sleep(0.2)
