@@ -160,6 +160,10 @@ class MeasurementInvalidError(ActionError, ValueError):
     retryable = True
 
 
+class RawFileError(ActionError, ValueError):
+    """A raw file cannot be kept: it is too large, has no name that a file can have, or is not what was told."""
+
+
 class ActionCancelledError(ActionError):
     """The action was asked to end before it was done."""
 

@@ -99,6 +99,7 @@ def _check(url: str, *, quiet: bool) -> dict[str, Any]:
     from controller.store.backup import damage
     from controller.store.reading import open_reader
     from controller.store.version import SCHEMA_VERSION
+    from instruments.rawfiles import FILES
 
     row: dict[str, Any] = {"store": show_url(url), "result": "failed", "schema": None, "campaigns": None, "detail": ""}
     if not _exists(url):
@@ -114,10 +115,10 @@ def _check(url: str, *, quiet: bool) -> dict[str, Any]:
             return {**row, "detail": wrong}
         with closing(open_reader(url)) as reader:
             campaigns = reader.campaigns()
-            labs = folder_of(url) / "labs"
+            folder = folder_of(url)
             unbalanced = [
                 c["name"] for c in followed(campaigns, len(campaigns), "balancing", quiet=quiet)
-                if not audit(reader, c["id"], verify=True, labs=labs).balanced
+                if not audit(reader, c["id"], verify=True, labs=folder / "labs", files=folder / FILES).balanced
             ]  # fmt: skip
     except LabwrightError as error:
         return {**row, "detail": str(error)}

@@ -9,10 +9,12 @@ import typer
 
 from controller.cli.completing import experiment_numbers
 from controller.cli.options import CampaignName, Json, Store, Timeout
+from controller.cli.raw_files import files
 from controller.cli.render import Column, console, mark, print_json, print_rows, report
 from controller.verbs.stores import find, find_experiment, show_url, store_urls
 
 app = typer.Typer()
+app.command()(files)
 
 Number = Annotated[
     str,

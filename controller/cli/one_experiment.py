@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+from controller.cli.raw_files import COLUMNS as FILE_COLUMNS
+from controller.cli.raw_files import shown as shown_files
 from controller.cli.render import Column, clean, console, print_facts, table
 from controller.cli.results import flags_text
 from controller.cli.trust import interval_text
@@ -55,6 +57,9 @@ def print_experiment(shown: Mapping[str, Any], definition: Mapping[str, Any], *,
         measured = [{"step": a["step"], "attempt": a["ordinal"], **m} for a in attempts for m in a["measurements"]]
         if measured:
             out.print(table(measured, MEASUREMENT_COLUMNS, title="Measurements"))
+        if shown["files"]:
+            columns = [c for c in FILE_COLUMNS if c.key != "media_type" or out.width >= _WIDE]
+            out.print(table(shown_files(shown["files"]), columns, title="Raw files"))
     print("\nWhat happened")
     for event in shown["events"]:
         print(f"{event['at'][:10]} {event['at'][11:19]}Z  {clean(event['text'])}")

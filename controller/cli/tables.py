@@ -48,7 +48,7 @@ TABLES: dict[str, Rows] = {
     "campaign list": _whole, "campaign show": _but_the_definition, "campaign why": _whole, "campaign best": _part("best"),
     "campaign sensitivity": _effects, "campaign slice": _part("values"), "campaign forecast": _part("outlook"),
     "campaign calibration": _part("experiments"), "campaign replay": _part("proposals"), "campaign audit": _whole,
-    "experiment list": _whole, "experiment show": _whole, "instrument list": _whole, "daemon status": _whole,
+    "experiment list": _whole, "experiment show": _whole, "experiment files": _whole, "instrument list": _whole, "daemon status": _whole,
     "recording list": _whole, "driver check": _whole, "simulator list": _whole, "keys list": _whole, "tokens list": _whole,
     "db check": _whole, "db upgrade": _whole, "db backup": _whole, "task list": _whole, "task show": _whole,
     "campaign compare": _part("campaigns"), "campaign plot": _of_figures, "notify list": _whole, "notify test": _whole,

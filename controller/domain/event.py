@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from controller.domain.base import Model, Value
+from controller.domain.base import LATER, Model, Value
 from controller.domain.campaign import CampaignStatus
 from controller.domain.experiment import AttemptStatus, ExperimentStatus
 from controller.domain.proposal import Proposal
+from controller.domain.raw_file import RawFile
 from instruments.protocol.capabilities import Consequence
 
 
@@ -198,6 +199,8 @@ class AttemptStatusChanged(_Event):
     reason: str = ""
     fault: Fault | None = None
     measurements: tuple[Measurement, ...] = ()
+    files: Annotated[tuple[RawFile, ...], LATER] = ()
+    """What it left behind besides its values."""
 
 
 class AlarmRaised(_Event):

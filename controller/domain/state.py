@@ -46,6 +46,7 @@ from controller.domain.experiment import (
 from controller.domain.history import History
 from controller.domain.judged import Judged, judge
 from controller.domain.proposal import Proposal
+from controller.domain.raw_file import RawFile
 from controller.errors import IllegalTransitionError
 
 
@@ -66,6 +67,7 @@ class Attempt:
     """Of its action, as the driver announced it when it was committed; None where nobody had."""
     status: AttemptStatus = AttemptStatus.COMMITTED
     measurements: tuple[Measurement, ...] = ()
+    files: tuple[RawFile, ...] = ()
     fault: Fault | None = None
     ended_at: float | None = None
 
@@ -316,6 +318,7 @@ class CampaignState:
             )
         check_transition(f"attempt {event.attempt}", attempt.status, event.status)
         attempt.status, attempt.fault, attempt.measurements = event.status, event.fault, event.measurements
+        attempt.files = event.files
         attempt.ended_at = None if event.status in OPEN_ATTEMPTS else event.at
         self._settle(self.experiments[attempt.experiment])
 

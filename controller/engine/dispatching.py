@@ -23,6 +23,7 @@ from controller.domain.experiment import OPEN_ATTEMPTS, AttemptStatus, Experimen
 from controller.domain.ids import new_id
 from controller.domain.lab import PERSON, StepSpec
 from controller.domain.state import Attempt, Experiment
+from controller.engine.keeping_files import take_over
 from controller.engine.ledger import Ledger
 from controller.engine.session import LabSession
 from controller.errors import ConflictError
@@ -249,6 +250,17 @@ class Dispatching:
             return
         attempt = self._unsettled(key)
         if attempt is not None:
+            # Durable beside the store before the result is, and that before it is acknowledged.
+            files, problems = await take_over(self._session.folder, attempt.instrument, outcome.files) if outcome.files else ((), [])
+            if problems:
+                number = self._ledger.state.experiments[attempt.experiment].number
+                await self._ledger.alarm(
+                    "raw_file_not_kept",
+                    f"experiment {number}, step {attempt.step}: raw files stay with {attempt.instrument}, they could not be taken over: "
+                    f"{'; '.join(problems)}; see labwright experiment files",
+                    attempt.experiment,
+                    key,
+                )
             await self._end_attempt(
                 attempt,
                 AttemptStatusChanged(
@@ -260,6 +272,7 @@ class Dispatching:
                         Measurement(name=name, value=m.value, unit=m.unit, sem=m.sem)
                         for name, m in outcome.values.items()
                     ),
+                    files=files,
                 ),
             )
 

@@ -27,6 +27,7 @@ from controller.errors import IllegalTransitionError, PoolError
 from controller.store.journals import Comparison
 from controller.store.journals import compare as compare_journals
 from controller.store.pools import kept_columns
+from controller.store.raw_files import differences as raw_file_differences
 from controller.store.reading import Reader
 from controller.store.records import plain
 from controller.store.stored import measured_value
@@ -90,6 +91,7 @@ def audit(
     verify: bool = False,
     head: str | None = None,
     labs: Path | None = None,
+    files: Path | None = None,
 ) -> AuditReport:
     """Compare the rows of a campaign (name or id) with its log.
 
@@ -99,6 +101,7 @@ def audit(
         verify: Walk the hash chain of the log too.
         head: A head that was written down earlier (implies `verify`): the log must still contain it.
         labs: The folder of the store's labs: compare the journals of the instruments too.
+        files: The folder of the store's raw files: look whether they are there too, with `verify` whether they are undamaged.
 
     Raises:
         UnknownNameError: If the store holds no such campaign.
@@ -125,6 +128,9 @@ def audit(
     differences.extend(_alarms(stored, told))
     journals = compare_journals(reader, stored.campaign["id"], labs) if labs is not None else None
     differences.extend(journals.differences if journals else ())
+    if files is not None:
+        whose = ((_name(attempt, state), file) for attempt in state.attempts.values() for file in attempt.files)
+        differences.extend(raw_file_differences(whose, files, read=verify))
     return AuditReport(not differences, state.counts(), differences, verification, journals)
 
 
@@ -317,6 +323,7 @@ def _attempts(stored: _Stored, state: CampaignState) -> Iterator[str]:
                 **rows[key],
                 "arguments": _parsed(rows[key]["arguments"]),
                 "units": _parsed(rows[key]["units"]),
+                "files": _parsed(rows[key]["files"] or "[]"),
             }
             yield from _compare(_name(attempt, state), row, _attempt_columns(attempt, state))
 
@@ -343,6 +350,7 @@ def _attempt_columns(attempt: Attempt, state: CampaignState) -> dict[str, object
         "fault_retryable": None if fault is None else fault.retryable,
         "committed_at": attempt.committed_at,
         "ended_at": attempt.ended_at,
+        "files": [file.model_dump() for file in attempt.files],
     }
 
 

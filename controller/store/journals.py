@@ -7,6 +7,7 @@ at work meanwhile: what is only on its way is no difference.
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -221,6 +222,9 @@ def _measured(name: str, row: _Row, outcome: Succeeded, journal: str) -> Iterato
     for key in stored.keys() | told.keys():
         if stored.get(key) != told.get(key):
             yield f"{name}, measured {key}: {_shown(stored.get(key))}, {journal} has {_shown(told.get(key))}"
+    kept = {(f["name"], f["sha256"]) for f in json.loads(row["files"] or "[]")}
+    for file, digest in sorted(kept ^ {(f.name, f.sha256) for f in outcome.files}):
+        yield f"{name}, raw file {file} ({digest[:16]}…): only the {'store' if (file, digest) in kept else 'journal'} tells of it"
 
 
 def _stored(value: bool | float | str) -> bool | float | str:

@@ -236,6 +236,8 @@ class _Changes:
     def _move_attempt(self, event: AttemptStatusChanged) -> None:
         self._change(AttemptRow, event.attempt, **_standing(event, _ATTEMPT_RESTS))
         self._change(AttemptRow, event.attempt, fault_retryable=None if event.fault is None else event.fault.retryable)
+        if event.files:
+            self._change(AttemptRow, event.attempt, files=compact([file.model_dump() for file in event.files]))
         if event.status is AttemptStatus.ACCEPTED:
             self._change(AttemptRow, event.attempt, accepted_at=event.at)
         elif event.status is AttemptStatus.RUNNING:

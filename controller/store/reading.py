@@ -255,6 +255,7 @@ class Reader(Glances):
                 else {"code": row["fault_code"], "message": row["fault_message"], "retryable": row["fault_retryable"]},
                 **{k: iso(row[k]) for k in ("committed_at", "accepted_at", "started_at", "ended_at")},
                 "measurements": measured.get(row["id"], []),
+                "files": json.loads(row["files"] or "[]"),
             }
             for row in rows
         ]

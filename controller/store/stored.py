@@ -20,7 +20,7 @@ _EXPERIMENT = (
 )
 _ATTEMPT = (
     "id campaign experiment step ordinal instrument action arguments units status reason fault_code fault_message "
-    "fault_retryable committed_at accepted_at started_at ended_at"
+    "fault_retryable committed_at accepted_at started_at ended_at files"
 )
 _REQUEST = "id verb campaign argument asked_by asked_at answered_at ok answer"
 RARE = "kind IN ('campaign.context_told', 'experiment.retracted', 'experiment.reinstated')"

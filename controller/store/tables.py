@@ -185,6 +185,8 @@ class AttemptRow(Row, table=True):
     accepted_at: float | None
     started_at: float | None
     ended_at: float | None
+    files: str | None = Field(default=None, sa_type=Text)
+    """Its raw files as JSON; none where it left none behind."""
 
 
 class MeasurementRow(Row, table=True):

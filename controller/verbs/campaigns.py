@@ -188,8 +188,10 @@ def audit_campaign(found: Found, *, verify: bool, head: str | None) -> AuditRepo
     """
     from controller.settings import folder_of
     from controller.store.audit import audit
+    from instruments.rawfiles import FILES
 
-    return audit(found.reader, found.id, verify=verify, head=head, labs=folder_of(found.url) / "labs")
+    folder = folder_of(found.url)
+    return audit(found.reader, found.id, verify=verify, head=head, labs=folder / "labs", files=folder / FILES)
 
 
 def audit_told(report: AuditReport) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from controller.errors import ConflictError, UnknownNameError
 from controller.verbs.happenings import happenings_of
 from controller.verbs.overview import why_in_short
+from controller.verbs.raw_files import files_of
 from controller.verbs.requests import Answer, carry_out, steer
 from controller.verbs.stores import Found, find_experiment
 from controller.verbs.troubles import trouble_of
@@ -19,7 +20,7 @@ def show_experiment(found: Found, number: str) -> dict[str, Any]:
     """Return an experiment with its proposal, attempts and measurements; a retracted one with what rested on it.
 
     Besides `why` (in short), `trouble` (what went wrong and what can be done, None where nothing did) and `events` (all that
-    happened, in order).
+    happened, in order), and `files` (raw files, with where they are).
 
     Raises:
         UnknownNameError: If the campaign has none of that number or id.
@@ -28,7 +29,10 @@ def show_experiment(found: Found, number: str) -> dict[str, Any]:
         experiment = find_experiment(found, number)
         if experiment["retracted_at"]:
             experiment["rested_on"] = found.reader.rested_on(found.id, experiment["number"])
-        told = {"why": why_in_short(experiment["proposal"]), "trouble": trouble_of(found, experiment)}
+        told = {
+            "why": why_in_short(experiment["proposal"]), "trouble": trouble_of(found, experiment),
+            "files": files_of(found, experiment),
+        }  # fmt: skip
         return {**experiment, **told, "events": happenings_of(found, experiment)}
 
 

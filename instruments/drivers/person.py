@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from instruments.drivers.declared import DeclaredAction, check_template, fill
-from instruments.errors import ActionCancelledError, DeviceFaultError
+from instruments.errors import ActionCancelledError, DeviceFaultError, RawFileError
 from instruments.protocol.values import MAX_TEXT, Name, Scalar, shorten
 from instruments.sdk.action import Action
 from instruments.sdk.context import ActionContext
@@ -28,11 +30,17 @@ WHO, WHEN, NOTE = "answered_by", "answered_at", "note"
 """What every answer returns besides the values that the lab file declares."""
 _LOOK_S = 0.1
 """Pause between two looks for an answer [real s]."""
+_KINDS = (
+    (b"\x89PNG\r\n\x1a\n", ".png", "image/png"), (b"\xff\xd8\xff", ".jpg", "image/jpeg"), (b"%PDF-", ".pdf", "application/pdf"),
+    (b"II*\0", ".tif", "image/tiff"), (b"MM\0*", ".tif", "image/tiff"),
+)  # fmt: skip
+"""How files of the kinds that people take begin: an answer does not tell what a file was called."""
 _ABOUT = {
     WHO: "Who answered.",
     WHEN: "When, in UTC.",
     NOTE: "What was noted beside the values.",
 }
+log = logging.getLogger(__name__)
 
 
 class PersonAction(DeclaredAction):
@@ -108,7 +116,11 @@ class PersonDriver(Driver):
                 ctx.check()
             await asyncio.sleep(_LOOK_S)  # not that of the context: before an attempt ends its task is withdrawn
         tasks.finish(task.id, End(kind="answered", at=ctx.clock.time()))
-        return _returned(answer)
+        returned = _returned(answer)
+        for name, field in task.fields.items():
+            if field.type == "file" and (given := answer.values.get(name)) is not None and given.value:
+                await asyncio.to_thread(_keep, ctx, tasks.file(task.id, str(given.value)), name)
+        return returned
 
     async def _recover(self, name: str, ctx: ActionContext, **arguments: Scalar) -> Recovery:
         """Go on with a task of an earlier process: whatever that had come to, the folder knows it."""
@@ -131,6 +143,19 @@ class PersonDriver(Driver):
             asked_at=ctx.started_at, typical_s=declared.duration[0], longest_s=declared.duration[1],
             ends_at=None if ctx.deadline_s is None else ctx.started_at + ctx.deadline_s,
         )  # fmt: skip
+
+
+def _keep(ctx: ActionContext, path: Path, name: str) -> None:
+    """Keep a file of an answer as a raw file too; where that fails it stays beside its task, and the answer counts."""
+    try:
+        with path.open("rb") as source:
+            head = source.read(16)
+        ending, media_type = next(
+            ((ending, kind) for begins, ending, kind in _KINDS if head.startswith(begins)), ("", "application/octet-stream")
+        )
+        ctx.keep(path, name=f"{name}{ending}", media_type=media_type)
+    except (OSError, RawFileError) as error:
+        log.warning("task %s: %s", ctx.attempt, error)
 
 
 def _returned(answer: Answer) -> dict[str, Returned]:

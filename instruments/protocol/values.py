@@ -31,6 +31,18 @@ Scalar = bool | Annotated[int, Field(ge=-(2**63), le=2**63 - 1)] | float | Text
 """What an argument or a measured value may be. Infinite and not-a-number floats are refused."""
 
 
+MAX_RAW_FILE = 2**30
+"""Largest raw file [bytes]: one gibibyte."""
+MOST_RAW_FILES = 100
+"""Most raw files of one attempt."""
+FileName = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+@=,() -]*$")]
+"""Of a raw file, for people: no slash, no dot at its beginning, so that it can name a file in any folder."""
+_MEDIA_WORD = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,63}"
+MediaType = Annotated[str, StringConstraints(pattern=f"^{_MEDIA_WORD}/{_MEDIA_WORD}$")]
+"""What kind of file it is, as RFC 6838 names it: `text/csv`."""
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
 def shorten(text: str, limit: int = MAX_TEXT) -> str:
     """Return `text` cut to `limit` characters, so that a long fault message still fits into a frame."""
     # Lone surrogates (from undecodable bytes of a device) are no valid UTF-8 and would break the frame.
@@ -66,6 +78,16 @@ class MeasuredValue(Frozen):
     sem: Annotated[float, Field(ge=0.0)] | None = None
 
 
+class RawFile(Frozen):
+    """A file that an action left behind: it stays in the driver's folder, and on the wire goes what stands for it."""
+
+    name: FileName
+    sha256: Sha256
+    size: Annotated[int, Field(ge=0, le=MAX_RAW_FILE)]
+    """[bytes]"""
+    media_type: MediaType
+
+
 class Succeeded(Frozen):
     """The action did what it was asked, and these are its values."""
 
@@ -73,6 +95,8 @@ class Succeeded(Frozen):
     values: Annotated[dict[Name, MeasuredValue], Field(max_length=MAX_ITEMS)]
     started_at: Moment
     finished_at: Moment
+    files: Annotated[tuple[RawFile, ...], Field(max_length=MOST_RAW_FILES, exclude_if=lambda files: not files)] = ()
+    """Left out where there are none: a controller that knows no raw files still understands every driver that keeps none."""
 
 
 class Faulted(Frozen):

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from instruments.clock import Clock
@@ -169,6 +170,7 @@ class ActionHost:
         on_released: Told when the code of a stuck attempt has returned at last.
         on_overrun: Called when an action neither met its deadline nor ended when asked to.
         grace_s: How long an action may take to end once it was asked to [real s].
+        folder: Of the driver, for raw files; None where nothing is to be written.
     """
 
     def __init__(
@@ -182,6 +184,7 @@ class ActionHost:
         on_released: Callable[[str], None],
         on_overrun: Callable[[], None],
         grace_s: float = 0.5,
+        folder: Path | None = None,
     ) -> None:
         self._actions = dict(actions)
         self._capabilities = capabilities
@@ -192,6 +195,7 @@ class ActionHost:
         self._on_released = on_released
         self._on_overrun = on_overrun
         self._grace_s = grace_s
+        self._folder = folder
         self._going: dict[str, _Going] = {}
 
     def narrow(self, capabilities: Capabilities, misfit: str | None) -> None:
@@ -267,6 +271,7 @@ class ActionHost:
             started_at=started_at,
             deadline_s=record.deadline_s,
             on_progress=self._progress_from_thread(record.attempt),
+            folder=self._folder,
         )
         going = self._going[record.attempt] = _Going(context)
         going.asking = recovering
@@ -324,7 +329,9 @@ class ActionHost:
             self._check_again(record, described)
             returned = await self._calls.call(_unless_ended(action.handler), context, **record.arguments)
         values = check_returned(returned, described, action.name)
-        outcome = Succeeded(values=values, started_at=context.started_at, finished_at=self._clock.time())
+        outcome = Succeeded(
+            values=values, started_at=context.started_at, finished_at=self._clock.time(), files=context.kept
+        )
         try:
             encode(Finished(attempt=record.attempt, outcome=outcome))
         except FrameTooLargeError as error:  # noted as it is it could be offered for ever and never arrive

@@ -117,6 +117,7 @@ class DriverServer:
             on_released=lambda attempt: self._perform(self._session.released(attempt)),
             on_overrun=self._overrun,
             grace_s=grace_s,
+            folder=driver.folder,
         )
         self._session = DriverSession(
             hello=self._hello,

@@ -23,6 +23,13 @@ export function quantity(value, of) {
   return typeof value === "number" && short ? `${number(value)} ${short}` : number(value);
 }
 
+/** A size as people read it: 12.3 kB. */
+export function bytes(size) {
+  if (size < 1000) return `${size} B`;
+  const power = Math.min(3, Math.floor(Math.log10(size) / 3));
+  return `${Number((size / 1000 ** power).toPrecision(3))} ${["kB", "MB", "GB"][power - 1]}`;
+}
+
 export function words(name) {
   return String(name).replaceAll("_", " ");
 }

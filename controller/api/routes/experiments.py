@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Literal
 
-from fastapi import Query, Request
+from fastapi import Path, Query, Request
 from pydantic import Field
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 from controller.api.limits import MOST_ROWS
 from controller.api.routes.route import (
@@ -19,6 +19,7 @@ from controller.api.routes.route import (
     answered,
     desk_of,
     done,
+    known_tags,
     needs,
     person_of,
     router,
@@ -28,7 +29,8 @@ from controller.domain.access import Role
 from controller.domain.experiment import ExperimentStatus
 from controller.verbs import campaigns, experiments
 from controller.verbs.explaining import LOOK_S, explain
-from controller.verbs.stores import Found, find
+from controller.verbs.raw_files import one_file
+from controller.verbs.stores import Found, find, find_experiment
 
 routes = router("experiments")
 PLACE = "/campaigns/{campaign}/experiments"
@@ -76,6 +78,22 @@ async def show(request: Request, campaign: Campaign, number: Number) -> Response
     """Why it was proposed, what was done and measured."""
     shown = await desk_of(request).look_at(campaign, lambda found: experiments.show_experiment(found, number))
     return told(request, experiments.experiment_told(shown))
+
+
+@routes.get(PLACE + "/{number}/files/{sha256}", summary="Download a raw file of an experiment", **needs(Role.LOOK))
+async def raw_file(
+    request: Request, campaign: Campaign, number: Number,
+    sha256: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="Of the file, as `files` of the experiment has it.")],
+) -> Response:  # fmt: skip
+    """Its content, read whole and proven by its hash before the first byte is sent; as a file to be saved, never shown."""
+    if f'"{sha256}"' in known_tags(request):
+        await desk_of(request).look_at(campaign, lambda found: find_experiment(found, number))
+        return Response(status_code=304, headers={"ETag": f'"{sha256}"'})
+    row = await desk_of(request).look_at(campaign, lambda found: one_file(found, number, sha256), long=True)
+    return FileResponse(
+        row["path"], media_type=row["media_type"], filename=row["name"], content_disposition_type="attachment",
+        headers={"ETag": f'"{sha256}"', "X-Content-Type-Options": "nosniff"},
+    )  # fmt: skip
 
 
 @routes.get(PLACE + "/{number}/why", summary="Explain why an experiment was proposed", **needs(Role.LOOK))

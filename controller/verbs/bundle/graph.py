@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from controller.verbs.bundle.parts import DEFINITION, EXPERIMENTS, METADATA, PROPOSALS
+from controller.verbs.bundle.parts import DEFINITION, EXPERIMENTS, METADATA, PROPOSALS, RAW_FILES
 
 _CONTEXT = ["https://w3id.org/ro/crate/1.1/context", {"sha256": "https://schema.org/sha256"}]
 _STATUS = {
@@ -48,11 +48,17 @@ def graph(
         experiments: As the reader gives them.
         attempts: As the reader gives them.
     """
+    notes = list(files)
+    there = {note.name for note in notes}
     used: dict[str, dict[str, None]] = {}
+    left: dict[str, dict[str, None]] = {}
     for attempt in attempts:
         used.setdefault(attempt["experiment"], {})[attempt["instrument"]] = None
-    actions = [node for row in experiments for node in _experiment(row, definition, used.get(row["id"], {}))]
-    notes = list(files)
+        left.setdefault(attempt["experiment"], {}).update((f"{RAW_FILES}/{file['sha256']}", None) for file in attempt["files"])
+    actions = [
+        node for row in experiments
+        for node in _experiment(row, definition, used.get(row["id"], {}), [f for f in left.get(row["id"], {}) if f in there])
+    ]  # fmt: skip
     root: Node = {
         "@id": "./", "@type": "Dataset", "name": told["name"], "description": told["description"],
         "datePublished": told["published"], "dateCreated": told["created"], "dateModified": told["modified"],
@@ -100,8 +106,10 @@ def _instruments(definition: Mapping[str, Any]) -> Iterator[Node]:
         yield {"@id": f"#instrument/{name}", "@type": "Product", "name": name, "description": f"{about} Driver: {spec['driver']}."}
 
 
-def _experiment(row: Mapping[str, Any], definition: Mapping[str, Any], instruments: Iterable[str]) -> Iterator[Node]:
-    """Yield the action that an experiment is, its setting and its results."""
+def _experiment(
+    row: Mapping[str, Any], definition: Mapping[str, Any], instruments: Iterable[str], files: Iterable[str] = ()
+) -> Iterator[Node]:
+    """Yield the action that an experiment is, its setting and its results; `files` are its raw files in the bundle."""
     number, problem = row["number"], definition["problem"]
     key = f"#experiment-{number}"
     units = {name: p.get("unit") for name, p in problem["parameters"].items()}
@@ -119,7 +127,9 @@ def _experiment(row: Mapping[str, Any], definition: Mapping[str, Any], instrumen
         "agent": {"@id": _PEOPLE if row["source"] in ("user", "imported") else _CONTROLLER},
         "instrument": [{"@id": f"#instrument/{name}"} for name in instruments],
         "object": [{"@id": DEFINITION}, {"@id": PROPOSALS}, *({"@id": node["@id"]} for node in settings)],
-        "result": [{"@id": EXPERIMENTS}, *({"@id": node["@id"]} for node in results)],
+        "result": [
+            {"@id": EXPERIMENTS}, *({"@id": node["@id"]} for node in results), *({"@id": name} for name in files),
+        ],
     }  # fmt: skip
     for name, moment in (("startTime", row["started_at"]), ("endTime", row["completed_at"])):
         if moment is not None:

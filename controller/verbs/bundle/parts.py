@@ -14,5 +14,7 @@ EXPERIMENTS = "experiments.csv"
 PROPOSALS = "proposals.jsonl"
 DEFINITION = "definition.json"
 README = "README.md"
+RAW_FILES = "files"
+"""Folder of the raw files, each under its SHA-256."""
 COLUMNS = ("campaign_sequence", "id", "kind", "at", "body", "chain")
 """What is kept of an event: all that its hash is computed from, and the hash."""

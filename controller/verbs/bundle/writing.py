@@ -8,12 +8,13 @@ import json
 import platform
 import time
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
+from controller.errors import StoreError
 from controller.verbs.bundle.graph import FileNote, graph
 from controller.verbs.bundle.parts import (
     COLUMNS,
@@ -24,12 +25,16 @@ from controller.verbs.bundle.parts import (
     MANIFEST,
     METADATA,
     PROPOSALS,
+    RAW_FILES,
     README,
 )
 from controller.verbs.bundle.redacting import redacted
 from controller.verbs.parquet import write_parquet
+from controller.verbs.raw_files import shelf_path
 from controller.verbs.sheets import Sheet, about, csv_of, experiments_sheet, measurements_sheet
 from controller.verbs.stores import Found
+from instruments.errors import RawFileError
+from instruments.rawfiles import FileShelf
 
 _PACKAGES: Final = (
     "labwright", "torch", "botorch", "gpytorch", "linear-operator", "numpy", "scipy", "scikit-learn", "pydantic", "SQLAlchemy",
@@ -76,7 +81,7 @@ def write_bundle(found: Found, path: Path) -> None:
 
     Raises:
         MissingExtraError: If pyarrow is not installed.
-        StoreError: If the store cannot be read.
+        StoreError: If the store cannot be read, or a raw file is damaged.
     """
     reader, key = found.reader, found.id
     with zipfile.ZipFile(path, "w") as archive, reader.snapshot():
@@ -108,8 +113,9 @@ def write_bundle(found: Found, path: Path) -> None:
             "Why each point was proposed: model, fingerprints of data and fitted state, seed, predictions, software", _LINES,
         )  # fmt: skip
         n_journals = _journals(packing, found, definition["lab"], {a["id"] for a in attempts})
+        lacking = _raw_files(packing, found, experiments, attempts)
         packing.add("environment.json", _json(_environment()), "Versions and platform of what wrote this", _JSON)
-        packing.add(README, _readme(found, log, len(experiments), n_journals), "What this is and how to check it", "text/markdown")
+        packing.add(README, _readme(found, log, len(experiments), n_journals, lacking), "What this is and how to check it", "text/markdown")
         row = found.campaign
         described = {
             "name": f"{found.name}{' (SIMULATED)' if simulated else ''}",
@@ -190,9 +196,38 @@ def _environment() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _readme(found: Found, log: _Log, n_experiments: int, n_journals: int) -> str:
+def _raw_files(
+    packing: _Packing, found: Found, experiments: Iterable[Mapping[str, Any]], attempts: Iterable[Mapping[str, Any]]
+) -> list[str]:
+    """Write every raw file once, under its hash; return a line for each that is not here.
+
+    Raises:
+        StoreError: If one is damaged: a bundle must not bear witness to it.
+    """
+    shelf, numbers = FileShelf(shelf_path(found)), {row["id"]: row["number"] for row in experiments}
+    whose: dict[str, tuple[Mapping[str, Any], list[str]]] = {}
+    for attempt in attempts:
+        for file in attempt["files"]:
+            of = f"{file['name']} of experiment {numbers[attempt['experiment']]}, step {attempt['step']}"
+            whose.setdefault(file["sha256"], (file, []))[1].append(of)
+    lacking = []
+    for sha256, (file, named) in whose.items():
+        if not shelf.path(sha256).exists():
+            lacking += [f"{of} ({sha256})" for of in named]
+            continue
+        about = f"{'; '.join(named[:3])}{f' and {len(named) - 3} more' if len(named) > 3 else ''}"
+        try:
+            packing.add(f"{RAW_FILES}/{sha256}", shelf.parts(sha256, file["size"]), f"Raw file: {about}", file["media_type"])
+        except (OSError, RawFileError) as error:
+            raise StoreError(f"raw file {named[0]}: {error}; the bundle is not written") from None
+    return lacking
+
+
+def _readme(found: Found, log: _Log, n_experiments: int, n_journals: int, lacking: Sequence[str]) -> str:
     row = found.campaign
     data = "**SIMULATED data: no real instrument took part.**" if found.simulated else "Data of real instruments."
+    missing = "".join(f"\nRaw files that were not beside the store when this was written:\n\n{''.join(f'- {line}' + chr(10) for line in lacking)}"
+                      for _ in lacking[:1])  # fmt: skip
     counts = ", ".join(f"{n} {status}" for status, n in row["counts"].items() if n) or "none"
     return f"""# Evidence of the campaign {found.name}
 
@@ -214,12 +249,13 @@ checksum, the chain of the log and that the table of experiments says what the l
 | {PROPOSALS} | why each point was proposed, by which model on which data |
 | {DEFINITION}, lab.json | what was searched, and where; secrets and paths of the lab's machine are taken out |
 | journals/ | what {n_journals} drivers wrote down by themselves |
+| {RAW_FILES}/ | raw files, such as spectra and images, under their SHA-256; {METADATA} says whose they are |
 | environment.json | versions |
 | {METADATA} | RO-Crate 1.1: what every file is, and each experiment with its instruments, setting and results |
 
 The log is complete and unchanged, or its hashes would not fit: what people and devices wrote into it is in it.
 A list of candidates too large for the definition is referred to there by its hash.
-"""
+{missing}"""
 
 
 def _json(content: object) -> str:

@@ -2,8 +2,8 @@
 
 import {act} from "../actions.js";
 import {h} from "../dom.js";
-import {duration, number, plural, quantity, seconds, sentence, unit, words} from "../format.js";
-import {get} from "../http.js";
+import {bytes, duration, number, plural, quantity, seconds, sentence, unit, words} from "../format.js";
+import {get, send} from "../http.js";
 import {badge, empty, experimentLink, head, measured, section, simulated, table, values, when} from "../parts/pieces.js";
 import {settlingButtons} from "../parts/steering.js";
 import {address, place as here} from "../router.js";
@@ -11,6 +11,7 @@ import {trouble} from "../view.js";
 import {concernsCampaign, loadCampaign, units} from "./campaign.js";
 
 const explained = new Map();
+const MOST_IN_PAGE = 200e6;
 
 act("why", async (button) => {
   const {campaign, number: n} = here();
@@ -23,6 +24,23 @@ act("why", async (button) => {
     explained.set(key, problem);
   }
   document.dispatchEvent(new CustomEvent("changed"));
+});
+
+// By hand, not by a link: an address would need the token in it.
+act("raw-file", async (button) => {
+  const {campaign, number: n} = here();
+  const {sha256, name} = button.dataset;
+  button.setAttribute("aria-disabled", "true");
+  try {
+    const answer = await send("GET", `/campaigns/${encodeURIComponent(campaign)}/experiments/${encodeURIComponent(n)}/files/${sha256}`, {patience: 600000});
+    const address = URL.createObjectURL(await answer.blob());
+    h("a", {href: address, download: name}).click();
+    setTimeout(() => URL.revokeObjectURL(address), 60000);
+  } catch (problem) {
+    button.after(h("p.problem", {role: "alert"}, problem.message));
+  } finally {
+    button.removeAttribute("aria-disabled");
+  }
 });
 
 export const experiment = {
@@ -48,6 +66,7 @@ export const experiment = {
           section("Result", result(one, objectives))),
         section("Why this point", reasons(one, objectives, `${place.campaign} ${place.number}`)),
         section("What was done", steps(one)),
+        one.files.length > 0 && section("Raw files", rawFiles(one)),
         section("What happened", h("ol.log", one.events.map((event) => h("li", {"data-key": String(event.sequence)}, h("span.log-when", when(event.at)), h("span.log-what.wide", event.text))))),
         h("p.under", "Proposed ", when(one.proposed_at), ", begun ", when(one.started_at), ", ended ", when(one.completed_at), one.simulated && " (lab time)", "."),
       ],
@@ -113,6 +132,17 @@ function steps(one) {
         {title: "Name", cell: (m) => words(m.name)}, {title: "Value", number: true, cell: (m) => measured(m.value, m.sem, m.unit)}, {title: "At", cell: (m) => when(m.at)},
       ], a.measurements)]),
   ));
+}
+
+function rawFiles(one) {
+  return table("Raw files", [
+    {title: "Name", cell: (f) => f.name}, {title: "Step", cell: (f) => words(f.step)},
+    {title: "Size", number: true, cell: (f) => bytes(f.size)},
+    {title: "SHA-256", cell: (f) => h("code", {title: f.sha256}, `${f.sha256.slice(0, 12)}…`)},
+    {title: "", cell: (f) => f.where !== "kept" ? (f.where === "missing" ? badge("missing") : `with ${f.instrument}`)
+      : f.size > MOST_IN_PAGE ? h("code", `labwright experiment files ${here().campaign} ${one.number} -o DIR`)
+        : h("button", {type: "button", "data-act": "raw-file", "data-sha256": f.sha256, "data-name": f.name, "data-key": `file ${f.step} ${f.name}`, "aria-label": `Save ${f.name}`}, "Save")},
+  ], one.files);
 }
 
 function taken(a) {

@@ -1,0 +1,13 @@
+"""Attempts tell of the raw files that they left behind."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    op.add_column("attempt", sa.Column("files", sa.Text(), nullable=True))
