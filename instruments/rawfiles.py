@@ -64,13 +64,14 @@ class FileShelf:
             self._take(draft, sha256, size)
         return sha256, size
 
-    def adopt(self, path: Path, sha256: str, size: int) -> None:
+    def adopt(self, path: Path, sha256: str, size: int, *, link: bool = True) -> None:
         """Keep a file that lies elsewhere, by a hard link where that can be; when this returns, it survives a power cut.
 
         Args:
             path: Where it lies. It stays there.
             sha256: What its content must have.
             size: What it must have [bytes].
+            link: False for a copy that is to outlive damage to the original.
 
         Raises:
             RawFileError: If it is no plain file, or not the one that was meant.
@@ -81,15 +82,13 @@ class FileShelf:
             return
         with self._draft() as draft:
             _check_plain(path, size)
-            try:
-                os.link(path, draft, follow_symlinks=False)
-            except OSError:  # another file system, or one without links
-                with path.open("rb") as source, draft.open("xb") as target:
-                    found, n = digest(source, target.write, most=size)
-            else:
+            if link and _linked(path, draft):
                 _check_plain(draft, size)
                 with draft.open("rb") as source:
                     found, n = digest(source, most=size)
+            else:
+                with path.open("rb") as source, draft.open("xb") as target:
+                    found, n = digest(source, target.write, most=size)
             if (found, n) != (sha256, size):
                 raise RawFileError(f"{path} is damaged: its content has the SHA-256 {found[:16]}…, {sha256[:16]}… was told")
             self._take(draft, sha256, size)
@@ -189,6 +188,15 @@ def digest(
         if write is not None:
             write(part)
     return found.hexdigest(), size
+
+
+def _linked(path: Path, name: Path) -> bool:
+    """Give a file another name; False on another file system, or one without links."""
+    try:
+        os.link(path, name, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 def _check_plain(path: Path, size: int) -> None:

@@ -45,7 +45,7 @@ def files(
     source: Annotated[
         Path | None,
         typer.Option(
-            "--from", metavar="DIR", help="Take those that stayed with a driver on another machine from this folder, by their hash.",
+            "--from", metavar="DIR", help="Take those that are not here, but with their driver, from this folder, by their hash.",
             show_default=False,
         ),
     ] = None,

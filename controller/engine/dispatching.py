@@ -22,6 +22,7 @@ from controller.domain.event import (
 from controller.domain.experiment import OPEN_ATTEMPTS, AttemptStatus, ExperimentStatus
 from controller.domain.ids import new_id
 from controller.domain.lab import PERSON, StepSpec
+from controller.domain.raw_file import RawFile
 from controller.domain.state import Attempt, Experiment
 from controller.engine.keeping_files import take_over
 from controller.engine.ledger import Ledger
@@ -251,16 +252,7 @@ class Dispatching:
         attempt = self._unsettled(key)
         if attempt is not None:
             # Durable beside the store before the result is, and that before it is acknowledged.
-            files, problems = await take_over(self._session.folder, attempt.instrument, outcome.files) if outcome.files else ((), [])
-            if problems:
-                number = self._ledger.state.experiments[attempt.experiment].number
-                await self._ledger.alarm(
-                    "raw_file_not_kept",
-                    f"experiment {number}, step {attempt.step}: raw files stay with {attempt.instrument}, they could not be taken over: "
-                    f"{'; '.join(problems)}; see labwright experiment files",
-                    attempt.experiment,
-                    key,
-                )
+            files = await self._take_over(attempt, outcome) if outcome.files else ()
             await self._end_attempt(
                 attempt,
                 AttemptStatusChanged(
@@ -275,6 +267,19 @@ class Dispatching:
                     files=files,
                 ),
             )
+
+    async def _take_over(self, attempt: Attempt, outcome: Succeeded) -> tuple[RawFile, ...]:
+        files, problems = await take_over(self._session.folder, attempt.instrument, outcome.files)
+        if problems:
+            number = self._ledger.state.experiments[attempt.experiment].number
+            await self._ledger.alarm(
+                "raw_file_not_kept",
+                f"experiment {number}, step {attempt.step}: raw files could not be taken over and stay with {attempt.instrument}: "
+                f"{'; '.join(problems)}; see labwright experiment files",
+                attempt.experiment,
+                attempt.id,
+            )
+        return files
 
     async def _fault(self, key: str, fault: Fault) -> None:
         attempt = self._unsettled(key)

@@ -1,4 +1,4 @@
-"""Compares the raw files that a log tells of with the folder beside the store."""
+"""Compares the raw files that a log tells of with the folder beside the store, and copies that folder."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from controller.domain.raw_file import RawFile
+from instruments.errors import RawFileError
 from instruments.rawfiles import FileShelf
 
 
@@ -25,3 +26,23 @@ def differences(told: Iterable[tuple[str, RawFile]], folder: Path, *, read: bool
             faults[key] = shelf.fault(file.sha256, file.size, read=read) if there else None
         if (fault := faults[key]) is not None:
             yield f"{whose}, raw file {file.name}: {fault}"
+
+
+def copy_all(folder: Path, target: Path) -> tuple[int, list[str]]:
+    """Copy every raw file into another folder, each proven by its hash; what lies there whole already is left as it is.
+
+    Args:
+        folder: `files/` beside a store.
+        target: Made where it is missing and there is something to copy.
+
+    Returns:
+        How many there are in the copy now, and a line for each that could not be copied.
+    """
+    shelf, n, problems = FileShelf(target), 0, []
+    for path in sorted(folder.glob("[0-9a-f][0-9a-f]/*")):
+        try:
+            shelf.adopt(path, path.parent.name + path.name, path.stat().st_size, link=False)
+            n += 1
+        except (OSError, RawFileError) as error:
+            problems.append(str(error))
+    return n, problems

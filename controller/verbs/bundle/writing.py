@@ -115,7 +115,8 @@ def write_bundle(found: Found, path: Path) -> None:
         n_journals = _journals(packing, found, definition["lab"], {a["id"] for a in attempts})
         lacking = _raw_files(packing, found, experiments, attempts)
         packing.add("environment.json", _json(_environment()), "Versions and platform of what wrote this", _JSON)
-        packing.add(README, _readme(found, log, len(experiments), n_journals, lacking), "What this is and how to check it", "text/markdown")
+        readme = _readme(found, log, len(experiments), n_journals, lacking)
+        packing.add(README, readme, "What this is and how to check it", "text/markdown")
         row = found.campaign
         described = {
             "name": f"{found.name}{' (SIMULATED)' if simulated else ''}",
@@ -226,8 +227,7 @@ def _raw_files(
 def _readme(found: Found, log: _Log, n_experiments: int, n_journals: int, lacking: Sequence[str]) -> str:
     row = found.campaign
     data = "**SIMULATED data: no real instrument took part.**" if found.simulated else "Data of real instruments."
-    missing = "".join(f"\nRaw files that were not beside the store when this was written:\n\n{''.join(f'- {line}' + chr(10) for line in lacking)}"
-                      for _ in lacking[:1])  # fmt: skip
+    missing = "".join(["\nRaw files that were not beside the store when this was written:\n\n", *(f"- {f}\n" for f in lacking)])
     counts = ", ".join(f"{n} {status}" for status, n in row["counts"].items() if n) or "none"
     return f"""# Evidence of the campaign {found.name}
 
@@ -255,7 +255,7 @@ checksum, the chain of the log and that the table of experiments says what the l
 
 The log is complete and unchanged, or its hashes would not fit: what people and devices wrote into it is in it.
 A list of candidates too large for the definition is referred to there by its hash.
-{missing}"""
+{missing if lacking else ""}"""
 
 
 def _json(content: object) -> str:
