@@ -16,7 +16,9 @@ from controller.verbs.stores import show_url, store_urls
 
 app = typer.Typer()
 
-BACKUPS = (Column("store"), Column("file"), Column("bytes"), Column("campaigns"), Column("raw_files", "raw files"), Column("detail"))
+BACKUPS = (
+    Column("store"), Column("file"), Column("bytes"), Column("campaigns"), Column("raw_files", "raw files"), Column("detail"),
+)  # fmt: skip
 COLUMNS = (Column("store"), Column("result"), Column("schema"), Column("campaigns"), Column("detail"))
 
 

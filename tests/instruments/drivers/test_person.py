@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +191,28 @@ async def test_driver_killed_after_a_withdrawal_does_not_wait_for_ever(tmp_path:
     assert action.recover is not None
     answer = await action.recover(ActionContext("a1", SystemClock()), speed=2000.0)
     assert (answer.kind, answer.message) == ("unknown", "its task was withdrawn: the attempt was stopped")
+
+
+@pytest.mark.parametrize(("content", "name"), [(b"\xff\xd8\xff\xe0 film", "photo.jpg"), (b"anything", "photo"), (None, None)])
+async def test_photo_of_an_answer_becomes_a_raw_file(tmp_path: Path, content: bytes | None, name: str | None) -> None:
+    coat = {**COAT, "returns": {**COAT["returns"], "photo": {"kind": "file", "optional": True}}}
+    driver = build_driver(PersonDriver, {"actions": {"coat": coat}})
+    driver.folder = tmp_path
+    driver.setup()
+    context = ActionContext("a1", SystemClock(), folder=tmp_path)
+    asked = asyncio.ensure_future(driver.actions()["coat"].handler(context, speed=2000.0))
+    tasks = TaskFolder(tmp_path)
+    await until(lambda: tasks.look("a1") is not None)
+    # An answer may name a file that nobody sent: it counts all the same.
+    value = f"sha256:{'0' * 64}" if content is None else tasks.attach("a1", BytesIO(content))
+    values, faults = read_form(driver._declared["coat"].returns, {"thickness": 350, "colour": "brown", "photo": value})
+    assert faults == []
+    tasks.answer("a1", Answer(kind="values", values=values, note="", by="ada", at=1.7e9))
+    returned = await asyncio.wait_for(asked, 30.0)
+    assert returned["photo"].value == value
+    assert [file.name for file in context.kept] == ([] if name is None else [name])
+    if content is not None:
+        assert context.kept[0].sha256 == value.removeprefix("sha256:")
 
 
 def test_every_value_is_announced_with_its_unit() -> None:
