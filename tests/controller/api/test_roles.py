@@ -41,6 +41,7 @@ ANSWERS: dict[tuple[str, str], tuple[Any, int]] = {
     ("post", "/v1/campaigns/{campaign}/resume"): (None, 409),
     ("get", "/v1/campaigns/{campaign}/experiments"): (None, 200),
     ("get", "/v1/campaigns/{campaign}/experiments/{number}"): (None, 200),
+    ("get", "/v1/campaigns/{campaign}/experiments/{number}/files/{sha256}"): (None, 404),
     ("get", "/v1/campaigns/{campaign}/experiments/{number}/why"): (None, 200),
     ("post", "/v1/campaigns/{campaign}/experiments/{number}/explain"): (None, 200),
     ("post", "/v1/campaigns/{campaign}/experiments/{number}/resolve"): ({"status": "failed"}, 409),

@@ -114,7 +114,7 @@ PLANTED = {
     ),
     "attempt made up": (
         "INSERT INTO attempt SELECT 'x', campaign, experiment, step, 9, instrument, action, arguments, units, status, reason,"
-        " NULL, NULL, NULL, committed_at, NULL, NULL, NULL FROM attempt WHERE step = 'assay'",
+        " NULL, NULL, NULL, committed_at, NULL, NULL, NULL, NULL FROM attempt WHERE step = 'assay'",
         "attempt x: there is a row, the log does not tell of it",
     ),
     "measurement value": (

@@ -1,4 +1,4 @@
-"""Raw files as people see them: where each is, copied and handed in by hash; a damaged or missing one is named, never handed out."""
+"""Raw files as people see them: where each is, copied and handed in by hash; a damaged or missing one is never handed out."""
 
 from __future__ import annotations
 
