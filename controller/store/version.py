@@ -6,7 +6,7 @@ import re
 
 from controller.errors import StoreError
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 """The newest file in `migrations/versions`."""
 
 VERSION_TABLE = "labwright_schema"
