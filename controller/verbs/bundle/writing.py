@@ -40,6 +40,8 @@ _PACKAGES: Final = (
     "labwright", "torch", "botorch", "gpytorch", "linear-operator", "numpy", "scipy", "scikit-learn", "pydantic", "SQLAlchemy",
     "sqlmodel", "pyzmq", "pint",
 )  # fmt: skip
+_PACKED: Final = 16 * 2**20
+"""Larger raw files are stored as they are: most are packed already, and one of zeros would look like a file made to be costly."""
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip file can hold: when a file was packed says nothing about it."""
 
@@ -51,12 +53,14 @@ class _Packing:
         self.notes: list[FileNote] = []
         self._archive = archive
 
-    def add(self, name: str, content: str | bytes | Iterable[bytes], what: str, media_type: str) -> None:
+    def add(
+        self, name: str, content: str | bytes | Iterable[bytes], what: str, media_type: str, *, packed: bool = True
+    ) -> None:
         """Write a file in parts and note its hash."""
         parts = [content.encode()] if isinstance(content, str) else [content] if isinstance(content, bytes) else content
         digest, size = hashlib.sha256(), 0
         entry = zipfile.ZipInfo(name, _EPOCH)
-        entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+        entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED, 0o644 << 16
         with self._archive.open(entry, "w", force_zip64=True) as out:
             for part in parts:
                 digest.update(part)
@@ -218,7 +222,10 @@ def _raw_files(
             continue
         about = f"{'; '.join(named[:3])}{f' and {len(named) - 3} more' if len(named) > 3 else ''}"
         try:
-            packing.add(f"{RAW_FILES}/{sha256}", shelf.parts(sha256, file["size"]), f"Raw file: {about}", file["media_type"])
+            packing.add(
+                f"{RAW_FILES}/{sha256}", shelf.parts(sha256, file["size"]), f"Raw file: {about}", file["media_type"],
+                packed=file["size"] <= _PACKED,
+            )  # fmt: skip
         except (OSError, RawFileError) as error:
             raise StoreError(f"raw file {named[0]}: {error}; the bundle is not written") from None
     return lacking

@@ -68,7 +68,7 @@ ANSWERS: dict[tuple[str, str], tuple[Any, int]] = {
 }
 """Method and route -> body, and what it is answered when it may be asked."""
 PLACES = {"campaign": "sample", "number": "1", "instrument": "nowhere", "name": "nowhere", "parameter": "nowhere",
-          "kind": "nowhere", "task": "nowhere"}
+          "kind": "nowhere", "task": "nowhere", "sha256": "0" * 64}
 PUBLIC = {("get", "/v1/health"), ("post", "/v1/tokens/from-link")}
 
 
