@@ -26,6 +26,8 @@ TOKEN_VARIABLE: Final = "LABWRIGHT_TOKEN"
 """Environment variable that holds the token: in a notebook's cells it would be saved with them."""
 _KEPT: Final = 64
 """Answers whose ETags are remembered."""
+_LEAST_PAUSE_S: Final = 0.05
+"""Before a server is asked again, whatever it says [s]."""
 _PART: Final = 2**18
 _MOST: Final = 512 * 2**20
 """Longest answer that is taken into memory [bytes]."""
@@ -137,14 +139,14 @@ class Wire:
                     continue  # the server ends connections that are idle
                 raise ServerError(_unreachable(self.url, error)) from error
             if answer.status < 400:
-                if 300 <= answer.status < 304:
+                if answer.status >= 300 and answer.status != 304:
                     self._drop()
                     raise ServerError(f"{self.url} sends elsewhere, which a daemon never does; check the address")
                 return answer
             problem = self._problem(answer)
             wait_s = _seconds(answer.headers.get("Retry-After"))
             if method == "GET" and answer.status in (429, 503) and wait_s is not None and time.monotonic() + wait_s < deadline:
-                time.sleep(wait_s)
+                time.sleep(max(wait_s, _LEAST_PAUSE_S))
                 continue
             raise _error_of(answer.status, problem)
 

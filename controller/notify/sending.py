@@ -152,13 +152,17 @@ def check_address(address: str) -> None:
     """Refuse an address that no webhook can have.
 
     Raises:
-        SettingError: If it is not `https://HOST/…` or `http://HOST/…`.
+        SettingError: If it is not `https://HOST/…` or `http://HOST/…`, or names a user, whom nobody would be told of.
     """
     try:
         parts = urlsplit(address)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         good = False
+    if good and "@" in parts.netloc:
+        raise SettingError(
+            "a webhook's address names no user and no password; sign it with secret:, or give url: jsons://USER:PASSWORD@HOST/…"
+        )
     if not good or re.search(r"[\s\x00-\x1f]", address):
         raise SettingError("a webhook's address must be https://HOST/… or http://HOST/…")
 

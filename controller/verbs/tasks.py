@@ -175,6 +175,8 @@ def attach_bytes(urls: Sequence[str], key: str, content: bytes) -> str:
         return place.folder.attach(place.posted.task.id, BytesIO(content))
     except ValueError as error:
         raise ConflictError(f"the file cannot be kept: {error}") from None
+    except OSError as error:
+        raise StoreError(f"the file cannot be kept beside {place.lab}/{place.posted.task.instrument}: {error.strerror}") from error
 
 
 def _text(row: Mapping[str, Any], posted: Posted, made: Answer) -> str:

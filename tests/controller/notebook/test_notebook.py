@@ -215,6 +215,7 @@ class _Stranger(http.server.BaseHTTPRequestHandler):
         type(self).tokens.append(self.headers.get("Authorization"))
         answers = {
             "moved": (302, b"", {"Location": "http://127.0.0.1:1/v1/campaigns"}), "text": (200, b"<html>", {}),
+            "away": (308, b"moved", {"Location": "http://127.0.0.1:1/v1/campaigns"}),
             "kept": (200, b'{"campaign": "kept"}', {"ETag": '"a"'}),
             "short": (200, b"{}", {"Content-Length": "50"}), "busy": (503, b"{}", {"Retry-After": "0"}),
         }  # fmt: skip
@@ -242,7 +243,10 @@ def test_server_that_is_no_daemon_is_told_as_such_and_no_token_follows_a_redirec
         client = Client(f"http://127.0.0.1:{server.server_address[1]}", "secret")
         with pytest.raises(ServerError, match="sends elsewhere"):
             client.campaign("moved")
-        assert _Stranger.tokens == ["Bearer secret"]
+        with pytest.raises(ServerError, match="sends elsewhere"):
+            client._wire.fetch(tmp_path / "away.csv", "campaigns", "away", "export")
+        assert not (tmp_path / "away.csv").exists()
+        assert _Stranger.tokens == ["Bearer secret"] * 2
         for name in ("text", "short"):
             with pytest.raises(ServerError):
                 client.campaign(name)

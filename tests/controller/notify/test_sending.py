@@ -52,6 +52,14 @@ def test_webhook_goes_nowhere_else(inbox: Receiver, tmp_path: Path) -> None:
     assert len(inbox.refused) == 1
 
 
+def test_webhook_with_a_password_is_refused_before_it_is_taken_for_a_host(tmp_path: Path) -> None:
+    target = Target(webhook="https://ada:hunter22@127.0.0.1:9/hook")
+    told = objection(target, tmp_path)
+    assert told is not None
+    assert "names no user and no password" in told
+    assert "hunter22" not in told
+
+
 def test_apprise_takes_a_message(inbox: Receiver, tmp_path: Path) -> None:
     send(Target(url=f"json://127.0.0.1:{inbox.port}/path"), tmp_path, MESSAGE, [NOTICE])
     _, content, _ = inbox.taken[0]
