@@ -168,6 +168,11 @@ def _parquet(path: Path) -> Table:
     try:
         with pq.ParquetFile(path) as file:
             _check_size(file.metadata.num_rows, file.metadata.num_columns)
+            if sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups)) > _MOST_UNPACKED:
+                raise TableError(f"holds more than {_MOST_UNPACKED >> 20} MiB; keep the columns and rows that are needed")
+            texts = [f.name for f in file.schema_arrow if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
+        # Each text is kept once: the same long one in a million rows is next to nothing in the file.
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
             table = file.read()
     except pa.ArrowException as error:
         raise TableError(f"is no Parquet file that can be read ({one_line(str(error))[:200]})") from None
@@ -175,8 +180,20 @@ def _parquet(path: Path) -> Table:
     units = {
         f.name: f.metadata[b"unit"].decode("utf-8", "replace") for f in table.schema if f.metadata and b"unit" in f.metadata
     }
-    rows = list(zip(*(map(_plain, column.to_pylist()) for column in table.columns), strict=True))
+    rows = list(zip(*(_cells(column) for column in table.columns), strict=True))
     return Table(path, header, rows, list(range(1, len(rows) + 1)), "row", units)
+
+
+def _cells(column: Any) -> list[Any]:
+    """Return the cells of a column of Arrow, those of a dictionary shared and not copied."""
+    cells: list[Any] = []
+    for chunk in column.chunks:
+        if hasattr(chunk, "dictionary"):
+            known = [_plain(value) for value in chunk.dictionary.to_pylist()]
+            cells += [None if i is None else known[i] for i in chunk.indices.to_pylist()]
+        else:
+            cells += map(_plain, chunk.to_pylist())
+    return cells
 
 
 def _spreadsheet(path: Path, sheet: str | None, faults: Faults) -> Table | None:

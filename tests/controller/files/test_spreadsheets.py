@@ -1,10 +1,13 @@
-"""Spreadsheets made to be costly are refused before they cost anything; what a file says of its own size is not believed."""
+"""Spreadsheets and Parquet files made to be costly are refused or read cheaply; what a file says of its size is not believed."""
 
 from __future__ import annotations
 
+import resource
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from openpyxl import Workbook
 
@@ -57,3 +60,15 @@ def test_what_unpacks_from_next_to_nothing_is_not_unpacked(tmp_path: Path) -> No
     assert bomb.stat().st_size < 100_000
     with pytest.raises(ConflictError, match="unpacks to 17 MiB from next to nothing; keep the columns and rows"):
         read(bomb)
+
+
+def test_long_text_in_many_rows_of_a_parquet_file_is_held_once(tmp_path: Path) -> None:
+    n, note = 20_000, "x" * 100_000  # two gigabytes, were each a text of its own
+    notes = pa.DictionaryArray.from_arrays(pa.array([0] * (n - 1) + [None], pa.int32()), pa.array([note + " "]))
+    table = pa.table({"experiment": pa.array(range(n)), "note": notes, "volume": pa.array([2.5] * n)})
+    pq.write_table(table, tmp_path / "plan.parquet", compression="zstd", store_schema=False)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = read(tmp_path / "plan.parquet")
+    assert found is not None
+    assert (found.rows[7], found.rows[-1]) == ((7, note, 2.5), (n - 1, None, 2.5))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # [KiB]
