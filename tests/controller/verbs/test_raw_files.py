@@ -23,7 +23,10 @@ from controller.verbs.raw_files import copy_files, hand_in, one_file, shown_size
 from controller.verbs.stores import Found, find
 from instruments.protocol.values import RawFile as OnTheWire
 from instruments.rawfiles import FILES, FileShelf
+from tests.controller.cli.conftest import Call, call
 from tests.controller.raw_files import AWAY, HERE, IMAGE, SPECTRUM, damage, fill
+
+__all__ = ["call"]  # a fixture of the command line's tests
 
 
 @pytest.fixture
@@ -168,3 +171,15 @@ async def test_files_are_taken_over_by_hash_from_the_folder_of_their_instrument_
     assert (tmp_path / FILES / told.sha256[:2] / told.sha256[2:]).read_bytes() == SPECTRUM
     (file,), _ = await take_over(lab, "other", (told.model_copy(update={"sha256": "0" * 64}),))
     assert not file.kept
+
+
+def test_backup_command_takes_the_files_along_and_says_which_are_damaged(call: Call, shelf: FileShelf, tmp_path: Path) -> None:
+    store = tmp_path / "sample.db"
+    (row,) = call("db", "backup", str(tmp_path / "copy.db"), "--store", store, "--json").json
+    assert (row["raw_files"], row["detail"]) == (1, "")
+    assert call("db", "check", "--store", tmp_path / "copy.db").code == 0
+    damage(shelf.path(HERE.sha256))
+    done = call("db", "backup", str(tmp_path / "second.db"), "--store", store, "--json")
+    assert (done.code, done.json[0]["raw_files"]) == (5, 0)
+    assert "is damaged" in done.json[0]["detail"]
+    assert call("db", "check", "--store", tmp_path / "second.db").code == 5, "the file is missing in that copy"

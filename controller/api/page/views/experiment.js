@@ -136,12 +136,11 @@ function steps(one) {
 
 function rawFiles(one) {
   return table("Raw files", [
-    {title: "Name", cell: (f) => f.name}, {title: "Step", cell: (f) => words(f.step)},
-    {title: "Size", number: true, cell: (f) => bytes(f.size)},
-    {title: "SHA-256", cell: (f) => h("code", {title: f.sha256}, `${f.sha256.slice(0, 12)}…`)},
-    {title: "", cell: (f) => f.where !== "kept" ? (f.where === "missing" ? badge("missing") : `with ${f.instrument}`)
+    {title: "File", cell: (f) => f.where !== "kept" ? (f.where === "missing" ? badge("missing") : `with ${f.instrument}`)
       : f.size > MOST_IN_PAGE ? h("code", `labwright experiment files ${here().campaign} ${one.number} -o DIR`)
         : h("button", {type: "button", "data-act": "raw-file", "data-sha256": f.sha256, "data-name": f.name, "data-key": `file ${f.step} ${f.name}`, "aria-label": `Save ${f.name}`}, "Save")},
+    {title: "Name", cell: (f) => f.name}, {title: "Size", number: true, cell: (f) => bytes(f.size)}, {title: "Step", cell: (f) => words(f.step)},
+    {title: "SHA-256", cell: (f) => h("code", {title: f.sha256}, `${f.sha256.slice(0, 12)}…`)},
   ], one.files);
 }
 
