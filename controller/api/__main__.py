@@ -28,6 +28,9 @@ from controller.api.connections import BoundedConnection
 from controller.api.desk import Desk
 from controller.api.limits import IDLE_S, MOST_HEAD, REQUEST_S
 
+ACCEPTED_AT_ONCE, WAITING = 32, 128
+"""Connections accepted before what has arrived on others is read: so many that a request is read long before a flood of newer
+connections makes the older ones give way; and how many may wait in the kernel to be accepted."""
 LEAVE_S = 3
 """What is being answered may take so long when the process is told to end [real s]."""
 
@@ -42,10 +45,12 @@ class _Server(uvicorn.Server):
         self.servers = [
             await loop.create_server(
                 lambda: BoundedConnection(self.config, self.server_state, {}, loop),
-                sock=one, ssl=tls, ssl_handshake_timeout=REQUEST_S if tls else None,
+                sock=one, backlog=ACCEPTED_AT_ONCE, ssl=tls, ssl_handshake_timeout=REQUEST_S if tls else None,
             )
             for one in sockets or ()
         ]  # fmt: skip
+        for one in sockets or ():
+            one.listen(WAITING)  # asyncio takes its backlog for both
         if isinstance(tls, ssl.SSLContext):
             renewal = Renewal(tls, Path(str(self.config.ssl_certfile)), Path(str(self.config.ssl_keyfile)))
             self.renewing = loop.create_task(renewal.watch(), name="certificate")

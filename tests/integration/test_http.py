@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -72,7 +73,7 @@ class Lab:
         return (self.folder / "daemon.log").read_text(encoding="utf-8")
 
     def http_pid(self) -> int:
-        return int(self.log().rpartition("by process ")[2].split()[0])
+        return int(re.findall(r"the process that serves HTTP at \S+ is (\d+)", self.log())[-1])
 
     def close(self) -> None:
         stop_daemon(self.store_url, 40)
@@ -271,14 +272,22 @@ def test_a_flood_of_strangers_leaves_the_daemon_and_honest_clients_alone(lab: La
         wait_for(lambda: [i for i in admin.get("/instruments").json()["instruments"] if i["state"] == "busy"])
     for thread in threads:
         thread.start()
-    took = []
+    took, cut = [], 0
+
+    def stop_and_resume() -> None:
+        with lab.client(Role.OPERATE) as client:
+            assert client.post("/instruments/stop", json={"instruments": ["hplc"]}).status_code == 200
+            assert client.post("/instruments/resume", json={"instruments": ["hplc"]}).status_code == 200
+
     try:
         time.sleep(1.0)
         for _ in range(10):
             began = time.monotonic()
-            with lab.client(Role.OPERATE) as client:
-                assert client.post("/instruments/stop", json={"instruments": ["hplc"]}).status_code == 200
-                assert client.post("/instruments/resume", json={"instruments": ["hplc"]}).status_code == 200
+            try:
+                stop_and_resume()
+            except httpx.TransportError:  # a machine that stood still: it gave way with the strangers, and comes again
+                cut += 1
+                stop_and_resume()
             took.append(time.monotonic() - began)
         wait_until(lambda: sum(n_made) > 500, 30, "a flood worth the name")
     finally:
@@ -286,6 +295,7 @@ def test_a_flood_of_strangers_leaves_the_daemon_and_honest_clients_alone(lab: La
         for thread in threads:
             thread.join()
     assert sorted(took)[5] < 2.0, took
+    assert cut <= 2
     beat = (lab.folder / "daemon.beat").stat().st_mtime
     assert time.time() - beat < 5.0
     assert len(lab.log()) < 200_000
