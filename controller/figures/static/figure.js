@@ -185,7 +185,10 @@
 
   /* One picture with one name: the names that Plot gives to groups of lines and ticks may stand on nothing without a role. */
   function pictureOf(plot) {
-    for (const part of plot.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
+    for (const part of plot.querySelectorAll("[aria-label]")) {
+      part.dataset.mark = part.getAttribute("aria-label");
+      part.removeAttribute("aria-label");
+    }
     plot.setAttribute("role", "img");
     return plot;
   }

@@ -52,9 +52,9 @@ def test_every_figure_is_drawn_without_an_error_and_fits(browser: Any, page_file
         drawn = page.evaluate("[...document.querySelectorAll('.figure')].map(f => f.querySelectorAll('.figure-panel svg').length)")
         assert drawn == [3, 1, 1, 2, 1]
         # Marks, not only axes: experiments of `progress`, lines of `parallel`, stretches of `timeline`.
-        assert page.evaluate("document.querySelectorAll('#figure-0 svg g[aria-label=dot] path, #figure-0 svg circle').length") >= 16
-        assert page.evaluate("document.querySelectorAll('#figure-2 svg g[aria-label=line] path').length") == 9
-        assert page.evaluate("document.querySelectorAll('#figure-4 svg g[aria-label=bar] rect').length") == 16
+        assert page.evaluate("document.querySelectorAll('#figure-0 svg g[data-mark=dot] path, #figure-0 svg circle').length") >= 16
+        assert page.evaluate("document.querySelectorAll('#figure-2 svg g[data-mark=line] path').length") == 9
+        assert page.evaluate("document.querySelectorAll('#figure-4 svg g[data-mark=bar] rect').length") == 16
         ground = page.evaluate("getComputedStyle(document.querySelector('.figure')).backgroundColor")
         assert ground == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(21, 24, 28)")
         page.close()
@@ -72,7 +72,7 @@ def test_data_can_be_reached_by_keyboard_and_tips_by_pointer(browser: Any, page_
     assert page.evaluate("document.querySelectorAll('#figure-0 tbody tr').length") == 10
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('role')") == "region"
-    box = page.locator("#figure-1 svg circle, #figure-1 svg g[aria-label=dot] path").first.bounding_box()
+    box = page.locator("#figure-1 svg circle, #figure-1 svg g[data-mark=dot] path").first.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.wait_for_selector("#figure-1 g[aria-label=tip] text")
     assert "experiment" in page.text_content("#figure-1 g[aria-label=tip]")

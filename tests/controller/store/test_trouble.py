@@ -130,7 +130,7 @@ async def test_commit_in_doubt_is_written_once(
     how: Literal["before", "silent", "after"],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connecting, "IDLE_S", 0.5)
+    monkeypatch.setattr(connecting, "IDLE_S", 2.0)
     database = postgres.create_database().rpartition("/")[2]
     with Store.open(postgres.url(database, proxy.port)) as store:
         await store.commit(script.created(), definition=script.definition)
