@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from instruments.durable import flush
 from instruments.errors import RawFileError
 from instruments.protocol.values import MAX_RAW_FILE
 
@@ -78,7 +79,7 @@ class FileShelf:
             OSError: If it cannot be read or kept.
         """
         if self.fault(sha256, size, read=True) is None:
-            _flush(self.path(sha256).parent)
+            flush(self.path(sha256).parent)
             return
         with self._draft() as draft:
             _check_plain(path, size)
@@ -152,14 +153,14 @@ class FileShelf:
         target = self.path(sha256)
         if not target.parent.exists():
             target.parent.mkdir(exist_ok=True, mode=0o700)
-            _flush(self.folder)
-            _flush(self.folder.parent)
+            flush(self.folder)
+            flush(self.folder.parent)
         if self.fault(sha256, size, read=True) is not None:
             with contextlib.suppress(PermissionError):  # somebody else's: it is theirs to guard
                 draft.chmod(0o444)
-            _flush(draft)
+            flush(draft)
             draft.replace(target)
-        _flush(target.parent)
+        flush(target.parent)
 
 
 def digest(
@@ -205,11 +206,3 @@ def _check_plain(path: Path, size: int) -> None:
         raise RawFileError(f"{path} is no plain file")
     if found.st_size != size:
         raise RawFileError(f"{path} has {found.st_size} bytes, {size} were told")
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

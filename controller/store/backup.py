@@ -20,6 +20,7 @@ from controller.store.connecting import connect_sqlite_readonly, describe, place
 from controller.store.pools import differences
 from controller.store.reading import open_reader
 from controller.store.verifying import verify
+from instruments.durable import flush
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ def back_up(url: str, target: Path) -> Backup:
     try:
         partial.unlink(missing_ok=True)
         heads = _dump(url, partial) if file is None else _copy(file, partial)
-        _flush(partial)
+        flush(partial)
         partial.replace(target)
-        _flush(target.parent)
+        flush(target.parent)
         return Backup(target, target.stat().st_size, heads)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"store {place(url)} cannot be copied to {target}: {describe(error)}") from error
@@ -127,11 +128,3 @@ def _call(program: str, *arguments: str, **environment: str) -> str:
     if done.returncode:
         raise StoreError(f"{program} failed: {describe(RuntimeError(done.stderr or f'exit code {done.returncode}'))}")
     return done.stdout
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -10,6 +10,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from controller.errors import UnknownNameError
+from instruments.durable import flush
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What another name would not help against."""
@@ -27,9 +28,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield draft
-        _flush(draft)
+        flush(draft)
         draft.replace(path)
-        _flush(path.parent)
+        flush(path.parent)
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise
@@ -37,11 +38,3 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise UnknownNameError(f"{path} cannot be written: {why}; name a file in an existing folder") from error
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

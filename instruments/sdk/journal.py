@@ -19,6 +19,7 @@ from urllib.parse import quote
 from pydantic import TypeAdapter, ValidationError
 
 from instruments.bounded import from_json
+from instruments.durable import flush
 from instruments.errors import JournalCorruptError, JournalError, JournalLockedError
 from instruments.protocol.records import AttemptRecord
 from instruments.protocol.values import READING, Outcome
@@ -312,14 +313,9 @@ def _create(path: Path) -> None:
     database = sqlite3.connect(draft, isolation_level=None)
     database.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
     database.close()
-    with draft.open("rb") as file:
-        os.fsync(file.fileno())
+    flush(draft)
     draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    flush(path.parent)
 
 
 def _check_kind(path: Path, database: sqlite3.Connection) -> None:

@@ -26,6 +26,7 @@ from typing import IO, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from instruments.bounded import MAX_SMALL, read_small
+from instruments.durable import flush
 from instruments.tasks.form import read_form
 from instruments.tasks.task import Answer, End, Stage, Task
 
@@ -97,7 +98,7 @@ class TaskFolder:
             return
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
         _write(place / "task.json", task)
-        _flush(self._open)
+        flush(self._open)
 
     def take(self, task: Task) -> Answer | None:
         """Return the answer to a task, None while there is none; what is no answer is put aside and never taken."""
@@ -213,7 +214,7 @@ class TaskFolder:
             draft.replace(files / digest.hexdigest())
         finally:
             draft.unlink(missing_ok=True)
-        _flush(files)
+        flush(files)
         return f"sha256:{digest.hexdigest()}"
 
     def file(self, task: str, value: str) -> Path:
@@ -283,7 +284,7 @@ def _write(path: Path, content: BaseModel) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
-    _flush(path.parent)
+    flush(path.parent)
 
 
 def _link(path: Path, content: BaseModel) -> None:
@@ -293,12 +294,4 @@ def _link(path: Path, content: BaseModel) -> None:
         path.hardlink_to(draft)
     finally:
         draft.unlink(missing_ok=True)
-    _flush(path.parent)
-
-
-def _flush(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    flush(path.parent)

@@ -20,6 +20,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from instruments.bounded import from_json
+from instruments.durable import flush
 from instruments.protocol.values import shorten
 from simulators.errors import DeviceLogError
 
@@ -194,7 +195,7 @@ class DeviceMemory:
                     f"{self.path}: only {written} of {len(line)} bytes could be written; is the disk full?"
                 )
         if is_new:
-            _sync_folder(self.path.parent)
+            flush(self.path.parent)
         return size
 
     def _load(self, path: Path) -> None:
@@ -249,15 +250,6 @@ class _Index:
         """Return the numbers of `key`, oldest first."""
         hashed = hash(key)
         return self._numbers[bisect_left(self._hashes, hashed) : bisect_right(self._hashes, hashed)]
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the name of a new file durable as well as its content."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def setting_key(setting: Mapping[str, Scalar]) -> SettingKey:
