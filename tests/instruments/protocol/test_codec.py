@@ -97,8 +97,11 @@ def test_message_of_a_controller_comes_back_with_the_same_types(message: Command
 )
 def test_arbitrary_bytes_raise_protocol_errors_only(frame: bytes) -> None:
     for decode in (decode_from_driver, decode_from_controller):
-        with pytest.raises(ProtocolError):
-            decode(frame)
+        try:
+            message = decode(frame)
+        except ProtocolError:
+            continue
+        assert decode(encode(message)) == message  # by chance these bytes say something
     protocol_of_hello(frame)
 
 
