@@ -204,8 +204,10 @@ class World:
     def _let_go(self) -> None:
         """Take from a dead controller what the kernel would take: its locks and its files."""
         session, self._session, self._supervisor = self._session, None, None
-        if session is not None and session._lock is not None:
-            session._lock.close()
+        if session is not None:
+            session._status.leave_behind()
+            if session._lock is not None:
+                session._lock.close()
         store, self._store = self._store, None
         if store is not None:
             store.close()

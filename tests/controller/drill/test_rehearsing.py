@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import subprocess
@@ -46,6 +47,22 @@ def test_same_seed_is_the_same_rehearsal_in_every_process(definition: Definition
     there = list(rehearse_many(definition, range(3, 6), 2, trace=True))
     assert [r.trace for r in here] == [r.trace for r in there]
     assert len({tuple(r.trace) for r in here}) == 3
+
+
+def test_rehearsals_leave_no_file_open(definition: Definition) -> None:
+    rehearse(definition, 0)
+    before = _open_files()
+    for seed in range(1, 6):
+        rehearse(definition, seed)
+    assert _open_files() - before == set()
+
+
+def _open_files() -> set[str]:
+    found = set()
+    for handle in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.add(f"{handle.name}: {handle.readlink()}")
+    return {name for name in found if "rehearsal" in name}
 
 
 @pytest.mark.parametrize("name", list(MUTATIONS))
