@@ -255,7 +255,7 @@ async def _telling(file: Path, urls: Sequence[str], only: str | None = None) -> 
     process.start()
     try:
         yield
-    except BaseException:
+    except BaseException:  # whatever ended the block: without the farewell it is told that the controller did not mean to end
         await process.close()
         raise
     await process.close(FAREWELL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,25 +10,8 @@ import typer
 
 from controller.cli.options import CampaignName, Store
 from controller.cli.render import clean, console, mark, waiting
+from controller.verbs.forms import Format, Table
 from controller.verbs.stores import find, store_urls
-
-
-class Format(StrEnum):
-    """What an export looks like."""
-
-    CSV = "csv"
-    JSON = "json"
-    PARQUET = "parquet"
-    XLSX = "xlsx"
-    CRATE = "crate"
-
-
-class Table(StrEnum):
-    """Which table is exported."""
-
-    EXPERIMENTS = "experiments"
-    MEASUREMENTS = "measurements"
-    EVENTS = "events"
 
 
 def export(

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from controller.verbs.readable import readable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -49,23 +51,8 @@ class Column:
 
 
 def text_of(value: object) -> str:
-    """Return a value as people read it: six digits, times to the second, names with their values."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {text_of(v)}" for name, v in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(text_of(v) for v in value)
-    text = clean(str(value))
-    if (
-        len(text) >= 20 and text[4:5] == "-" and text[10:11] == "T"
-    ):  # ISO 8601: fractions of seconds are noise on a screen
-        return f"{text[:10]} {text[11:19]}Z" if text.endswith(("Z", "+00:00")) else text
-    return text
+    """Return a value as people read it in a terminal: see `readable`."""
+    return readable(value, clean)
 
 
 def duration(seconds: float) -> str:

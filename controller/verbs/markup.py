@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from controller.verbs.readable import readable
+
 _MARK = (
     '<span style="background:#b34700;color:#fff;border-radius:3px;padding:1px 6px;font-size:85%;font-weight:600">SIMULATED</span>'
 )
@@ -15,21 +17,8 @@ _MOST = 20
 
 
 def html_text(value: object) -> str:
-    """Return a value as people read it, escaped: six digits, times to the second, names with their values."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{html_text(name)}&nbsp;{html_text(v)}" for name, v in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(html_text, value))
-    text = str(value)
-    if len(text) >= 20 and text[4:5] == "-" and text[10:11] == "T" and text.endswith("Z"):
-        text = f"{text[:10]} {text[11:19]}Z"
-    return escape(text)
+    """Return a value as people read it, escaped: see `readable`."""
+    return readable(value, escape, "&nbsp;")
 
 
 def table_html(rows: Sequence[Mapping[str, Any]], columns: Iterable[str], *, caption: str = "") -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,29 +15,12 @@ from starlette.responses import FileResponse, Response
 from controller.api.routes.route import Campaign, desk_of, known_tags, needs, router
 from controller.domain.access import Role
 from controller.verbs.export import FORMATS, check_format
+from controller.verbs.forms import Format, Table
 from controller.verbs.stores import Found
 
 routes = router("campaigns")
 
 _PART = 2**20
-
-
-class Format(StrEnum):
-    """What an export looks like."""
-
-    CSV = "csv"
-    JSON = "json"
-    PARQUET = "parquet"
-    XLSX = "xlsx"
-    CRATE = "crate"
-
-
-class Table(StrEnum):
-    """Which table is exported."""
-
-    EXPERIMENTS = "experiments"
-    MEASUREMENTS = "measurements"
-    EVENTS = "events"
 
 
 @routes.get(
@@ -59,7 +41,7 @@ async def export(
         try:
             form.write(found, path, table.value)
             return path, _digest(path), found.name
-        except BaseException:
+        except BaseException:  # whatever ends it: nobody else knows of the file
             path.unlink(missing_ok=True)
             raise
 
