@@ -15,6 +15,7 @@ from benchmarks import (
     fronts,
     looking,
     page,
+    peers,
     pools,
     roundtrip,
     scale,
@@ -30,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     tables.add_arguments(commands.add_parser("tables", help="closed loops over measured tables, against other tools"))
+    peers.add_arguments(commands.add_parser("peers", help="what other tools need on the same problems, measured again"))
     calibration.add_arguments(commands.add_parser("calibration", help="whether predicted intervals hold what they promise"))
     forecast.add_arguments(commands.add_parser("forecast", help="whether the forecast of a campaign's best holds the outcome"))
     speed.add_arguments(commands.add_parser("speed", help="processor time of a proposal, against BoTorch's default"))
@@ -51,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     benchmarks = {
         "tables": tables, "calibration": calibration, "forecast": forecast, "speed": speed, "transfer": transfer,
         "fidelity": fidelity, "soak": soak, "flood": flood, "roundtrip": roundtrip, "pools": pools, "estop": estop,
-        "fronts": fronts, "scale": scale, "looking": looking, "page": page, "answers": answers,
+        "fronts": fronts, "scale": scale, "looking": looking, "page": page, "answers": answers, "peers": peers,
     }  # fmt: skip
     return benchmarks[chosen.command].run(chosen)
 

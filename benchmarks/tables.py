@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--problems", default="tables",
         help="names, separated by commas; tables, functions, all, own: constrained ones, or mixed (default: %(default)s)",
     )
+    parser.add_argument("--peers", type=Path, help="what other tools needed, measured again, beside what is recorded of them")
     parser.add_argument("--budget", type=int, help="experiments per campaign (default: the problem's own)")
     parser.add_argument("--jobs", type=int, default=1, help="campaigns side by side (default: %(default)s)")
     parser.add_argument("--smoke", action="store_true", help="one small table, one seed, ten experiments")
@@ -235,6 +236,10 @@ def run(chosen: argparse.Namespace) -> int:
         beside = "".join(f", {tool} {hit or 'missed'}" for tool, hit in result.get("peers", {}).items())
         print(f"  {result['problem']} seed {result['seed']}: {result['hit'] or 'missed'}{beside}", file=sys.stderr, flush=True)
     peers = [] if problems is None else json.loads((folder / "bench" / "peers.json").read_text())
+    if chosen.peers is not None:
+        from benchmarks.peers import merged
+
+        peers = merged(peers, json.loads(chosen.peers.read_text())["peers"])
     peers += [
         {"tool": tool, "problem": name, "seeds": {r["seed"]: {"hit": r["peers"][tool]} for r in found if r["problem"] == name}}
         for name in names if name in MADE for tool in (CHANCE, "botorch")
