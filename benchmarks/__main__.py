@@ -8,6 +8,7 @@ import sys
 from benchmarks import (
     answers,
     calibration,
+    dimensions,
     estop,
     fidelity,
     flood,
@@ -36,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     forecast.add_arguments(commands.add_parser("forecast", help="whether the forecast of a campaign's best holds the outcome"))
     speed.add_arguments(commands.add_parser("speed", help="processor time of a proposal, against BoTorch's default"))
     scale.add_arguments(commands.add_parser("scale", help="how the time of a proposal grows with the problem"))
+    dimensions.add_arguments(
+        commands.add_parser("dimensions", help="twenty to a hundred parameters, against random points and BoTorch")
+    )
     pools.add_arguments(commands.add_parser("pools", help="a batch chosen from a million candidates, and the whole way there"))
     transfer.add_arguments(
         commands.add_parser("transfer", help="with and without earlier campaigns, alike and misleading ones")
@@ -53,7 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
     benchmarks = {
         "tables": tables, "calibration": calibration, "forecast": forecast, "speed": speed, "transfer": transfer,
         "fidelity": fidelity, "soak": soak, "flood": flood, "roundtrip": roundtrip, "pools": pools, "estop": estop,
-        "fronts": fronts, "scale": scale, "looking": looking, "page": page, "answers": answers, "peers": peers,
+        "fronts": fronts, "scale": scale, "dimensions": dimensions, "looking": looking, "page": page, "answers": answers,
+        "peers": peers,
     }  # fmt: skip
     return benchmarks[chosen.command].run(chosen)
 

@@ -13,6 +13,7 @@ from scipy.optimize import LinearConstraint, minimize
 from controller.design.acquisition import Acquisition, WithGradient
 from controller.design.candidates import Listing, distances, keys
 from controller.design.drawing import counted, draw
+from controller.design.region import Region
 from controller.design.room import margins
 from controller.design.screening import Screen
 from controller.domain.base import Point
@@ -102,8 +103,9 @@ def _choosable(listing: Listing, seen: Array, replicates: bool) -> NDArray[np.bo
 
 
 def best_anywhere(
-    encoder: Encoder, acquisition: Acquisition, seen: Sequence[Point], incumbents: Array, replicates: bool, seed: int
-) -> list[Choice]:
+    encoder: Encoder, acquisition: Acquisition, seen: Sequence[Point], incumbents: Array, replicates: bool, seed: int,
+    region: Region | None = None,
+) -> list[Choice]:  # fmt: skip
     """Return the best settings found in a space too large to list, best first.
 
     Scores random settings and neighbours of the best measured ones, then climbs from the best few: along the gradient in
@@ -116,14 +118,19 @@ def best_anywhere(
         incumbents: Coordinates of the best settings measured (m x p), where the narrow peaks are.
         replicates: Whether settings may be proposed again.
         seed: Of the random numbers.
+        region: In which to look, where that is not the whole space.
 
     Raises:
         SpaceExhaustedError: If no new setting was found.
     """
     space = encoder.space
     rng = np.random.default_rng(seed)
-    raw = np.vstack([draw(space, _RAW, int(rng.integers(2**62))), around(space, incumbents, rng), *_sweeps(space, incumbents)])
-    climb = _Climb(encoder, acquisition, rng)
+    drawn = draw(space, _RAW, int(rng.integers(2**62)))
+    near = around(space, incumbents, rng)
+    if region is not None:
+        drawn, near = region.within(space, drawn, rng), near[region.holds(near, space.continuous)]
+    raw = np.vstack([drawn, near, *_sweeps(space, incumbents)])
+    climb = _Climb(encoder, acquisition, rng, region)
     scores = _checked(climb.score(raw))
     starts = _spread(space, raw, scores)
     climbed = climb.ascend(starts)
@@ -218,9 +225,14 @@ def _spread(space: SearchSpace, raw: Array, scores: Array) -> Array:
 class _Climb:
     """Climbs the acquisition function from several starts."""
 
-    def __init__(self, encoder: Encoder, acquisition: Acquisition, rng: np.random.Generator) -> None:
+    def __init__(
+        self, encoder: Encoder, acquisition: Acquisition, rng: np.random.Generator, region: Region | None = None
+    ) -> None:
         self._encoder, self._acquisition, self._rng = encoder, acquisition, rng
         self._space = encoder.space
+        free = self._space.continuous
+        self._lower = np.zeros(free.sum()) if region is None else region.lower[free]
+        self._upper = np.ones(free.sum()) if region is None else region.upper[free]
         self._free = np.flatnonzero(self._space.continuous)
         self._levelled = np.flatnonzero(~self._space.continuous)
         self._counted = np.flatnonzero(counted(self._space))
@@ -256,7 +268,8 @@ class _Climb:
         shape = (len(z), len(self._free))
         steps = min(max(_STEPS, len(self._free)), _MOST_STEPS)
         result = minimize(
-            value, z[:, self._free].ravel(), jac=True, method="L-BFGS-B", bounds=[(0.0, 1.0)] * z[:, self._free].size,
+            value, z[:, self._free].ravel(), jac=True, method="L-BFGS-B",
+            bounds=list(zip(self._lower.tolist(), self._upper.tolist(), strict=True)) * len(z),
             options={"maxiter": steps, "maxfun": 2 * steps},
         )  # fmt: skip
         return self._better(z, result.x.reshape(shape))
@@ -272,17 +285,17 @@ class _Climb:
             exact = polytope.f - polytope.E @ fixed
             constraints.append(LinearConstraint(polytope.E[:, self._free], exact, exact))
         start = row[None, :]
-        bounds = [(0.0, 1.0)] * len(self._free)
+        bounds = list(zip(self._lower.tolist(), self._upper.tolist(), strict=True))
         if self._space.problem.rules:
             constraints += margins(self._space, row, self._free)
             # What is left out stays so: to bring it in is another setting, not a step.
             absent = counted(self._space)[self._free] & (row[self._free] == 0.0)
-            bounds = [(0.0, 0.0 if a else 1.0) for a in absent]
+            bounds = [(low, 0.0 if a else high) for (low, high), a in zip(bounds, absent, strict=True)]
         result = minimize(
             self._value(start), row[self._free], jac=True, method="SLSQP", bounds=bounds,
             constraints=constraints, options={"maxiter": _STEPS},
         )  # fmt: skip
-        end = np.clip(result.x, 0.0, 1.0)[None, :]
+        end = np.clip(result.x, self._lower, self._upper)[None, :]
         if not self._space.ruled:
             return self._better(start, end)
         # The end may lie just outside: then the last point before the edge.

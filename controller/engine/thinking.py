@@ -20,6 +20,7 @@ from controller.design.fidelity import AtFidelity, only_target, relative_costs
 from controller.design.goals import log_chance, score_for
 from controller.design.hints import with_hints
 from controller.design.initial import data_fingerprint, first_asked, first_points, seen_points, stand_in, without_model
+from controller.design.region import Region, region_of
 from controller.design.screening import Screen
 from controller.design.search import Choice, best_anywhere, best_listed, best_screened
 from controller.domain.base import Point
@@ -418,7 +419,17 @@ def _search(
         return best_listed(ground.listing, ground.X, score, space.coordinates(seen), problem.allow_replicates is True)
     ranked = sorted(complete, key=lambda c: _rank(c, problem), reverse=True)[:_INCUMBENTS]
     incumbents = space.coordinates([c.point for c in ranked])
-    return best_anywhere(ground.encoder, score, seen, incumbents, problem.allow_replicates is True, seed)
+    region = _region(problem, ground, complete)
+    return best_anywhere(ground.encoder, score, seen, incumbents, problem.allow_replicates is True, seed, region)
+
+
+def _region(problem: Problem, ground: Ground, complete: Sequence[Observed]) -> Region | None:
+    """Return the trust region around the best of the results that count; None where the whole space is searched."""
+    space = ground.encoder.space
+    if problem.several or problem.explored or problem.fidelity is not None:
+        return None
+    ranks = [_rank(c, problem) for c in complete]
+    return region_of(space, space.coordinates([c.point for c in complete]), [s if ok else -math.inf for ok, s in ranks])
 
 
 def _rank(observed: Observed, problem: Problem) -> tuple[bool, float]:
