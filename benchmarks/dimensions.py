@@ -64,7 +64,7 @@ def _botorch(function: wide.Wide, seed: int, budget: int, batch: int) -> list[fl
     from botorch.acquisition.logei import qLogNoisyExpectedImprovement
     from botorch.fit import fit_gpytorch_mll
     from botorch.models import SingleTaskGP
-    from botorch.optim import optimize_acqf
+    from botorch.optim.optimize import optimize_acqf
     from botorch.sampling.normal import SobolQMCNormalSampler
     from gpytorch.mlls import ExactMarginalLogLikelihood
 

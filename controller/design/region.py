@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 
 from controller.encoding.space import Array, SearchSpace
 
-MOST_GLOBAL = 10
-"""In so many dimensions the whole space is searched."""
 _FIRST = 5  # results that begin a region: of the whole space
 _START = 0.8
 _LEAST = 0.5**7
@@ -60,8 +58,8 @@ class Region:
 
     def holds(self, z: Array, among: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Say which rows of z (n x p) lie inside; `among` says which coordinates count (p)."""
-        inside: NDArray[np.bool_] = (((z >= self.lower - _EDGE) & (z <= self.upper + _EDGE)) | ~among).all(1)
-        return inside
+        outside: NDArray[np.bool_] = (z < self.lower - _EDGE) | (z > self.upper + _EDGE)
+        return np.asarray(~(outside & among).any(1))
 
     def within(self, space: SearchSpace, drawn: Array, rng: np.random.Generator) -> Array:
         """Return settings drawn from the whole space (n x p) moved into the region, half of them in few coordinates.
@@ -86,15 +84,15 @@ def region_of(space: SearchSpace, z: Array, scores: Sequence[float]) -> Region |
 
     A result inside the region of its time counts as a success where it is better than all before, as a failure where it is not;
     one outside, such as one that was imported, says nothing of the region. So many successes in a row make it larger, so many
-    failures smaller. When it has become very small, the search begins anew: with some results of the whole space, and a region around the
-    best of those.
+    failures in a row smaller. When it has become very small, the search begins anew: with some results of the whole space, and a
+    region around the best of those.
 
     Args:
         space: The search space.
         z: Coordinates of the results, oldest first (n x p).
         scores: How good they are, more being better; minus infinity for one that is not acceptable.
     """
-    if space.p <= MOST_GLOBAL or space.ruled:
+    if space.ruled:
         return None
     finite = [score for score in scores if math.isfinite(score)]
     negligible = _NEGLIGIBLE * float(np.std(finite)) if finite else 0.0

@@ -65,6 +65,9 @@ class ProposalPolicy(Model):
     """Proposals kept ready beyond the batch; by default none for batch 1 and one for larger batches."""
     patience: Annotated[float, Field(gt=0)] = 60.0
     """After so many real seconds without a proposal a space-filling point stands in."""
+    trust_region: Annotated[bool | None, LATER] = None
+    """Whether the next point is looked for in a neighbourhood of the best result, which grows with success and shrinks without; by
+    default not."""
 
 
 class CampaignFile(Model):

@@ -190,6 +190,17 @@ class Local(Model):
     """Least and largest predicted mean by objective [its unit]."""
 
 
+class Looked(Model):
+    """The trust region in which a point was looked for."""
+
+    side: float
+    """As a share of each parameter's range."""
+    experiment: int | None
+    """Around which; None where the log has none with that setting."""
+    around: Point
+    """Its setting."""
+
+
 class Explanation(Model):
     """Why a point was proposed."""
 
@@ -230,6 +241,8 @@ class Explanation(Model):
     acceptable: float | None = None
     """Probability that the outcome constraints are met, where there are any."""
     novelty: dict[str, Novelty] = {}
+    region: Looked | None = None
+    """In which it was looked for; None where that was the whole space."""
     neighbours: tuple[Neighbour, ...] = ()
     binding: tuple[str, ...] = ()
     """Bounds and constraints that the point lies on."""

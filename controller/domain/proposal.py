@@ -48,6 +48,15 @@ class Novelty(Model):
     """Out of distribution: farther away than leaving out the measured points has put the model to the test."""
 
 
+class TrustRegion(Model):
+    """The part of the space in which the model looked for a point: the whole space, shrunk around a result."""
+
+    around: dict[str, Value]
+    """The setting of that result."""
+    side: float
+    """Of the region, as a share of each parameter's range."""
+
+
 class Alternative(Model):
     """A point that came close."""
 
@@ -73,6 +82,8 @@ class Proposal(Model):
     surrogate: dict[str, object] = {}
     """Per objective: model specification, member weights, fitted state's fingerprint, warnings."""
     runners_up: tuple[Alternative, ...] = ()
+    region: Annotated[TrustRegion | None, LATER] = None
+    """In which it was looked for; None where that was the whole space."""
     basis: Basis | None = None
     """When it was asked for, and what computed it; None for points without a question, and for those of earlier versions."""
     data_fingerprint: str = ""

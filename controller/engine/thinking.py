@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +25,7 @@ from controller.design.screening import Screen
 from controller.design.search import Choice, best_anywhere, best_listed, best_screened
 from controller.domain.base import Point
 from controller.domain.campaign import ProposalPolicy
-from controller.domain.proposal import Alternative, Basis, Prediction, Proposal
+from controller.domain.proposal import Alternative, Basis, Prediction, Proposal, TrustRegion
 from controller.domain.request import Observed, Request, settings_of
 from controller.domain.space import Problem
 from controller.encoding.columns import Encoder
@@ -289,6 +289,7 @@ def _with_model(
     screen = Screen(encoder, ground.listing) if ground.listing is not None and ground.listing.large else None
     notes += outlier_notes(observed, knowledge.surrogates)
     notes += [drift_note(name, problem.objectives[name], found) for name, found in knowledge.drifted.items()]
+    region = _region(request, ground, complete)
     proposals: list[Proposal] = []
     for k in range(request.n - len(earlier)):
         believed = encoder.encode(pending)
@@ -296,11 +297,12 @@ def _with_model(
         price, dear = _price(request, encoder, pending), only_target(request, pending)
         score = _score(problem, ground, knowledge, models, complete, believed, seed, price, dear=dear)
         choices: list[Choice] = []
+        inside: Region | None = None
         try:
-            choices = _search(request, ground, score, complete, pending, seed + k, screen)
+            choices, inside = _search(request, ground, score, complete, pending, seed + k, screen, region)
             if (wider := score.widened(choices[0].score)) is not None:
                 score = wider
-                choices = _search(request, ground, score, complete, pending, seed + k, screen)
+                choices, inside = _search(request, ground, score, complete, pending, seed + k, screen, region)
         except SpaceExhaustedError:
             if problem.allow_replicates != "auto":
                 if proposals:
@@ -325,6 +327,7 @@ def _with_model(
                 novelty={name: novelty(surrogate, x)[0] for name, surrogate in knowledge.surrogates.items()},
                 surrogate={name: model.report.model_dump(mode="json") for name, model in models.items()},
                 runners_up=tuple(Alternative(point=c.point, acquisition=c.score) for c in (choices[1:] if repeat is None else ())),
+                region=_told(ground, inside) if repeat is None else None,
                 data_fingerprint=data_fingerprint(request, pending[len(request.pending) :]),
                 seed=request.seed,
                 seconds=time.perf_counter() - begin,
@@ -410,26 +413,36 @@ def _search(
     pending: Sequence[Point],
     seed: int,
     screen: Screen | None,
-) -> list[Choice]:
+    region: Region | None,
+) -> tuple[list[Choice], Region | None]:
+    """Return the best settings that `score` finds, best first, and the trust region that they were looked for in."""
     problem, space = request.problem, ground.encoder.space
     seen = [*request.observed.settings(), *settings_of(request.others), *pending]
     if ground.listing is not None and screen is not None:
-        return best_screened(ground.listing, screen, score, space.coordinates(seen), problem.allow_replicates is True)
+        return best_screened(ground.listing, screen, score, space.coordinates(seen), problem.allow_replicates is True), None
     if ground.listing is not None:
-        return best_listed(ground.listing, ground.X, score, space.coordinates(seen), problem.allow_replicates is True)
+        return best_listed(ground.listing, ground.X, score, space.coordinates(seen), problem.allow_replicates is True), None
     ranked = sorted(complete, key=lambda c: _rank(c, problem), reverse=True)[:_INCUMBENTS]
     incumbents = space.coordinates([c.point for c in ranked])
-    region = _region(problem, ground, complete)
-    return best_anywhere(ground.encoder, score, seen, incumbents, problem.allow_replicates is True, seed, region)
+    if region is not None:
+        with suppress(SpaceExhaustedError):  # all settings of a small region may have been proposed
+            return best_anywhere(ground.encoder, score, seen, incumbents, problem.allow_replicates is True, seed, region), region
+    return best_anywhere(ground.encoder, score, seen, incumbents, problem.allow_replicates is True, seed), None
 
 
-def _region(problem: Problem, ground: Ground, complete: Sequence[Observed]) -> Region | None:
+def _region(request: Request, ground: Ground, complete: Sequence[Observed]) -> Region | None:
     """Return the trust region around the best of the results that count; None where the whole space is searched."""
-    space = ground.encoder.space
-    if problem.several or problem.explored or problem.fidelity is not None:
+    problem, space = request.problem, ground.encoder.space
+    if not request.policy.trust_region or ground.listing is not None:
         return None
+    if problem.several or problem.explored or problem.fidelity is not None or problem.context:
+        return None  # there is no one best result, or it was the best under other circumstances
     ranks = [_rank(c, problem) for c in complete]
     return region_of(space, space.coordinates([c.point for c in complete]), [s if ok else -math.inf for ok, s in ranks])
+
+
+def _told(ground: Ground, region: Region | None) -> TrustRegion | None:
+    return None if region is None else TrustRegion(around=ground.encoder.space.point(region.centre), side=region.side)
 
 
 def _rank(observed: Observed, problem: Problem) -> tuple[bool, float]:

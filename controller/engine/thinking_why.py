@@ -15,6 +15,7 @@ from controller.domain.campaign import Definition
 from controller.domain.event import Event
 from controller.domain.explanation import (
     Explanation,
+    Looked,
     Neighbour,
     Outcome,
     RunnerUp,
@@ -74,8 +75,17 @@ def _bare(definition: Definition, experiment: Experiment, recalled: Recalled) ->
         source=proposal.source, summary=(), note=proposal.note, exact=recalled.exact or proposal.source in ("user", "imported"),
         learned_from=len(completed), under_way=len(recalled.request.pending), failed=completed.count(False),
         acquisition_name=proposal.acquisition_name, acquisition=proposal.acquisition, novelty=proposal.novelty,
+        region=_looked(definition.problem, proposal, recalled),
         expected={name: _outcome(p, _measured(experiment, name)) for name, p in proposal.predictions.items()},
     )  # fmt: skip
+
+
+def _looked(problem: Problem, proposal: Proposal, recalled: Recalled) -> Looked | None:
+    if proposal.region is None:
+        return None
+    centre, rows = problem.key(proposal.region.around), recalled.request.observed.rows()
+    there = [n for n, o in zip(recalled.numbers, rows, strict=True) if problem.key(problem.settings(o.point)) == centre]
+    return Looked(side=proposal.region.side, experiment=there[0] if there else None, around=proposal.region.around)
 
 
 def _measured(experiment: Experiment, name: str) -> float | None:

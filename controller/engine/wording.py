@@ -27,8 +27,8 @@ def percent(share: float) -> str:
 
 def summary(told: Explanation, problem: Problem) -> tuple[str, ...]:
     """Return the sentences that answer why `told` was proposed, most important first."""
-    sentences = [_origin(told), _balance(told, problem), *_expectations(told, problem), _failing(told), _distance(told)]
-    sentences += [_neighbour(told, problem), _matters(told), _bound(told), _doubt(told)]
+    sentences = [_origin(told), _balance(told, problem), _region(told), *_expectations(told, problem), _failing(told)]
+    sentences += [_distance(told), _neighbour(told, problem), _matters(told), _bound(told), _doubt(told)]
     return tuple(s for s in sentences if s)
 
 
@@ -68,6 +68,17 @@ def _balance(told: Explanation, problem: Problem) -> str:
     return (
         f"{what}: {percent(told.exploiting)} of the expected improvement{size} is what the predicted mean promises, "
         f"{percent(told.exploring)} comes from what the model does not know."
+    )
+
+
+def _region(told: Explanation) -> str:
+    if told.region is None:
+        return ""
+    around = "the best result" if told.region.experiment is None else f"experiment {told.region.experiment}"
+    side = told.region.side
+    return (
+        f"It was looked for inside a trust region of side {side:.2g} around {around}, {percent(side)} of each parameter's range; "
+        "what lies outside was not searched."
     )
 
 
