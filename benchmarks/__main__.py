@@ -7,6 +7,7 @@ import sys
 
 from benchmarks import (
     answers,
+    beliefs,
     calibration,
     dimensions,
     estop,
@@ -46,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     fronts.add_arguments(commands.add_parser("fronts", help="hypervolume reached, against BoTorch and random points"))
     fidelity.add_arguments(commands.add_parser("fidelity", help="cost to the target with a cheap fidelity and without"))
+    beliefs.add_arguments(commands.add_parser("beliefs", help="with hints and physical models, right and wrong ones"))
     soak.add_arguments(commands.add_parser("soak", help="a simulated lab with failures, for as long as asked"))
     flood.add_arguments(commands.add_parser("flood", help="junk frames and connections against a hub at work"))
     roundtrip.add_arguments(commands.add_parser("roundtrip", help="what an attempt costs, against a bare echo and a bare commit"))
@@ -58,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         "tables": tables, "calibration": calibration, "forecast": forecast, "speed": speed, "transfer": transfer,
         "fidelity": fidelity, "soak": soak, "flood": flood, "roundtrip": roundtrip, "pools": pools, "estop": estop,
         "fronts": fronts, "scale": scale, "dimensions": dimensions, "looking": looking, "page": page, "answers": answers,
-        "peers": peers,
+        "peers": peers, "beliefs": beliefs,
     }  # fmt: skip
     return benchmarks[chosen.command].run(chosen)
 

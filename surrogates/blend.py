@@ -75,6 +75,11 @@ class Blend(Surrogate):
         return dict(zip(self._names, self._log_weights.exp().tolist(), strict=True))
 
     @property
+    def believed(self) -> dict[str, float]:
+        """How far each part is believed, by name: its weight in what is reported, whatever the first part keeps."""
+        return dict(zip(self._names, self._reporting.tolist(), strict=True))
+
+    @property
     def d(self) -> int:
         """Number of columns."""
         return self.parts[0].d

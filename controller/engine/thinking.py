@@ -36,13 +36,14 @@ from controller.errors import MissingExtraError, SpaceExhaustedError
 from controller.learn.calibration import CalibrationReport, calibration
 from controller.learn.dataset import training_data
 from controller.learn.drift import Drifted, drift_note, drifts
-from controller.learn.earlier import earlier_data, earlier_points, informs, misled
+from controller.learn.earlier import earlier_data, earlier_points, informs, led_points
 from controller.learn.feasibility import Feasibility, fit_feasibility
 from controller.learn.fit import fit_informed
 from controller.learn.levels import at_target, level_columns, lifted, with_levels
 from controller.learn.novelty import novelty
 from controller.learn.outliers import outlier_notes
 from controller.learn.physics import law_of
+from controller.learn.remarks import remarks_on
 from controller.learn.software import software
 from controller.learn.trust import FREEDOM, Trusted
 from surrogates.base import Surrogate
@@ -103,19 +104,20 @@ def _propose(request: Request) -> list[Proposal]:
         return stand_in(request, f"the settings could not be encoded ({type(error).__name__}: {error})")
     seen = seen_points(request)
     if asked := first_asked(request, seen):
-        points = tuple(proposal.point for proposal in asked)
-        after = {"n": request.n - len(asked), "number": request.number + len(asked), "pending": (*request.pending, *points)}
-        return asked + (_propose(request.model_copy(update=after)) if len(asked) < request.n else [])
+        return asked + (_propose(_after(request, asked)) if len(asked) < request.n else [])
     observed = request.observed.rows()
     complete = [o for o in observed if _is_complete(o, request.problem)]
     wanted = first_points(request.problem, request.policy)
     # Points under way count as first points, or a batch would be filled with them again and again.
     done = len(complete) + len(request.pending) - references(request, complete)
-    first = max(wanted - done, 0) if complete else request.n
     informed = informs(request.problem)
-    if first and informed and not (complete and _is_misled(request, ground, observed)):
-        first = 0
+    first = max(wanted - done, 0) if complete or (informed and not wanted) else request.n
     proposals: list[Proposal] = []
+    if informed and (led := min(led_points(request.problem, listed=ground.listing is not None, begun=len(seen)), request.n)):
+        if led < request.n:
+            proposals = _propose(request.model_copy(update={"n": led}))
+            return proposals + _propose(_after(request, proposals))
+        first = 0
     if first:
         note = f"one of the first {wanted}" if len(seen) < wanted else "nothing was measured yet that a model could use"
         proposals = without_model(
@@ -136,6 +138,13 @@ def _propose(request: Request) -> list[Proposal]:
             )
             proposals += stand_in(rest, f"the model failed ({type(error).__name__}: {error})")
     return proposals
+
+
+def _after(request: Request, proposals: Sequence[Proposal]) -> Request:
+    """Return what is still asked for once `proposals` are under way."""
+    pending = (*request.pending, *(proposal.point for proposal in proposals))
+    n, number = request.n - len(proposals), request.number + len(proposals)
+    return request.model_copy(update={"n": n, "number": number, "pending": pending})
 
 
 def predict(
@@ -224,14 +233,6 @@ def reconsider(request: Request, widened: bool = False) -> Reconsidered:
     )  # fmt: skip
 
 
-def _is_misled(request: Request, ground: Ground, observed: Sequence[Observed]) -> bool:
-    try:
-        knowledge = _learn(request.problem, request.policy, ground, observed, request.seed, request.device)
-    except Exception:  # the model will fail again, and be reported then
-        return True
-    return misled(knowledge.surrogates.values())
-
-
 def _complete(observed: Sequence[Observed], problem: Problem) -> list[Observed]:
     """Return the experiments that have a value of every objective; of several fidelities those at the target, if there are any."""
     complete = [o for o in observed if _is_complete(o, problem)]
@@ -290,6 +291,7 @@ def _with_model(
     notes += outlier_notes(observed, knowledge.surrogates)
     notes += [drift_note(name, problem.objectives[name], found) for name, found in knowledge.drifted.items()]
     region = _region(request, ground, complete)
+    remarks = remarks_on(knowledge.surrogates)
     proposals: list[Proposal] = []
     for k in range(request.n - len(earlier)):
         believed = encoder.encode(pending)
@@ -332,7 +334,7 @@ def _with_model(
                 seed=request.seed,
                 seconds=time.perf_counter() - begin,
                 context=request.context,
-                note="; ".join([*told, *(w for model in models.values() for w in model.report.warnings)]),
+                note="; ".join([*told, *remarks]),
             )
         )
         begin = time.perf_counter()

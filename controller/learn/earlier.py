@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from controller.domain.knowledge import EarlierCampaign
 from controller.domain.objective import Objective
 from controller.domain.space import Problem
 from controller.encoding.columns import Encoder
+from controller.learn.remarks import with_remark
 from surrogates.base import Surrogate
 from surrogates.blend import Blend
 from surrogates.build import MANY_OBSERVATIONS
@@ -20,10 +21,17 @@ from surrogates.data import TrainingData
 from surrogates.sources import Seen, with_sources
 
 OWN, WITH_EARLIER = "own results", "with earlier campaigns"
-PRIOR = 0.7
-"""How far earlier campaigns are believed before there is a result of one's own: whoever names them thinks them alike."""
+PRIOR = 0.4
+"""How far earlier campaigns are believed before they are put to the test: whoever names them thinks them alike, but the best of another
+substrate lies where its own landscape has it."""
 LEAST = 0.5
 """What one's own results have to say in any case: however alike, an earlier campaign ends where one's own has to go on."""
+LED = 1
+"""So many of the first experiments in a space are where earlier campaigns were best."""
+FEWEST = 5
+"""From so many results of one's own on, what is predicted of each from the others says whether earlier campaigns help."""
+FOLLOWED = 0.5
+"""Earlier campaigns are followed where they are believed by more than this."""
 # More rows of earlier campaigns slow each proposal down and change it little.
 _MOST = 300
 # Spreads below this share of the earlier campaign's own are rounding, or one peak measured again and again.
@@ -57,6 +65,22 @@ def informs(problem: Problem) -> bool:
     """Say whether earlier campaigns have measured every objective, so that a model can be asked before the first result."""
     known = [{name for name in problem.objectives if campaign.measured(name)[1]} for campaign in problem.earlier]
     return bool(known) and set().union(*known) == problem.objectives.keys()
+
+
+def led_points(problem: Problem, *, listed: bool, begun: int) -> int:
+    """Return how many of the next experiments are where earlier campaigns were best, before there is anything to test them with.
+
+    In a space it is the first one, in the place of the middle: where the landscape has moved a little, that is worth more than all
+    other first points, and where it has not, one of five is lost at most. In a list it is none: the best rows of another substrate
+    are as a rule good ones and not the best, and a search that begins there looks around them.
+
+    Args:
+        problem: What may be proposed.
+        listed: Whether points are chosen from a list.
+        begun: How many experiments there are, whatever became of them.
+    """
+    asked = 0 if problem.knowledge is None else len(problem.knowledge.first)
+    return 0 if listed else max(0, LED - max(0, begun - asked))
 
 
 def earlier_points(problem: Problem) -> list[Point]:
@@ -105,7 +129,10 @@ def aligned(data: TrainingData, own: TrainingData | None, fit: Fit) -> TrainingD
 def fit_with_earlier(
     own: TrainingData | None, earlier: Sequence[tuple[str, TrainingData]], fit: Fit, fit_jointly: Fit
 ) -> Surrogate:
-    """Return a surrogate that rests on earlier campaigns as far as they predict one's own results.
+    """Return a surrogate that rests on earlier campaigns where they predict one's own results; its report says whether.
+
+    Where they do not, or there are too few results to say, it is the model of one's own results and nothing else, so that campaigns
+    that mislead cost next to nothing.
 
     Args:
         own: One's own results; None where there are none yet.
@@ -113,15 +140,23 @@ def fit_with_earlier(
         fit: Fits a surrogate to results of one campaign.
         fit_jointly: The same to results of several, with columns that tell them apart.
     """
-    if own is not None and own.n > MANY_OBSERVATIONS:
-        return fit(own)
-    moved = [(name, aligned(data, own, fit)) for name, data in earlier]
     if own is None:
-        return _from_earlier_alone(moved, fit_jointly)
+        return _from_earlier_alone(earlier, fit_jointly)
+    alone = fit(own)
+    if own.n > MANY_OBSERVATIONS:
+        return with_remark(alone, f"earlier campaigns no longer followed: there are {own.n} results")
+    if own.n < FEWEST:
+        return with_remark(alone, f"earlier campaigns not followed yet: put to the test from {FEWEST} results on")
+    moved = tuple((name, aligned(data, own, fit)) for name, data in earlier)
     d = own.layout.d
-    joint = fit_jointly(with_sources(own, tuple(moved)))
-    seen = Seen(joint, d, tuple(range(d)), len(moved), torch.arange(own.n))
-    return Blend((fit(own), seen), (OWN, WITH_EARLIER), (1.0 - PRIOR, PRIOR), LEAST)
+    seen = Seen(fit_jointly(with_sources(own, moved)), d, tuple(range(d)), len(moved), torch.arange(own.n))
+    blend = Blend((alone, seen), (OWN, WITH_EARLIER), (1.0 - PRIOR, PRIOR), LEAST)
+    believed = blend.believed[WITH_EARLIER]
+    if believed <= FOLLOWED:
+        said = f"earlier campaigns not followed: believed by {believed:.0%}, the {own.n} results predict each other better alone"
+        return with_remark(alone, said)
+    blend.remark = f"earlier campaigns followed: believed by {believed:.0%}, they help to predict the {own.n} results"
+    return blend
 
 
 def _from_earlier_alone(earlier: Sequence[tuple[str, TrainingData]], fit_jointly: Fit) -> Surrogate:
@@ -133,7 +168,3 @@ def _from_earlier_alone(earlier: Sequence[tuple[str, TrainingData]], fit_jointly
     surrogate = fit_jointly(joint.rows(torch.arange(first.n, joint.n)))
     return Seen(surrogate, d, tuple(range(d)), len(earlier), torch.zeros(0, dtype=torch.long))
 
-
-def misled(surrogates: Iterable[Surrogate]) -> bool:
-    """Say whether own results alone predict better than with earlier campaigns, for any of the objectives."""
-    return any(isinstance(s, Blend) and s.shares.get(OWN, 0.0) > LEAST for s in surrogates)

@@ -21,6 +21,7 @@ from controller.domain.knowledge import Physics
 from controller.domain.space import Problem
 from controller.encoding.columns import Encoder
 from controller.errors import ProposalError
+from controller.learn.remarks import with_remark
 from surrogates.base import Surrogate
 from surrogates.blend import Blend
 from surrogates.data import TrainingData
@@ -190,9 +191,7 @@ def fit_with_physics(
             theta, level, factor = law.fitted(data)
         around = AroundMean(fit_unbent, law.mean(theta, level, factor), data)
     except (ProposalError, TimeoutError) as error:
-        remark = (*without.report.warnings, f"done without the physics: {error}")
-        without.report = without.report.model_copy(update={"warnings": remark})
-        return without
+        return with_remark(without, f"done without the physics: {error}")
     blend = Blend((without, around), (WITHOUT, WITH_PHYSICS), (1.0 - PRIOR, PRIOR))
     parameters = ", ".join(f"{name} = {value:.4g}" for name, value in theta.items()) or "nothing to fit"
     blend.remark = f"physics ({parameters}) believed by {blend.shares[WITH_PHYSICS]:.0%}"
