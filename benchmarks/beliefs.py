@@ -1,8 +1,8 @@
 """Experiments to the target with hints and physical models, right ones and wrong ones.
 
-A hint is right when it names the best setting a tenth of each range off, and wrong when it names the worst of a thousand settings; both
-are held for fairly sure (confidence 0.8). A physical model is right when it has the form of the real one without what people tend not to
-know (a product that decomposes, a loss at high flow), its parameters being fitted; it is wrong when it is turned upside down: it
+A hint is right when it names the best setting a tenth of each range off, and wrong when it names the worst of a thousand settings;
+both are held for fairly sure (confidence 0.8). A physical model is right when it has the form of the real one without what people
+tend not to know (what mixes badly, decomposes, fouls), its parameters being fitted; it is wrong when it is turned upside down: it
 expects the best where the worst is. The target is 95 % of the way from the median of the function to its maximum.
 """
 
@@ -122,7 +122,7 @@ def extremes(case: Case) -> tuple[np.ndarray, np.ndarray]:
 
 def knowledge_of(case: Case, kind: str, seed: int) -> Any:
     """Return what is believed of `case`; None for `without`."""
-    from controller.domain.knowledge import Hint, Knowledge, Physics, PhysicalParameter
+    from controller.domain.knowledge import Hint, Knowledge, PhysicalParameter, Physics
 
     if kind == "without":
         return None

@@ -22,8 +22,8 @@ from surrogates.sources import Seen, with_sources
 
 OWN, WITH_EARLIER = "own results", "with earlier campaigns"
 PRIOR = 0.4
-"""How far earlier campaigns are believed before they are put to the test: whoever names them thinks them alike, but the best of another
-substrate lies where its own landscape has it."""
+"""How far earlier campaigns are believed before they are put to the test: whoever names them thinks them alike, but the best of
+another substrate lies where its own landscape has it."""
 LEAST = 0.5
 """What one's own results have to say in any case: however alike, an earlier campaign ends where one's own has to go on."""
 LED = 1

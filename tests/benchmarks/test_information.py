@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import fidelity, transfer
+from benchmarks import beliefs, fidelity, transfer
 from benchmarks.__main__ import main
 
 PROBLEMS = """
@@ -66,3 +67,29 @@ def test_cheap_functions_resemble_the_real_ones_and_the_useless_one_does_not() -
     # Branin's largest value, negated, is known.
     assert fidelity.PAIRS["branin, 1:10"].real(np.array([(np.pi + 5) / 15, 2.275 / 15])) == pytest.approx(-0.397887, abs=1e-4)
     assert fidelity.target_of(fidelity.PAIRS["branin, 1:10"]) < -0.39
+
+
+def test_beliefs_compares_right_and_wrong_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "out.json"
+    assert main(["beliefs", "--smoke", "--output", str(output)]) in (0, 1)
+    (row,) = json.loads(output.read_text())["rows"]
+    assert {c["kind"] for c in row["campaigns"]} == set(beliefs.KINDS)
+    assert sum(c["stand_ins"] for c in row["campaigns"]) == 0
+    assert "wrong physics / without" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", beliefs.CASES)
+def test_hints_and_laws_are_as_right_and_as_wrong_as_they_say(name: str) -> None:
+    case = beliefs.CASES[name]
+    best, worst = beliefs.extremes(case)
+    points = np.random.default_rng(3).random((300, case.d))
+    real = np.array([case.real(u) for u in points])
+    assert case.real(best) >= real.max()
+    assert case.real(worst) <= np.quantile(real, 0.05)
+    if case.law:
+        module: dict[str, Any] = {}
+        exec(case.law, module)
+        settings = {f"x{j}": points[:, j] for j in range(case.d)}
+        middle = {n: (low + high) / 2 for n, low, high in case.parameters}
+        assert np.corrcoef(module["right"](settings, middle), real)[0, 1] > 0.4
+        assert np.corrcoef(module["wrong"](settings, middle), real)[0, 1] < -0.4

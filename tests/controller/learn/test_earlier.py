@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from controller.domain.knowledge import EarlierCampaign
+from controller.domain.knowledge import EarlierCampaign, Knowledge
 from controller.domain.objective import Objective
 from controller.encoding.columns import Encoder
-from controller.learn.earlier import aligned, earlier_data, misled
+from controller.learn.earlier import aligned, earlier_data, led_points
 from controller.learn.fit import fit, fit_informed
 from surrogates.blend import Blend
 from surrogates.data import TrainingData
@@ -63,13 +63,29 @@ def test_what_misleads_costs_little_and_what_is_alike_gains_much() -> None:
         assert error(informed(own, TrainingData(other.X, Y, other.layout))) < 1.3 * alone
 
 
-def test_misled_is_who_predicts_better_alone() -> None:
+def test_earlier_results_are_followed_only_where_they_help_to_predict_and_the_report_says_so() -> None:
     own, other = smooth_data(12, 3), smooth_data(24, 3, seed=1)
     order = torch.randperm(24, generator=torch.Generator().manual_seed(0))
+    alike = informed(own, other)
+    assert isinstance(alike, Blend)
+    assert alike.believed["with earlier campaigns"] > 0.5
+    assert "earlier campaigns followed: believed by" in alike.report.warnings[-1]
     shuffled = informed(own, TrainingData(other.X, other.Y[order], other.layout))
-    assert isinstance(shuffled, Blend)
-    assert misled([shuffled])
-    assert not misled([informed(own, other)])  # type: ignore[list-item]
+    # To the last digit the model of one's own results.
+    assert shuffled.report.fingerprint == fitted(own).report.fingerprint  # type: ignore[attr-defined]
+    assert "earlier campaigns not followed: believed by" in shuffled.report.warnings[-1]  # type: ignore[attr-defined]
+    few = informed(own.rows(torch.arange(4)), other)
+    assert not isinstance(few, Blend)
+    assert few.report.warnings == ("earlier campaigns not followed yet: put to the test from 5 results on",)  # type: ignore[attr-defined]
+
+
+def test_one_experiment_of_a_space_is_led_and_none_of_a_list() -> None:
+    which = problem(continuous("a", "b"))
+    assert [led_points(which, listed=False, begun=n) for n in (0, 1, 5)] == [1, 0, 0]
+    assert led_points(which, listed=True, begun=0) == 0
+    told = which.model_copy(update={"knowledge": Knowledge(first=({"a": 0.1, "b": 0.2},))})
+    # What the campaign file wants first comes before, and does not stand for it.
+    assert [led_points(told, listed=False, begun=n) for n in (1, 2)] == [1, 0]
 
 
 def test_of_many_results_the_best_and_an_even_share_are_kept() -> None:
