@@ -12,6 +12,7 @@ from surrogates.device import resolve
 from surrogates.ensembles.deep import DeepEnsemble
 from surrogates.ensembles.forest import RandomForest
 from surrogates.errors import FitError
+from surrogates.gp.embedding import embedded
 from surrogates.gp.ensemble import GPEnsemble
 from surrogates.gp.noise import heteroscedastic, robust
 from surrogates.gp.recipes import members_of
@@ -31,7 +32,10 @@ class _Request:
 
 
 def _gp(spec: GPSpec, request: _Request) -> Surrogate:
-    return _GP_NOISE[spec.noise](members_of(spec, pool=request.pool), request.data)
+    members, fit = members_of(spec, pool=request.pool), _GP_NOISE[spec.noise]
+    if spec.choices == "embedded":
+        return embedded(fit, members, request.data)
+    return fit(members, request.data)
 
 
 def _deep_ensemble(spec: DeepEnsembleSpec, request: _Request) -> Surrogate:

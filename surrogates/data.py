@@ -13,7 +13,7 @@ from surrogates.errors import ShapeError
 
 _LARGEST = 1e100  # squares must not overflow
 
-GroupKind = Literal["numeric", "category", "structure", "source"]
+GroupKind = Literal["numeric", "category", "structure", "source", "place"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Group:
         name: Of the parameter; unique in a layout.
         columns: Positions in X.
         kind: `numeric` columns run from 0 to 1, `category` columns are one-hot, `structure` columns are coordinates whose
-            mean distance between levels is one, a `source` column is one for what came from another source (`surrogates.sources`).
+            mean distance between levels is one, a `source` column is one for what came from another source (`surrogates.sources`),
+            `place` columns are learned coordinates of choices (`surrogates.gp.embedding`).
         tied: Whether one lengthscale serves all columns of the group.
     """
 

@@ -11,6 +11,7 @@ TransformName = Literal["standard", "log_tail"]
 PriorName = Literal["tight", "gamma"]
 Recipe = Literal["auto", "table", "function"]
 NoiseName = Literal["normal", "robust", "heteroscedastic"]
+ChoicesName = Literal["apart", "embedded"]
 
 
 class _Spec(BaseModel):
@@ -40,6 +41,8 @@ class GPSpec(_Spec):
         recipe: `table` for measured tables and other finite pools, `function` for continuous spaces, `auto` chooses.
         noise: `normal` is the same everywhere, but for observations with a standard error; `robust` finds outliers, names them and
             lets them count for less; `heteroscedastic` learns where the noise is large.
+        choices: How choices without descriptors resemble each other. `apart`: each is as far from all others as its own lengthscale
+            says. `embedded`: besides, each has a place in a plane, learned from the results, so that choices that act alike lie together.
     """
 
     kind: Literal["gp"] = "gp"
@@ -47,6 +50,7 @@ class GPSpec(_Spec):
     recipe: Recipe = "auto"
     # Left out where it is the default: fingerprints of campaigns from before it stay theirs.
     noise: Annotated[NoiseName, Field(exclude_if=lambda name: name == "normal")] = "normal"
+    choices: Annotated[ChoicesName, Field(exclude_if=lambda name: name == "apart")] = "apart"
 
 
 class DeepEnsembleSpec(_Spec):

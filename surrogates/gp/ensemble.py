@@ -50,7 +50,7 @@ class GPEnsemble(Surrogate):
     def _fit(self, members: tuple[GPMember, ...], data: TrainingData) -> None:
         y = data.Y.squeeze(-1)
         transforms = tuple(TRANSFORMS[member.transform].of(y) for member in members)
-        problem = _problem(members, transforms, data)
+        problem = problem_of(members, transforms, data)
         t, nlp = fit(problem)
         state, usable, jitter = GPState.of(problem, t)
         self._warnings = _complaints(members, usable, jitter)
@@ -228,7 +228,8 @@ class GPEnsemble(Surrogate):
         )
 
 
-def _problem(members: tuple[GPMember, ...], transforms: tuple[OutputTransform, ...], data: TrainingData) -> Problem:
+def problem_of(members: tuple[GPMember, ...], transforms: tuple[OutputTransform, ...], data: TrainingData) -> Problem:
+    """What the hyperparameters of the members are fitted to, each member on the scale of its own transform."""
     layout, y, device = data.layout, data.Y.squeeze(-1), data.X.device
     known = torch.zeros_like(y) if data.noise_var is None else data.noise_var.squeeze(-1)
     return Problem(

@@ -23,6 +23,8 @@ _SOURCE_MEDIAN, _SOURCE_SD = 1.0, 0.8
 # Two choices of a category are sqrt(2) apart: likewise 0.56, and 0.02 to 0.95. Where lengthscales are short, choices are
 # strangers to each other, and every one has to be learned from its own results.
 _CHOICE_MEDIAN, _CHOICE_SD = 1.5, 0.7
+# Learned places of choices have the right distances already.
+_PLACE_MEDIAN, _PLACE_SD = 1.0, 0.3
 _NOISE_MEDIAN = -4.0
 _NOISE_FLOOR = {"tight": 1e-2, "gamma": 1e-4}
 _NOISE_CEILING = 4.0
@@ -75,10 +77,11 @@ def _row(member: GPMember, layout: Layout) -> tuple[list[float], ...]:
     """The seven rows of `Priors` for one member."""
     kinds = layout.kind_of_lengthscale
     n = len(kinds)
-    L = sum(kind != "source" for kind in kinds)
+    apart: dict[GroupKind, tuple[float, float]] = {"source": (_SOURCE_MEDIAN, _SOURCE_SD), "place": (_PLACE_MEDIAN, _PLACE_SD)}
+    L = sum(kind not in apart for kind in kinds)
     if member.prior == "tight":
-        mu = [0.0 if kind == "source" else math.log(_MEDIAN[kind] * math.sqrt(L)) for kind in kinds]
-        precision = [0.0 if kind == "source" else _SD[kind] ** -2 for kind in kinds]
+        mu = [0.0 if kind in apart else math.log(_MEDIAN[kind] * math.sqrt(L)) for kind in kinds]
+        precision = [0.0 if kind in apart else _SD[kind] ** -2 for kind in kinds]
         linear, exponential = [0.0] * n, [0.0] * n
         start = list(mu)
         # Without an output scale: held at one by its bounds.
@@ -90,7 +93,6 @@ def _row(member: GPMember, layout: Layout) -> tuple[list[float], ...]:
         linear, exponential = [3.0] * n, [6.0 * math.exp(-shift)] * n
         start = [math.log(0.5) + shift] * n
         reach = _OUTPUT_SCALE_REACH
-    apart: dict[GroupKind, tuple[float, float]] = {"source": (_SOURCE_MEDIAN, _SOURCE_SD)}
     if member.prior == "gamma":
         apart["category"] = (_CHOICE_MEDIAN, _CHOICE_SD)
     for j, kind in enumerate(kinds):
