@@ -41,8 +41,9 @@ class GPSpec(_Spec):
         recipe: `table` for measured tables and other finite pools, `function` for continuous spaces, `auto` chooses.
         noise: `normal` is the same everywhere, but for observations with a standard error; `robust` finds outliers, names them and
             lets them count for less; `heteroscedastic` learns where the noise is large.
-        choices: How choices without descriptors resemble each other. `apart`: each is as far from all others as its own lengthscale
-            says. `embedded`: besides, each has a place in a plane, learned from the results, so that choices that act alike lie together.
+        choices: How choices without descriptors resemble each other. `apart`: each is as far from all others as its own
+            lengthscale says. `embedded`: besides, each has a place in a plane, learned from the results, so that choices that act
+            alike lie together.
     """
 
     kind: Literal["gp"] = "gp"

@@ -39,7 +39,8 @@ def fit(
     if device == "auto" and data.n < MANY_OBSERVATIONS:
         device = "cpu"
     if objective.goal not in ("maximize", "minimize") and not listed and _is_open(spec, data):
-        spec = _UNBENT.model_copy(update={"noise": getattr(spec, "noise", "normal")})
+        asked = {"noise": getattr(spec, "noise", "normal"), "choices": getattr(spec, "choices", "apart")}
+        spec = _UNBENT.model_copy(update=asked)
     return build(spec, data, pool=listed, seed=seed, device=device)
 
 

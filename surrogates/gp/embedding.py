@@ -29,7 +29,7 @@ from surrogates.transforms import TRANSFORMS
 Fit: TypeAlias = Callable[[tuple[GPMember, ...], TrainingData], Surrogate]
 
 _DIMENSIONS = 2
-# A coordinate is normal around zero with this spread: two choices then lie 0.94 apart on average, where Matérn's correlation is 0.56.
+# Spread of a coordinate around zero: two choices then lie 0.94 apart (root mean square), where Matérn's correlation is 0.56.
 _SPREAD = 0.47
 # With all choices in one place no direction is better than another: the search begins elsewhere, twice.
 _STARTS = 2
@@ -87,10 +87,10 @@ class _Value:
     def lowest(self, coordinates: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
         """Return coordinates at the end of a descent from `coordinates`, and the value there."""
         k, priors = len(coordinates), self._problem.priors
-        bounds = [(None, None)] * k + list(zip(priors.lower.flatten().tolist(), priors.upper.flatten().tolist(), strict=True))
-        end = minimize(
-            self, self.packed(coordinates), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS, "maxfun": 2 * _STEPS}
-        )
+        lower, upper = priors.lower.flatten().tolist(), priors.upper.flatten().tolist()
+        bounds = [(None, None)] * k + list(zip(lower, upper, strict=True))
+        most = {"maxiter": _STEPS, "maxfun": 2 * _STEPS}
+        end = minimize(self, self.packed(coordinates), jac=True, method="L-BFGS-B", bounds=bounds, options=most)
         return end.x[:k], float(end.fun)
 
     def __call__(self, row: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

@@ -42,7 +42,7 @@ class _WithChoices(SurrogateContract):
 
 
 def _made(data: TrainingData) -> Surrogate:
-    model = build(EMBEDDED, data, pool=False, seed=3)
+    model = build(GPSpec(members=FUNCTION[:1], choices="embedded"), data, pool=False, seed=3)
     assert isinstance(model, Embedded)
     return model
 
