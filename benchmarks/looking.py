@@ -186,7 +186,7 @@ def timed(command: Sequence[str]) -> tuple[float, float]:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Make the store, time the commands, print the table, and return 0 when `campaign show` keeps its bound."""
+    """Make the store, time the commands, print the table, and return 0 when `campaign show` keeps its bound, with and without `--json`."""
     experiments, campaigns, repeats = (60, 3, 1) if chosen.smoke else (chosen.experiments, chosen.campaigns, chosen.repeats)
     with tempfile.TemporaryDirectory() as folder:
         store = chosen.store or Path(folder) / "full.db"
@@ -204,4 +204,5 @@ def run(chosen: argparse.Namespace) -> int:
     sizes = {"experiments": experiments, "campaigns": campaigns, "repeats": repeats}
     chosen.output.write_text(json.dumps({**stamp(), **sizes, "most_s": MOST_SHOW_S, "commands": found}, indent=1), encoding="utf-8")
     print(f"written to {chosen.output}")
-    return 0 if chosen.smoke or found["campaign show"]["cpu_s"] <= MOST_SHOW_S else 1
+    shown = max(one["cpu_s"] for name, one in found.items() if name.startswith("campaign show"))
+    return 0 if chosen.smoke or shown <= MOST_SHOW_S else 1

@@ -48,18 +48,15 @@ def show(
     """Show on one screen where a campaign stands: progress, the best, what runs, alarms, newest points, what to do next."""
     from controller.verbs.overview import overview
 
-    if json or details:
-        from controller.verbs.campaigns import look_at
+    with find(store_urls(store), campaign) as found:
+        if json or details:
+            from controller.verbs.campaigns import look_at
 
-        with find(store_urls(store), campaign) as found:
             view = look_at(found)
-            told = overview(found, newest=MANY, alarms=MANY)
         if json:
             print_json(view.told())
             return
-    else:
-        with find(store_urls(store), campaign) as found:
-            told = overview(found)
+        told = overview(found, newest=MANY, alarms=MANY) if details else overview(found)
     out = console()
     whole = details or not out.is_terminal
     out.print(draw(told, height=out.height - 1, whole=whole), soft_wrap=whole)

@@ -53,10 +53,10 @@ def print_calibration(told: dict[str, Any]) -> None:
 
 
 def trust_text(told: dict[str, Any]) -> str:
-    """Return on one line how each objective's predictions fared; empty while there is nothing to say."""
+    """Return on one line how the predictions of each objective (`verbs.trust.coverage_told`) fared; empty for nothing to say."""
     parts = [
         f"{name} {found['verdict']} ({_share(found, '90')} inside their 90 % intervals)"
-        for name, found in told["objectives"].items() if found["verdict"] != "too few"
+        for name, found in told.items() if found["verdict"] != "too few"
     ]  # fmt: skip
     return "; ".join(parts)
 

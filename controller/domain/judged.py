@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from controller.domain.event import Observation
-from controller.domain.proposal import Proposal
+if TYPE_CHECKING:
+    from controller.domain.event import Observation
+    from controller.domain.proposal import Proposal
 
 
 @dataclass(frozen=True, slots=True)

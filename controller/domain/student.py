@@ -20,10 +20,24 @@ def interval(mean: float, scale: float, freedom: float, level: float) -> tuple[f
     Raises:
         ValueError: If `freedom` is no whole number from 1 on.
     """
+    half = _half_width(_whole(freedom), level) * scale
+    return mean - half, mean + half
+
+
+def central_share(t: float, freedom: float) -> float:
+    """Return the probability that a standard Student-t variable lies between `-|t|` and `|t|`.
+
+    Raises:
+        ValueError: If `freedom` is no whole number from 1 on.
+    """
+    n = _whole(freedom)
+    return _central_share(math.atan(abs(t) / math.sqrt(n)), n)
+
+
+def _whole(freedom: float) -> int:
     if freedom < 1 or freedom != round(freedom):
         raise ValueError(f"degrees of freedom are a whole number from 1 on, got {freedom:g}")
-    half = _half_width(round(freedom), level) * scale
-    return mean - half, mean + half
+    return round(freedom)
 
 
 @lru_cache(maxsize=4096)  # thousands of results have a few dozen degrees of freedom

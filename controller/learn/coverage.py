@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-import numpy as np
-from scipy.special import bdtr, bdtrc, stdtr
-
 from controller.domain.base import Model
 from controller.domain.judged import Judged
+from controller.domain.student import central_share
 
 FEWEST = 10
 """Below so many results nothing is said."""
@@ -49,13 +48,13 @@ def coverage(judged: Sequence[Judged]) -> Coverage:
     n = len(judged)
     if not n:
         return Coverage(results=0, inside_80=0, inside_90=0, position=None, p_narrow=None, p_wide=None, verdict="too few")
-    t = np.array([(j.value - j.mean) / j.scale for j in judged])
-    positions = stdtr(np.array([j.freedom for j in judged]), t)
     # A result is inside the central interval of every level above this.
-    needed = np.abs(2.0 * positions - 1.0)
-    inside = [int((needed <= level).sum()) for level in _LEVELS]
-    p_narrow = min(1.0, 2.0 * min(float(bdtr(k, n, level)) for k, level in zip(inside, _LEVELS, strict=True)))
-    p_wide = min(1.0, 2.0 * min(_at_least(k, n, level) for k, level in zip(inside, _LEVELS, strict=True)))
+    needed = [central_share((j.value - j.mean) / j.scale, j.freedom) for j in judged]
+    inside = [sum(share <= level for share in needed) for level in _LEVELS]
+    counted = list(zip(inside, _LEVELS, strict=True))
+    p_narrow = min(1.0, 2.0 * min(_probability(range(k + 1), n, level) for k, level in counted))
+    p_wide = min(1.0, 2.0 * min(_probability(range(k, n + 1), n, level) for k, level in counted))
+    position = math.fsum(0.5 + math.copysign(0.5 * share, j.value - j.mean) for j, share in zip(judged, needed, strict=True)) / n
     verdict: Verdict = "fine"
     if n < FEWEST:
         verdict = "too few"
@@ -64,13 +63,16 @@ def coverage(judged: Sequence[Judged]) -> Coverage:
     elif p_wide < SUSPICION:
         verdict = "too wide"
     return Coverage(
-        results=n, inside_80=inside[0], inside_90=inside[1], position=float(positions.mean()), p_narrow=p_narrow, p_wide=p_wide,
+        results=n, inside_80=inside[0], inside_90=inside[1], position=position, p_narrow=p_narrow, p_wide=p_wide,
         verdict=verdict,
     )  # fmt: skip
 
 
-def _at_least(k: int, n: int, share: float) -> float:
-    return 1.0 if k == 0 else float(bdtrc(k - 1, n, share))
+def _probability(counts: Iterable[int], n: int, share: float) -> float:
+    """Return the probability that as many as one of `counts` of `n` lie inside, where a share of all does (binomial)."""
+    whole, hit, miss = math.lgamma(n + 1), math.log(share), math.log1p(-share)
+    logs = (whole - math.lgamma(k + 1) - math.lgamma(n - k + 1) + k * hit + (n - k) * miss for k in counts)
+    return math.fsum(map(math.exp, logs))
 
 
 def distrust(judged: Iterable[dict[str, Judged]]) -> str | None:

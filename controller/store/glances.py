@@ -17,13 +17,14 @@ class Glances(StoredRows):
 
     def result_rows(self, campaign_id: str) -> list[Row]:
         """Return the results that stand, by number: experiment (id), number, source, ended_at, objective, value and sem of each."""
-        names = "experiment number source ended_at objective value sem"
-        columns = "e.id e.number e.source e.ended_at o.objective o.value o.sem"
-        rows = self._dicts(
-            "experiment e JOIN observation o ON o.experiment = e.id", columns,
-            "WHERE e.campaign = ? AND e.status = 'completed' AND e.retracted_at IS NULL ORDER BY e.number", campaign_id,
-        )  # fmt: skip
-        return [dict(zip(names.split(), row.values(), strict=True)) for row in rows]
+        names = ("experiment", "number", "source", "ended_at", "objective", "value", "sem")
+        sql = (
+            "SELECT e.id, e.number, e.source, e.ended_at, o.objective, o.value, o.sem "
+            "FROM experiment e JOIN observation o ON o.experiment = e.id "
+            "WHERE e.campaign = ? AND e.status = 'completed' AND e.retracted_at IS NULL ORDER BY e.number"
+        )
+        with self.snapshot() as exists:
+            return [dict(zip(names, row, strict=True)) for row in self._rows(sql, campaign_id)] if exists else []
 
     def newest_judged(self, campaign_id: str, n: int) -> list[Row]:
         """Return the results of the last `n` completed experiments that a model proposed: experiment (id), objective and value."""

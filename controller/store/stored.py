@@ -194,6 +194,15 @@ class StoredRows(SnapshotReader):
             some = experiments[i : i + _IDS]
             yield from self._dicts("proposal", "experiment body", f"WHERE experiment IN ({', '.join('?' * len(some))})", *some)
 
+    def prediction_rows(self, experiments: Sequence[str]) -> Iterator[Row]:
+        """Return `predictions` of the proposals of some experiments (ids), JSON or None, in no order; the rest stays unparsed."""
+        body = "json_extract(body,'$.predictions')" if self._file is not None else "body::json->>'predictions'"
+        for i in range(0, len(experiments), _IDS):
+            some = experiments[i : i + _IDS]
+            where = f"WHERE experiment IN ({', '.join('?' * len(some))})"
+            for row in self._dicts("proposal", f"experiment {body}", where, *some):
+                yield {"experiment": row["experiment"], "predictions": row[body]}
+
     def attempt_rows(self, campaign_id: str, experiment: str | None = None) -> list[Row]:
         """Return all attempts of a campaign, or of one of its experiments (id), as they are stored, oldest first."""
         which, key = ("campaign", campaign_id) if experiment is None else ("experiment", experiment)

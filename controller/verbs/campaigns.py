@@ -40,7 +40,7 @@ class View:
     alarms: list[dict[str, Any]]
     best: list[dict[str, Any]]
     calibration: dict[str, Any]
-    """How well predictions covered what was measured; see `verbs.trust`."""
+    """Objective -> how well predictions covered what was measured; see `verbs.trust`."""
     cost: float | None = None
     """What its experiments cost, cancelled ones left out [the campaign's unit]; None where nothing is said of costs."""
     noted: str = ""
@@ -53,7 +53,7 @@ class View:
         """Return where the campaign stands and what it has reached."""
         return {
             **self.found.campaign, "campaign": self.found.name, "best": self.best, "alarms": self.alarms,
-            "calibration": self.calibration["objectives"], "noted": self.noted,
+            "calibration": self.calibration, "noted": self.noted,
             **({} if self.cost is None else {"cost": self.cost}),
             **self.glance, "definition": self.definition, "store": show_url(self.found.url),
         }  # fmt: skip
@@ -93,11 +93,11 @@ def mixed_data(url: str, name: str, *, simulated: bool) -> str | None:
 def look_at(found: Found) -> View:
     """Return what is known of a campaign, all of it of one moment."""
     from controller.verbs.overview import at_a_glance, overview
-    from controller.verbs.trust import calibration_told
+    from controller.verbs.trust import coverage_told
 
     reader = found.reader
     with reader.snapshot():
-        told, alarms, calibration = overview(found), reader.alarms(found.id), calibration_told(found)
+        told, alarms, calibration = overview(found), reader.alarms(found.id), coverage_told(found)
         newest = reader.newest_of_model(found.id)
         noted = "" if newest is None else str(reader.proposals_by_experiment([newest])[newest].get("note", ""))
         under_way = reader.experiments(found.id, ("running", "queued", "unknown"), limit=MANY)

@@ -163,13 +163,13 @@ def compare(found: Sequence[Found]) -> Comparison:
     """
     from controller.figures.comparison import compare
     from controller.verbs.results import cost_of
-    from controller.verbs.trust import calibration_told
+    from controller.verbs.trust import coverage_told
 
     costs: list[float | None] = []
     for one in found:
         priced, reader = one.reader.definition(one.id)["problem"].get("cost"), one.reader
         costs.append(cost_of(reader.proposal_rows(one.id), reader.experiments(one.id)) if priced else None)
-    return compare([given_of(one) for one in found], costs, [calibration_told(one)["objectives"] for one in found])
+    return compare([given_of(one) for one in found], costs, [coverage_told(one) for one in found])
 
 
 def comparison_told(found: Comparison) -> dict[str, Any]:

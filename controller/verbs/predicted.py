@@ -35,7 +35,7 @@ def predictions_of(reader: Reader, experiments: Sequence[str]) -> dict[str, Pred
                 found[key] = _kept[key]
     # Only what is needed: what else a proposal holds may be much, and of another version.
     missing = [key for key in experiments if key not in found]
-    read = {row["experiment"]: json.loads(row["body"]).get("predictions", {}) for row in reader.proposals_of(missing)}
+    read = {row["experiment"]: json.loads(row["predictions"] or "{}") for row in reader.prediction_rows(missing)}
     with _guard:
         _kept.update(read)
         while len(_kept) > MOST:

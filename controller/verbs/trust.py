@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from controller.domain.student import interval
 from controller.verbs.predicted import predictions_of
 from controller.verbs.stores import Found
+
+if TYPE_CHECKING:
+    from controller.domain.judged import Judged
+    from controller.store.reading import Reader
 
 
 def interval_90(prediction: Mapping[str, Any]) -> tuple[float, float] | None:
@@ -15,6 +19,14 @@ def interval_90(prediction: Mapping[str, Any]) -> tuple[float, float] | None:
     if not prediction.get("scale"):
         return None
     return interval(prediction["mean"], prediction["scale"], prediction["freedom"], 0.9)
+
+
+def coverage_told(found: Found) -> dict[str, Any]:
+    """Return objective -> what `learn.coverage.Coverage` holds of all its results."""
+    reader = found.reader
+    with reader.snapshot():
+        names, judged = list(reader.definition(found.id)["problem"]["objectives"]), _judged(reader, found.id)
+    return _covered(names, list(judged.values()))
 
 
 def calibration_told(found: Found) -> dict[str, Any]:
@@ -26,40 +38,47 @@ def calibration_told(found: Found) -> dict[str, Any]:
         `experiments`: per result `number`, and by objective `measured`, `expected`, the 80 and 90 % intervals and whether it
         lies inside.
     """
-    from controller.domain.judged import Judged, judge_one
     from controller.domain.state import DISTRUST
-    from controller.learn.coverage import NEWEST, coverage
+    from controller.learn.coverage import NEWEST
 
     reader = found.reader
     with reader.snapshot():
         definition, alarms = reader.definition(found.id), reader.alarms(found.id)
-        results = [row for row in reader.result_rows(found.id) if row["source"] == "model"]
-        predicted = predictions_of(reader, list(dict.fromkeys(row["experiment"] for row in results)))
+        judged = _judged(reader, found.id)
+    names, rows = list(definition["problem"]["objectives"]), list(judged.values())
+    return {
+        "campaign": found.name, "simulated": found.simulated,
+        "policy": definition.get("failures", {}).get("distrust", "alarm"),
+        "objectives": _covered(names, rows), "newest": _covered(names, rows[-NEWEST:]),
+        "distrusted_at": [alarm["at"] for alarm in alarms if alarm["code"] == DISTRUST],
+        "experiments": [
+            {"number": number, "objectives": {name: _told(one) for name, one in row.items()}} for number, row in judged.items()
+        ],
+    }  # fmt: skip
+
+
+def _judged(reader: Reader, campaign: str) -> dict[int, dict[str, Judged]]:
+    """Return number of an experiment -> objective -> prediction and result, of those that a model proposed."""
+    from controller.domain.judged import judge_one
+
+    results = [row for row in reader.result_rows(campaign) if row["source"] == "model"]
+    predicted = predictions_of(reader, list(dict.fromkeys(row["experiment"] for row in results)))
     by_number: dict[int, dict[str, Judged]] = {}
     for row in results:
         p = predicted[row["experiment"]].get(row["objective"])
         judged = None if p is None else judge_one(p["mean"], p.get("scale"), p.get("freedom"), row["value"])
         if judged is not None:
             by_number.setdefault(row["number"], {})[row["objective"]] = judged
-    rows = list(by_number.items())
-    names = list(definition["problem"]["objectives"])
+    return by_number
 
-    def told(chosen: list[tuple[int, dict[str, Judged]]]) -> dict[str, Any]:
-        return {
-            name: coverage([row[name] for _, row in chosen if name in row]).model_dump(mode="json") for name in names
-        }
 
-    def one(judged: Judged) -> dict[str, Any]:
-        intervals = {str(level): interval(judged.mean, judged.scale, judged.freedom, level / 100) for level in (80, 90)}
-        inside = {level: low <= judged.value <= high for level, (low, high) in intervals.items()}
-        return {"measured": judged.value, "expected": judged.mean, "intervals": intervals, "inside": inside}
+def _covered(names: Sequence[str], rows: Sequence[Mapping[str, Judged]]) -> dict[str, Any]:
+    from controller.learn.coverage import coverage
 
-    return {
-        "campaign": found.name, "simulated": found.simulated,
-        "policy": definition.get("failures", {}).get("distrust", "alarm"),
-        "objectives": told(rows), "newest": told(rows[-NEWEST:]),
-        "distrusted_at": [alarm["at"] for alarm in alarms if alarm["code"] == DISTRUST],
-        "experiments": [
-            {"number": number, "objectives": {name: one(judged) for name, judged in row.items()}} for number, row in rows
-        ],
-    }  # fmt: skip
+    return {name: coverage([row[name] for row in rows if name in row]).model_dump(mode="json") for name in names}
+
+
+def _told(judged: Judged) -> dict[str, Any]:
+    intervals = {str(level): interval(judged.mean, judged.scale, judged.freedom, level / 100) for level in (80, 90)}
+    inside = {level: low <= judged.value <= high for level, (low, high) in intervals.items()}
+    return {"measured": judged.value, "expected": judged.mean, "intervals": intervals, "inside": inside}
