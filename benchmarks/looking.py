@@ -186,7 +186,7 @@ def timed(command: Sequence[str]) -> tuple[float, float]:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Make the store, time the commands, print the table, and return 0 when `campaign show` keeps its bound, with and without `--json`."""
+    """Make the store, time the commands, print the table, and return 0 when `campaign show`, with `--json` too, keeps its bound."""
     experiments, campaigns, repeats = (60, 3, 1) if chosen.smoke else (chosen.experiments, chosen.campaigns, chosen.repeats)
     with tempfile.TemporaryDirectory() as folder:
         store = chosen.store or Path(folder) / "full.db"

@@ -6,21 +6,24 @@ Between asking and telling the campaign is paused, so that no daemon carries out
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from controller.campaign import Campaign
 from controller.domain.by_hand import BY_HAND
 from controller.domain.campaign import CampaignStatus
 from controller.domain.experiment import ExperimentStatus
 from controller.errors import ConflictError
-from controller.files.plans import read_plan
+from controller.files.plans import Filled, read_plan, read_results
 from controller.store.opening import Store
+from controller.verbs.logs import read_definition
 from controller.verbs.plans import Plan, Taken
 
 if TYPE_CHECKING:
     from controller.domain.campaign import Definition
     from controller.domain.state import Experiment
+    from controller.verbs.stores import Found
 
 MOST = 1000
 """Experiments that one plan holds."""
@@ -80,21 +83,55 @@ def tell_plan(definition: Definition, url: str, path: Path, *, by: str) -> Taken
         CampaignLockedError: If a controller is at work on the campaign.
     """
     with _opened(definition, url, "cpu") as campaign:
-        filled = read_plan(path, campaign.definition, campaign.state)
-        for told in filled.new:
-            notes = "".join(f"; {name}: {text}" for name, text in told.notes.items())
-            who = f"told by {by} in {path.name}{notes}"
-            reason = who if told.values is not None else f"{told.reason}; {who}"
-            campaign.tell(told.experiment, told.values, sem=told.sem, reason=reason)
-        _leave_to_people(campaign)
-        state, budget = campaign.state, campaign.definition.budget.experiments
-        if state.spent >= budget and not _open(campaign) and state.status is CampaignStatus.PAUSED:
-            campaign.move(CampaignStatus.COMPLETED, f"the budget of {budget} experiments is used up")
-        return Taken(
-            definition.name, url, [t.experiment for t in filled.new if t.values is not None],
-            [t.experiment for t in filled.new if t.values is None], filled.unchanged, filled.empty,
-            state.status.value, max(0, budget - state.spent),
-        )  # fmt: skip
+        return _book(campaign, url, read_plan(path, campaign.definition, campaign.state), f"told by {by} in {path.name}")
+
+
+def tell_results(definition: Definition, url: str, results: Sequence[Mapping[str, Any]], *, by: str) -> Taken:
+    """Book results that no file holds, as `tell_plan` does.
+
+    Args:
+        definition: The campaign.
+        url: The store.
+        results: See `controller.files.plans.read_results`.
+        by: Who tells them.
+
+    Raises:
+        FileFaultsError: With every fault, each with its place.
+        CampaignLockedError: If a controller is at work on the campaign.
+    """
+    with _opened(definition, url, "cpu") as campaign:
+        return _book(campaign, url, read_results(results, campaign.definition, campaign.state), f"told by {by}")
+
+
+def asked(found: Found, *, n: int) -> dict[str, Any]:
+    """Ask for experiments of a campaign that a store holds, and return the plan as JSON data. Raises as `ask_plan`."""
+    return ask_plan(read_definition(found), found.url, n).told()
+
+
+def told_file(found: Found, *, path: str, by: str) -> dict[str, Any]:
+    """Book what a plan says of a campaign that a store holds, and return what came of it. Raises as `tell_plan`."""
+    return tell_plan(read_definition(found), found.url, Path(path), by=by).told()
+
+
+def told_results(found: Found, *, results: Sequence[Mapping[str, Any]], by: str) -> dict[str, Any]:
+    """Book results of a campaign that a store holds, and return what came of it. Raises as `tell_results`."""
+    return tell_results(read_definition(found), found.url, results, by=by).told()
+
+
+def _book(campaign: Campaign, url: str, filled: Filled, who: str) -> Taken:
+    for told in filled.new:
+        said = who + "".join(f"; {name}: {text}" for name, text in told.notes.items())
+        reason = said if told.values is not None else f"{told.reason}; {said}"
+        campaign.tell(told.experiment, told.values, sem=told.sem, reason=reason)
+    _leave_to_people(campaign)
+    state, budget = campaign.state, campaign.definition.budget.experiments
+    if state.spent >= budget and not _open(campaign) and state.status is CampaignStatus.PAUSED:
+        campaign.move(CampaignStatus.COMPLETED, f"the budget of {budget} experiments is used up")
+    return Taken(
+        campaign.definition.name, url, [t.experiment for t in filled.new if t.values is not None],
+        [t.experiment for t in filled.new if t.values is None], filled.unchanged, filled.empty,
+        state.status.value, max(0, budget - state.spent),
+    )  # fmt: skip
 
 
 def _opened(definition: Definition, url: str, device: str) -> Campaign:

@@ -97,7 +97,7 @@ class Desk:
         workers = self._auditing if long else self._looking
         return await workers.do(read, patience_s=10 * LOOKING_S if long else LOOKING_S)
 
-    async def compute(self, campaign: str, verb: str, **arguments: str | float | list[int] | None) -> dict[str, Any]:
+    async def compute(self, campaign: str, verb: str, **arguments: Any) -> dict[str, Any]:
         """Return what a verb that asks models tells of a campaign (its name or id); see `Aside.ask`."""
 
         def think() -> dict[str, Any]:

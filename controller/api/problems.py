@@ -16,6 +16,7 @@ from controller.errors import (
     IllegalTransitionError,
     LabwrightError,
     SettingError,
+    SpaceExhaustedError,
     StoreError,
     UnknownNameError,
 )
@@ -41,6 +42,7 @@ _STATUS: Mapping[type[Exception], int] = {
     UnknownNameError: 404,
     ConflictError: 409,
     IllegalTransitionError: 409,
+    SpaceExhaustedError: 409,
     CampaignLockedError: 423,
     FaultsError: 422,
     SettingError: 422,

@@ -74,7 +74,7 @@ def list_experiments(
         Column("data"),
     ]
     print_rows(
-        [{**flat(row), "data": mark(row["simulated"])} for row in rows], columns, as_json=False,
+        [{**flat(row, definition), "data": mark(row["simulated"])} for row in rows], columns, as_json=False,
         title=f"Experiments of {found.name}{' · SIMULATED DATA' if found.simulated else ''}", empty="No experiments.",
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ from controller.cli.raw_files import shown as shown_files
 from controller.cli.render import Column, clean, console, print_facts, table
 from controller.cli.results import flags_text
 from controller.cli.trust import interval_text
+from controller.verbs.readable import settled
 
 ATTEMPT_COLUMNS = (
     Column("step"), Column("ordinal", "attempt"), Column("instrument"), Column("action"), Column("arguments"), Column("status"),
@@ -45,8 +46,9 @@ def print_experiment(shown: Mapping[str, Any], definition: Mapping[str, Any], *,
         title=f"Experiment {shown['number']} of {campaign}",
     )  # fmt: skip
     _print_trouble(shown)
-    units = {n: p.get("unit") for n, p in definition["problem"]["parameters"].items()}
-    settings = [{"parameter": n, "setting": v, "unit": units.get(n)} for n, v in shown["parameters"].items()]
+    known = definition["problem"]["parameters"]
+    units = {n: p.get("unit") for n, p in known.items()}
+    settings = [{"parameter": n, "setting": v, "unit": units.get(n)} for n, v in settled(shown["parameters"], known).items()]
     out.print(table(settings, [Column("parameter"), Column("setting"), Column("unit")], title="\nSetting"))
     _print_results(shown, definition)
     _print_why(shown, units, campaign)

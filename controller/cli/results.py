@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from controller.cli.render import Column
+from controller.verbs.readable import settled
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,11 +18,12 @@ NARROW = 45
 _BOUNDS = {"at_least": ">=", "at_most": "<="}
 
 
-def flat(row: Mapping[str, Any]) -> dict[str, Any]:
+def flat(row: Mapping[str, Any], definition: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row with its parameters and objectives as cells of their own (`p:` and `o:` keep equal names apart)."""
+    setting = settled(row["parameters"], definition["problem"]["parameters"])
     return {
-        **row,
-        **{f"p:{name}": value for name, value in row["parameters"].items()},
+        **row, "parameters": setting,
+        **{f"p:{name}": value for name, value in setting.items()},
         **{f"o:{name}": value for name, value in row["objectives"].items()},
     }
 
@@ -62,7 +64,7 @@ def best_table(
     if compact and len(settings) != len(definition["problem"]["parameters"]):
         settings = []
     columns = [Column("experiment"), *objective_columns(definition), Column("acceptable"), *settings]
-    rows = [{**flat(row), "acceptable": _yes_or_no(row.get("feasible"))} for row in best]
+    rows = [{**flat(row, definition), "acceptable": _yes_or_no(row.get("feasible"))} for row in best]
     return table(rows, columns, title=title)
 
 

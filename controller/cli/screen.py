@@ -11,6 +11,7 @@ from controller.cli.render import STYLES, clean, duration, text_of
 from controller.cli.results import best_title, cost_text, goals_text, retracted_text, stand_ins_text
 from controller.domain.by_hand import is_by_hand
 from controller.verbs.overview import short
+from controller.verbs.readable import settled
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -167,8 +168,10 @@ def _measured(row: Mapping[str, Any], definition: Mapping[str, Any]) -> Text:
 
 
 def _setting(parameters: Mapping[str, Any], definition: Mapping[str, Any]) -> str:
-    units = {n: p.get("unit") for n, p in definition["problem"]["parameters"].items()}
-    return ", ".join(f"{n} {_short(v)}{f' {units[n]}' if units.get(n) else ''}" for n, v in parameters.items())
+    known = definition["problem"]["parameters"]
+    units = {n: p.get("unit") for n, p in known.items()}
+    setting = settled(parameters, known)
+    return ", ".join(f"{n} {_short(v)}{f' {units[n]}' if units.get(n) else ''}" for n, v in setting.items())
 
 
 def _spread(rows: Sequence[Mapping[str, Any]], most: int = 12) -> list[Mapping[str, Any]]:

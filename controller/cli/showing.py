@@ -75,7 +75,7 @@ def _print_details(view: View) -> None:
         out.print(best_table(view.best, definition, title=title, width=out.width))
     if view.under_way:
         columns = [Column("number", "experiment"), Column("status"), *setting_columns(definition, width=out.width - NARROW)]
-        out.print(table([flat(e) for e in view.under_way], columns, title="Under way"))
+        out.print(table([flat(e, definition) for e in view.under_way], columns, title="Under way"))
     if view.alarms:
         columns = [Column("at", "when"), Column("code"), Column("message")]
         out.print(table(view.alarms, columns, title="Alarms"))

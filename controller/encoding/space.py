@@ -30,6 +30,9 @@ _NUMPY = functions_of(np)
 MOST_LEVELS = 1000
 # Two coordinates closer than this are the same setting; values are kept to nine digits, as `Problem.key` compares them.
 SAME = 2e-9
+# A part of its range so small is what a calculation left (2e-16, 1e-9 of a mixture), and stands for none at all; constraints are
+# checked to ten times that.
+NOTHING = 1e-8
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Axis:
         return (number - self.lower) / (self.upper - self.lower)
 
     def value(self, coordinate: float) -> Value:
-        """Return the allowed value nearest to `coordinate`, to nine digits."""
+        """Return the allowed value nearest to `coordinate`, to nine digits; 0 for what a calculation left (`NOTHING`)."""
         parameter = self.parameter
         if isinstance(parameter, CategoricalParameter):
             return parameter.choices[min(max(round(coordinate), 0), len(parameter.choices) - 1)]
@@ -81,7 +84,9 @@ class Axis:
         else:
             number = self.lower + coordinate * (self.upper - self.lower)
         if isinstance(parameter, ContinuousParameter):
-            return float(min(max(float(f"{number:.9g}"), parameter.bounds[0]), parameter.bounds[1]))
+            nothing = not self.logarithmic and abs(number) < NOTHING * (self.upper - self.lower)
+            number = 0.0 if nothing else float(f"{number:.9g}")
+            return float(min(max(number, parameter.bounds[0]), parameter.bounds[1]))
         if isinstance(parameter, IntegerParameter):
             return min(max(round(number), parameter.bounds[0]), parameter.bounds[1])
         return min(parameter.values, key=lambda v: abs(v - number))

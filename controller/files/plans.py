@@ -20,6 +20,8 @@ from controller.files.faults import Faults, nearest
 from controller.files.results import Table, read_table
 
 NUMBER, FAILED, NOTES = "experiment", "failed", "notes"
+RESULTS = Path("results")
+"""Stands for the file where there is none: `results:2` is the second of those that were told."""
 _HEADING = re.compile(r"(?P<name>.+?)\s*\[(?P<unit>[^\]]*)\]", re.DOTALL)
 _NO = frozenset({"no", "false", "0", "-"})
 _DONE = (ExperimentStatus.COMPLETED, ExperimentStatus.FAILED)
@@ -75,6 +77,35 @@ def read_plan(path: Path, definition: Definition, state: CampaignState) -> Fille
     assert table is not None  # noqa: S101 - without a fault there is one
     plan = _Plan(table, definition, state, faults)
     filled = plan.read()
+    faults.raise_if_any()
+    return filled
+
+
+def read_results(results: Sequence[Mapping[str, Any]], definition: Definition, state: CampaignState) -> Filled:
+    """Read results that people tell without a file; they are checked as a plan is.
+
+    Args:
+        results: Of each `experiment` (its number) `values` (name -> a number, a text such as `3.2 ± 0.1`, or `{"value", "unit",
+            "sem"}`; of each objective, and of what the lab asks for besides), or `failed` (why); and `notes`.
+        definition: The campaign's.
+        state: Where it stands.
+
+    Raises:
+        FileFaultsError: If something cannot be; lists all of it, and nothing is taken.
+    """
+    form, faults = form_of(definition), Faults()
+    ours = {NUMBER, FAILED, NOTES, *definition.problem.parameters}
+    besides = dict.fromkeys(name for row in results for name in row.get("values") or {} if name in form and name not in ours)
+    names = [*definition.problem.objectives, *(name for name in besides if name not in definition.problem.objectives)]
+    for at, row in enumerate(results, start=1):
+        for name in row.get("values") or {}:
+            if name not in names:
+                message = f"is not asked for; {nearest(name, list(form))}"
+                faults.add(RESULTS, at, (f"column {name}",), message, name)
+    faults.raise_if_any()
+    rows = [(r[NUMBER], *((r.get("values") or {}).get(n) for n in names), r.get(FAILED) or None, r.get(NOTES) or None) for r in results]
+    table = Table(RESULTS, (NUMBER, *names, FAILED, NOTES), rows, list(range(1, len(rows) + 1)), "line")
+    filled = _Plan(table, definition, state, faults).read()
     faults.raise_if_any()
     return filled
 

@@ -26,10 +26,15 @@ PATIENCE_S = 300.0
 IDLE_S = 120.0
 """It ends when nothing was asked for so long [real s]."""
 VERBS = {
-    "why": "reasons", "sensitivity": "reasons", "slice_through": "reasons", "believed_best": "reasons", "forecast": "foreseeing",
-    "replayed": "replaying", "figure_told": "plotting",
+    "why": "verbs.reasons", "sensitivity": "verbs.reasons", "slice_through": "verbs.reasons", "believed_best": "verbs.reasons",
+    "forecast": "verbs.foreseeing", "replayed": "verbs.replaying", "figure_told": "verbs.plotting", "asked": "by_hand",
+    "told_file": "by_hand", "told_results": "by_hand",
 }  # fmt: skip
-"""What it carries out, and the module of `verbs` that holds it."""
+"""What it carries out, and the module of `controller` that holds it; the process is a program of its own, so it may stand above."""
+_PLAIN = (
+    errors.UnknownNameError, errors.ConflictError, errors.StoreError, errors.CampaignLockedError, errors.SpaceExhaustedError,
+)  # fmt: skip
+"""Errors that are made of their text alone."""
 
 
 class Aside:
@@ -40,13 +45,13 @@ class Aside:
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
 
-    def ask(self, found: Found, verb: str, **arguments: str | float | list[int] | None) -> dict[str, Any]:
+    def ask(self, found: Found, verb: str, **arguments: Any) -> dict[str, Any]:
         """Return what a verb tells of a campaign.
 
         Args:
             found: The campaign.
             verb: One of `VERBS`.
-            arguments: Of the verb.
+            arguments: Of the verb, JSON data.
 
         Raises:
             LabwrightError: Whatever the verb raises on purpose; or the process has died, or taken longer than five minutes.
@@ -56,9 +61,10 @@ class Aside:
             answer = self._answer(verb, json.dumps(question).encode() + b"\n")
         if "error" not in answer:
             return dict(answer["told"])
+        if answer["faults"]:
+            raise errors.FileFaultsError(answer["faults"])
         kind = getattr(errors, answer["error"], LabwrightError)
-        plain = kind in (errors.UnknownNameError, errors.ConflictError, errors.StoreError)
-        raise kind(answer["text"]) if plain else LabwrightError(answer["text"])
+        raise kind(answer["text"]) if kind in _PLAIN else LabwrightError(answer["text"])
 
     def _answer(self, verb: str, question: bytes) -> dict[str, Any]:
         for begun in (False, True):  # one that has just ended for want of questions is followed by another
@@ -108,15 +114,15 @@ class Aside:
 
 
 def answer(question: dict[str, Any]) -> dict[str, Any]:
-    """Carry a question out and return the answer to it: `{"told"}`, or `{"error", "text"}` for what is raised on purpose."""
+    """Carry a question out and return the answer to it: `{"told"}`, or `{"error", "text", "faults"}` for what is raised on purpose."""
     if question["verb"] not in VERBS:
         raise ValueError(f"verb: expected one of {', '.join(VERBS)}, got {question['verb']!r}")
     try:
         with find([question["url"]], question["campaign"]) as found:
-            verb = getattr(import_module(f"controller.verbs.{VERBS[question['verb']]}"), question["verb"])
+            verb = getattr(import_module(f"controller.{VERBS[question['verb']]}"), question["verb"])
             return {"told": verb(found, **question["arguments"])}
     except LabwrightError as error:
-        return {"error": type(error).__name__, "text": str(error)}
+        return {"error": type(error).__name__, "text": str(error), "faults": getattr(error, "faults", [])}
 
 
 def main(questions: FileIO) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from controller.verbs.stores import show_url
+from controller.errors import ConflictError
+from controller.verbs.logs import read_definition
+from controller.verbs.stores import Found, show_url
 
 if TYPE_CHECKING:
     from controller.domain.campaign import Definition
@@ -26,6 +28,20 @@ class Plan:
         """Return it as JSON data."""
         name = self.definition.name
         return {"campaign": name, "experiments": self.rows, "left_in_budget": self.left, "store": show_url(self.url)}
+
+
+def open_plan(found: Found) -> Plan:
+    """Return the plan of all experiments that people were asked for and have not told yet; nothing is changed.
+
+    Raises:
+        ConflictError: If it is not people who carry the campaign out now.
+    """
+    row = found.campaign
+    if row["status"] in ("running", "stopping"):
+        raise ConflictError(f"campaign {found.name} is {row['status']}: its lab carries it out, people are asked in tasks")
+    waiting = [e for e in found.reader.experiments(found.id, ("queued", "running")) if not e["attempts"]]
+    rows = [{"experiment": e["number"], "parameters": e["parameters"], "source": e["source"]} for e in waiting]
+    return Plan(read_definition(found), found.url, rows, max(0, int(row["budget_experiments"]) - int(row["spent"])))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
+
+_NOTHING = 1e-8
+"""A part of its range so small is what a calculation left, as `encoding.space.NOTHING` has it, which loads numpy."""
 
 
 def readable(value: object, say: Callable[[str], str], beside: str = " ") -> str:
@@ -28,3 +32,20 @@ def readable(value: object, say: Callable[[str], str], beside: str = " ") -> str
     if len(text) >= 20 and text[4:5] == "-" and text[10:11] == "T" and text.endswith(("Z", "+00:00")):
         text = f"{text[:10]} {text[11:19]}Z"
     return say(text)
+
+
+def settled(setting: Mapping[str, Any], parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a setting as it is shown: where a value is nothing but what a calculation left (2e-16 of a mixture), 0.
+
+    Args:
+        setting: Parameter -> value.
+        parameters: Of the campaign's definition, as JSON data.
+    """
+    return {name: 0.0 if _is_nothing(value, parameters.get(name, {})) else value for name, value in setting.items()}
+
+
+def _is_nothing(value: object, parameter: Mapping[str, Any]) -> bool:
+    if not isinstance(value, float) or parameter.get("type") != "continuous" or parameter.get("scale") == "log":
+        return False
+    low, high = parameter["bounds"]
+    return low <= 0.0 <= high and abs(value) < _NOTHING * (high - low)

@@ -19,7 +19,7 @@ PATIENCE_S = 90.0
 TOLD = {
     "campaign show": ("SIMULATED DATA", "of 60 experiments", "labwright campaign watch snar", "labwright experiment show snar"),
     "campaign why": ("Proposed by the model", "expected"),
-    "campaign calibration": ("inside 90 %", "too few"),
+    "campaign calibration": ("inside 90 %", "verdict", "space_time_yield"),
     "experiment show": ("What went wrong", "simulated fault", "labwright experiment retry snar 1", "What happened"),
     "experiment retry": ("queued",),
     "campaign stop": ("snar: ",),

@@ -11,6 +11,17 @@ export function number(value) {
   return String(Number(value.toPrecision(4)));
 }
 
+/** A setting as it is shown: where a value is nothing but what a calculation left (2e-16 of a mixture), 0. */
+export function settled(setting, specs = {}) {
+  return Object.fromEntries(Object.entries(setting).map(([name, value]) => [name, isNothing(value, specs[name]) ? 0 : value]));
+}
+
+function isNothing(value, spec) {
+  if (typeof value !== "number" || spec?.type !== "continuous" || spec.scale === "log") return false;
+  const [low, high] = spec.bounds;
+  return low <= 0 && high >= 0 && Math.abs(value) < 1e-8 * (high - low);
+}
+
 /** A unit as people write it: `kg/m**3/h` is kg/m³/h. */
 export function unit(text) {
   if (!text) return "";

@@ -9,7 +9,8 @@ from controller.design.sampling import draw
 from controller.domain.space import Problem
 from controller.encoding.columns import Encoder
 from controller.encoding.space import SearchSpace
-from tests.controller.spaces import continuous, pool_problem, problem, problems
+from controller.verbs.readable import settled
+from tests.controller.spaces import continuous, loop, pool_problem, problem, problems
 
 
 @settings(max_examples=60, deadline=None)
@@ -54,6 +55,34 @@ def test_coordinate_of_an_unknown_choice_names_it() -> None:
     space = SearchSpace.of(problem({"s": {"type": "categorical", "choices": ["DMSO", "water"]}}))
     with pytest.raises(ValueError, match="'THF' is not one of DMSO, water"):
         space.coordinates([{"s": "THF"}])
+
+
+@pytest.mark.parametrize(("low", "high", "left"), [(0.0, 1.0, 2e-16), (0.0, 1.0, 2e-9), (-5.0, 5.0, -1e-12), (0.0, 300.0, 1e-7)])
+def test_what_a_calculation_left_of_a_part_is_none_of_it(low: float, high: float, left: float) -> None:
+    (axis,) = SearchSpace.of(problem(continuous("a", low=low, high=high))).axes
+    assert str(axis.value((left - low) / (high - low))) == "0.0"
+    there = axis.value((0.001 - low) / (high - low))
+    assert there == pytest.approx(0.001)
+    assert settled({"a": left, "b": "x"}, {"a": {"type": "continuous", "bounds": [low, high]}}) == {"a": 0.0, "b": "x"}
+
+
+def test_what_is_small_on_a_logarithmic_scale_or_beyond_zero_stays() -> None:
+    log = {"a": {"type": "continuous", "bounds": (1e-15, 1.0), "scale": "log"}}
+    (axis,) = SearchSpace.of(problem(log)).axes
+    assert axis.value(axis.coordinate(3e-13)) == pytest.approx(3e-13)
+    assert settled({"a": 3e-13}, log) == {"a": 3e-13}
+    (above,) = SearchSpace.of(problem(continuous("a", low=1e-10, high=1.0))).axes
+    assert above.value(0.0) == 1e-10
+
+
+def test_mixture_of_few_parts_holds_nothing_of_the_others() -> None:
+    names = ("a", "b", "c", "d")
+    mixture = problem(continuous(*names), constraints=(" + ".join(names) + " == 1",))
+    observed, _ = loop(mixture, lambda p: {"y": float(p["a"]) * (1.0 + float(p["b"]))}, 9)
+    for point in (o.point for o in observed):
+        parts = [float(point[name]) for name in names]
+        assert sum(parts) == pytest.approx(1.0, abs=1e-7)
+        assert [v for v in parts if 0.0 < v < 1e-8] == []
 
 
 def test_snap_moves_to_the_nearest_level() -> None:

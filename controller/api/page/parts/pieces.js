@@ -1,7 +1,7 @@
 // Small things that many views show in the same way.
 
 import {h} from "../dom.js";
-import {duration, moment, number, quantity, unit, words} from "../format.js";
+import {duration, moment, number, quantity, settled, unit, words} from "../format.js";
 import {address} from "../router.js";
 
 /** The name of a status or state, with its colour and its sign: never the colour alone. */
@@ -80,7 +80,7 @@ export function values(of, units = {}) {
 
 /** A short text of a setting, for tables: `60 °C · Pd`. */
 export function point(parameters, specs = {}) {
-  return Object.entries(parameters).map(([name, value]) => `${words(name)} ${quantity(value, specs[name]?.unit)}`).join(" · ");
+  return Object.entries(settled(parameters, specs)).map(([name, value]) => `${words(name)} ${quantity(value, specs[name]?.unit)}`).join(" · ");
 }
 
 export function measured(value, sem, of) {

@@ -2,7 +2,7 @@
 
 import {chart} from "../charts.js";
 import {h} from "../dom.js";
-import {number, plural, quantity, sentence, unit, words} from "../format.js";
+import {number, plural, quantity, sentence, settled, unit, words} from "../format.js";
 import {get} from "../http.js";
 import {badge, campaignHead, empty, experimentLink, measured, point, progress, section, table, values, when} from "../parts/pieces.js";
 import {running} from "../parts/running.js";
@@ -94,7 +94,7 @@ function bestSection(told) {
       h("div.columns",
         h("dl.values.large", names.map((name) => h("div", h("dt", words(name)), h("dd",
           measured(one.objectives[name], one.sem[name], objectives[name].unit), expectation(one.expected[name], objectives[name].unit))))),
-        values(one.parameters, units(parameters))),
+        values(settled(one.parameters, parameters), units(parameters))),
     );
   }
   return section(
@@ -104,7 +104,7 @@ function bestSection(told) {
       {title: "Number", cell: (row) => experimentLink(told.place, row.experiment, String(row.experiment))},
       ...names.map((name) => ({title: [words(name), objectives[name].unit && h("span.unit", ` ${unit(objectives[name].unit)}`)], number: true,
         cell: (row) => [row.sem[name] ? `${number(row.objectives[name])} ± ${number(row.sem[name])}` : number(row.objectives[name]), expectation(row.expected[name])]})),
-      ...Object.entries(parameters).map(([name, spec]) => ({title: [words(name), spec.unit && h("span.unit", ` ${unit(spec.unit)}`)], number: true, cell: (row) => number(row.parameters[name])})),
+      ...Object.entries(parameters).map(([name, spec]) => ({title: [words(name), spec.unit && h("span.unit", ` ${unit(spec.unit)}`)], number: true, cell: (row) => number(settled(row.parameters, parameters)[name])})),
     ], told.best, {key: (row) => row.experiment}),
   );
 }

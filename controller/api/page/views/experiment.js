@@ -2,7 +2,7 @@
 
 import {act} from "../actions.js";
 import {h} from "../dom.js";
-import {bytes, duration, number, plural, quantity, seconds, sentence, unit, words} from "../format.js";
+import {bytes, duration, number, plural, quantity, seconds, sentence, settled, unit, words} from "../format.js";
 import {get, send} from "../http.js";
 import {badge, empty, experimentLink, head, measured, section, simulated, table, values, when} from "../parts/pieces.js";
 import {settlingButtons} from "../parts/steering.js";
@@ -62,7 +62,7 @@ export const experiment = {
             n < last && experimentLink(place.campaign, n + 1, `${n + 1} ›`))}),
         wrong(one),
         h("div.columns",
-          section("Setting", values(one.parameters, units(parameters)), one.context && Object.keys(one.context).length > 0 && [h("h3", "Given then"), values(one.context)]),
+          section("Setting", values(settled(one.parameters, parameters), units(parameters)), one.context && Object.keys(one.context).length > 0 && [h("h3", "Given then"), values(one.context)]),
           section("Result", result(one, objectives))),
         section("Why this point", reasons(one, objectives, `${place.campaign} ${place.number}`)),
         section("What was done", steps(one)),

@@ -2,7 +2,7 @@
 
 import {act} from "../actions.js";
 import {h} from "../dom.js";
-import {number, plural, unit, words} from "../format.js";
+import {number, plural, settled, unit, words} from "../format.js";
 import {get} from "../http.js";
 import {badge, campaignHead, experimentLink, section, table, when} from "../parts/pieces.js";
 import {address, filtered, place as here} from "../router.js";
@@ -38,7 +38,7 @@ export const experiments = {
       {title: "Status", cell: (row) => [badge(row.status), row.retracted_at && badge("retracted")]},
       ...Object.entries(objectives).map(([name, spec]) => ({title: titled(name, spec), number: true, cell: (row) => number(row.objectives[name]), sorted: sorted(name)})),
       ...Object.entries(parameters).map(([name, spec]) => ({title: titled(name, spec), number: typeof spec.bounds !== "undefined" || Boolean(spec.values),
-        cell: (row) => number(row.parameters[name])})),
+        cell: (row) => number(settled(row.parameters, parameters)[name])})),
       {title: "Chosen by", cell: (row) => words(row.source)},
       {title: "Ended", cell: (row) => when(row.completed_at)},
       {title: "Remark", cell: (row) => h("span.setting", row.retracted_reason ? `retracted: ${row.retracted_reason}` : row.reason)},
