@@ -8,6 +8,7 @@ LabwrightError
 ├── UnknownNameError        no such campaign, experiment or instrument (KeyError)
 ├── IllegalTransitionError  a status cannot follow another (ValueError)
 ├── ConflictError           the store holds something else than the command assumes
+│   └── NothingYetError     what is asked for rests on results, and there are none yet
 ├── CampaignLockedError     another controller works on this campaign
 ├── StoreError              the store is unreachable, damaged or of another version
 ├── PoolError               a list of candidates that a campaign refers to is missing or damaged
@@ -64,6 +65,10 @@ class ConflictError(LabwrightError):
     """What is asked contradicts what the store holds."""
 
     exit_code = 2
+
+
+class NothingYetError(ConflictError):
+    """What is asked for rests on results, and there are none yet."""
 
 
 class CampaignLockedError(LabwrightError):

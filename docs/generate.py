@@ -85,8 +85,8 @@ text of the command line, `error` its kind, `faults` one line for each fault.
 | 429, 503 | too many requests, too much at once, or a store that cannot be read: `Retry-After` says when to ask again |
 | 502 | an instrument has not confirmed |
 
-**Lists** carry an ETag. Long ones, experiments, events and notifications, come in pages: ask again with `after` set to `next`. For
-events and notifications `next` can be kept and asked with at any later time.
+**Lists** carry an ETag. Long ones, experiments, events, alarms, requests and notifications, come in pages: ask again with `after` set to
+`next`. But for experiments, `next` can be kept and asked with at any later time.
 
 **What changes** is told as it happens by `GET /v1/stream` (server-sent events): each `news` names the ids of campaigns and the topics
 (`campaigns`, `instruments`, `requests`, `tasks`) to ask for again, every five seconds at least; `anew` says that everything may have changed.

@@ -14,6 +14,7 @@ from controller.api.guard import App, Guard
 from controller.api.problems import SCHEMA, RefusedError, problem, problem_of
 from controller.api.routes import (
     access,
+    by_hand,
     campaigns,
     experiments,
     exporting,
@@ -24,6 +25,7 @@ from controller.api.routes import (
     page,
     stream,
     tasks,
+    written,
 )
 from controller.errors import LabwrightError
 from instruments.errors import InstrumentError
@@ -54,7 +56,9 @@ def make_api(version: str) -> FastAPI:
         title="Labwright", version=version, description=ABOUT, openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None,
         redirect_slashes=False,
     )  # fmt: skip
-    rooms = (health, stream, access, instruments, experiments, campaigns, exporting, figures, notifications, tasks)
+    rooms = (
+        health, stream, access, instruments, experiments, campaigns, exporting, by_hand, figures, notifications, tasks, written,
+    )  # fmt: skip
     for router in (health.public, access.public, *(room.routes for room in rooms)):
         api.include_router(router, prefix="/v1")
     api.include_router(page.routes)

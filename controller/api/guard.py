@@ -38,7 +38,7 @@ PUBLIC = frozenset({"/v1/health", "/v1/openapi.json"})
 """What may be looked at without a token: that the daemon lives, and what can be asked of any."""
 PAGE = ("/", "/page/")
 """The page, and what its files begin with: everybody may have them, for they hold nothing of any lab."""
-FILES = re.compile(r"/v1/tasks/[^/]{1,64}/files", re.ASCII)
+FILES = re.compile(r"/v1/(tasks/[^/]{1,64}/files|campaigns/[^/]{1,200}/(plan|import))")
 """Where files are sent to."""
 LINK = "/v1/tokens/from-link"
 """Asked by those who are to be given a token."""

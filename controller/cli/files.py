@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from controller.cli.options import Json
 from controller.cli.render import Column, print_json, print_rows
-
-if TYPE_CHECKING:
-    from controller.domain.space import Problem
 
 
 class Kind(StrEnum):
@@ -61,11 +58,10 @@ def validate(
     json: Json = False,
 ) -> None:
     """Check files: one line per fault, exit code 2 when there is one."""
-    from controller.files.checking import check_file
-    from controller.verbs.earlier import earlier_reader
     from controller.verbs.stores import store_urls
+    from controller.verbs.validating import faults_of
 
-    faults = {path: check_file(path, earlier_reader(store_urls(None)), _objection) for path in files}
+    faults = {path: faults_of(path, store_urls(None)) for path in files}
     if json:
         print_json([{"file": str(path), "faults": lines} for path, lines in faults.items()])
     else:
@@ -73,21 +69,6 @@ def validate(
             print("\n".join(lines) if lines else f"{path}: good")
     if any(faults.values()):
         raise typer.Exit(2)
-
-
-def _objection(problem: Problem) -> str | None:
-    """Say why nothing could be proposed, None if something can."""
-    if not problem.rules or problem.pool is not None:
-        return None  # what is linear, or listed, is checked without searching
-    from controller.design.drawing import draw
-    from controller.encoding.space import SearchSpace
-    from controller.errors import SpaceExhaustedError
-
-    try:
-        draw(SearchSpace.of(problem), 1, 0)
-    except SpaceExhaustedError as error:
-        return str(error)
-    return None
 
 
 def schema(kind: Annotated[Kind, typer.Argument(help="Which file.", show_default=False)]) -> None:

@@ -19,6 +19,10 @@ _FORM = re.compile(r"labwright_[A-Za-z0-9_-]{43}", re.ASCII)
 _LINK = re.compile(r"labwright-link_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
+OF_LINK = "a link of "
+"""So begins who made a token that was given for a link; it belongs to one browser."""
+
+
 @dataclass(frozen=True)
 class AccessToken:
     """What a store knows of a token. Times are real [s since 1970-01-01 UTC]."""

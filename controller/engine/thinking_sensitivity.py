@@ -36,7 +36,7 @@ from controller.encoding.space import Array
 from controller.engine.recalling import knowledge_of
 from controller.engine.snapshot import best_so_far
 from controller.engine.thinking import Reconsidered, one_thread, reconsider
-from controller.errors import ConflictError, UnknownNameError
+from controller.errors import ConflictError, NothingYetError, UnknownNameError
 from controller.learn.calibration import calibration
 from controller.learn.sensitivity import indices
 from surrogates.calibration import half_width
@@ -160,7 +160,7 @@ def _now(definition: Definition, events: Sequence[Event], device: str) -> tuple[
     state = fold(events)
     request, _ = knowledge_of(definition, state, device=device)
     if not any(request.observed.completed):
-        raise ConflictError(f"campaign {definition.name} has no result yet that a model could learn from")
+        raise NothingYetError(f"campaign {definition.name} has no result yet that a model could learn from")
     return request, state
 
 

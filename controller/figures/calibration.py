@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from controller.errors import ConflictError
+from controller.errors import NothingYetError
 from controller.figures.figure import AnyLayer, Axis, Cell, Colour, Figure, Interval, Line, Panel, Points, Symbol, Table
 from controller.figures.given import Given, count_text, number_text, plain_unit, subtitle, value_text
 from controller.figures.reach import NOTE, cut, reach
@@ -27,10 +27,10 @@ def calibration(given: Given, told: Mapping[str, Any]) -> Figure:
         told: What `verbs.trust.calibration_told` returned.
 
     Raises:
-        ConflictError: If the model predicted nothing yet that was measured.
+        NothingYetError: If the model predicted nothing yet that was measured.
     """
     if not told["experiments"]:
-        raise ConflictError(f"calibration: {given.name} has no result yet that a model had predicted with an interval")
+        raise NothingYetError(f"calibration: {given.name} has no result yet that a model had predicted with an interval")
     drawn = told["experiments"][-MOST:]
     names = [name for name in given.objectives if any(name in row["objectives"] for row in drawn)]
     notes: list[str] = []

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from controller.domain.objective import best_of
-from controller.errors import ConflictError
+from controller.errors import NothingYetError
 from controller.figures.figure import Axis, Cell, Figure, Panel, Parallel, Scale, Table
 from controller.figures.given import Given, Shown, count_text, goal_text, number_text, plain_unit, subtitle
 from controller.figures.looks import LOOKS, tips
@@ -25,11 +25,11 @@ def parallel(given: Given) -> Figure:
     """Return the figure `parallel`.
 
     Raises:
-        ConflictError: If there is no experiment yet.
+        NothingYetError: If there is no experiment yet.
     """
     experiments = [e for e in given.shown if e.role != "under way"]
     if not experiments:
-        raise ConflictError(f"parallel: {given.name} has no experiment yet that has ended")
+        raise NothingYetError(f"parallel: {given.name} has no experiment yet that has ended")
     held = _best(given)
     kept = [e for e in experiments if e.number in held]
     drawn = sorted([*kept, *spread([e for e in experiments if e.number not in held], MOST_LINES - len(kept))], key=_number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from controller.errors import ConflictError
+from controller.errors import NothingYetError
 from controller.figures.figure import Axis, Bars, Cell, Figure, Interval, Panel, Table
 from controller.figures.given import Given, subtitle
 
@@ -18,10 +18,10 @@ def sensitivity(given: Given, told: Mapping[str, Any]) -> Figure:
         told: What `verbs.reasons.sensitivity` returned.
 
     Raises:
-        ConflictError: If no objective has a value yet.
+        NothingYetError: If no objective has a value yet.
     """
     if not told["objectives"]:
-        raise ConflictError(f"sensitivity: {given.name} has no result yet that a model could learn from")
+        raise NothingYetError(f"sensitivity: {given.name} has no result yet that a model could learn from")
     return Figure(
         kind="sensitivity", title=f"What matters in {given.name}", simulated=given.simulated,
         subtitle=subtitle(given, f"total effects from {told['how']}"), summary=_summary(told),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from controller.errors import ConflictError
+from controller.errors import NothingYetError
 from controller.figures.figure import AnyLayer, Axis, Band, Cell, Figure, Interval, Line, Panel, Points, Rule, Table
 from controller.figures.given import Given, count_text, number_text, plain_unit, point_text, subtitle
 
@@ -20,11 +20,11 @@ def slices(given: Given, told: Sequence[Mapping[str, Any]]) -> Figure:
         told: What `verbs.reasons.slice_through` returns, for each parameter.
 
     Raises:
-        ConflictError: If there is no slice.
+        NothingYetError: If there is no slice.
     """
     names = list(told[0]["values"][0]["expected"]) if told and told[0]["values"] else []
     if not names:
-        raise ConflictError(f"slices: {given.name} has no result yet that a model could learn from")
+        raise NothingYetError(f"slices: {given.name} has no result yet that a model could learn from")
     pairs = [(one, name) for name in names for one in told]
     shown = pairs[:MOST_PANELS]
     notes = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from controller.errors import ConflictError
+from controller.errors import NothingYetError
 from controller.figures.figure import AnyLayer, Axis, Cell, Colour, Figure, Panel, Spans, Table
 from controller.figures.given import Given, count_text, subtitle
 from controller.figures.thinning import spread
@@ -48,10 +48,10 @@ def timeline(given: Given, attempts: Sequence[Attempt]) -> Figure:
         attempts: In the order in which they began.
 
     Raises:
-        ConflictError: If nothing was sent to an instrument yet.
+        NothingYetError: If nothing was sent to an instrument yet.
     """
     if not attempts:
-        raise ConflictError(f"timeline: {given.name} has sent nothing to an instrument yet")
+        raise NothingYetError(f"timeline: {given.name} has sent nothing to an instrument yet")
     lanes = sorted({a.instrument for a in attempts})
     first, last = min(a.start for a in attempts), max(a.end for a in attempts)
     whole = max(last - first, 1e-3)

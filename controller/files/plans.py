@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,10 @@ def read_results(results: Sequence[Mapping[str, Any]], definition: Definition, s
                 message = f"is not asked for; {nearest(name, list(form))}"
                 faults.add(RESULTS, at, (f"column {name}",), message, name)
     faults.raise_if_any()
-    rows = [(r[NUMBER], *((r.get("values") or {}).get(n) for n in names), r.get(FAILED) or None, r.get(NOTES) or None) for r in results]
+    rows = [
+        (row[NUMBER], *((row.get("values") or {}).get(name) for name in names), row.get(FAILED) or None, row.get(NOTES) or None)
+        for row in results
+    ]  # fmt: skip
     table = Table(RESULTS, (NUMBER, *names, FAILED, NOTES), rows, list(range(1, len(rows) + 1)), "line")
     filled = _Plan(table, definition, state, faults).read()
     faults.raise_if_any()

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from controller.errors import ConflictError
+from controller.errors import ConflictError, NothingYetError
 from controller.notebook.store import checked_target
 from controller.notebook.view import CampaignView, Listing, listing
 from controller.notebook.wire import Wire
@@ -222,7 +222,10 @@ class RemoteCampaign(CampaignView):
         """Return a figure; see `CampaignView.plot`."""
         from controller.figures.figure import Figure
 
-        return Figure.model_validate(self._get("figures", kind, parameter=parameter, through=through))
+        drawn = Figure.model_validate(self._get("figures", kind, parameter=parameter, through=through))
+        if not drawn.panels:
+            raise NothingYetError(f"{kind}: {drawn.summary}")
+        return drawn
 
     def export(self, path: str | Path, *, format: str | None = None, table: str = "experiments") -> Path:
         """Write it into a file here; see `CampaignView.export`."""

@@ -32,7 +32,8 @@ VERBS = {
 }  # fmt: skip
 """What it carries out, and the module of `controller` that holds it; the process is a program of its own, so it may stand above."""
 _PLAIN = (
-    errors.UnknownNameError, errors.ConflictError, errors.StoreError, errors.CampaignLockedError, errors.SpaceExhaustedError,
+    errors.UnknownNameError, errors.ConflictError, errors.NothingYetError, errors.StoreError, errors.CampaignLockedError,
+    errors.SpaceExhaustedError,
 )  # fmt: skip
 """Errors that are made of their text alone."""
 
@@ -114,7 +115,7 @@ class Aside:
 
 
 def answer(question: dict[str, Any]) -> dict[str, Any]:
-    """Carry a question out and return the answer to it: `{"told"}`, or `{"error", "text", "faults"}` for what is raised on purpose."""
+    """Carry a question out and return the answer: `{"told"}`, or `{"error", "text", "faults"}` for what is raised on purpose."""
     if question["verb"] not in VERBS:
         raise ValueError(f"verb: expected one of {', '.join(VERBS)}, got {question['verb']!r}")
     try:

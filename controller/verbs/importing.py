@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from controller.errors import CampaignLockedError, ConflictError
+from controller.errors import ConflictError
 from controller.files.faults import Faults, listed
 from controller.files.mapping import Mapped, map_table, simulated_rows
 from controller.files.results import FORMS, Form, read_table
@@ -148,29 +148,12 @@ def import_into_new(url: str, definition: Definition, results: Results, *, by: s
         ConflictError: If the store has got a campaign of that name meanwhile.
         CampaignLockedError: If a controller begins it at this moment.
     """
-    from controller.domain.campaign import CampaignStatus
-    from controller.domain.event import CampaignCreated, CampaignStatusChanged, Event
-    from controller.domain.ids import new_id
     from controller.domain.state import fold
     from controller.engine.importing import import_events, imported_text
-    from controller.store.opening import Store
+    from controller.verbs.entering import begun, enter
 
-    argument = results.argument(by)
-    key, at = new_id(), time.time()
+    argument, at = results.argument(by), time.time()
     why = "earlier results were imported; it begins with labwright run FILE, or campaign start FILE"
-    begun: list[Event] = [
-        CampaignCreated(
-            campaign=key, at=at, name=definition.name, definition_fingerprint=definition.fingerprint, seed=definition.seed,
-            simulated=definition.simulated,
-        ),
-        CampaignStatusChanged(campaign=key, at=at, status=CampaignStatus.PAUSED, reason=why),
-    ]  # fmt: skip
-    with Store.open(url) as store:
-        try:
-            with store.lock_campaign(definition.name):
-                if store.find(definition.name) is not None:
-                    raise ConflictError(f"the store has got a campaign {definition.name} meanwhile; import into it by its name")
-                store.commit_now([*begun, *import_events(fold(begun), definition, argument, at)], definition=definition)
-        except CampaignLockedError as error:
-            raise ConflictError(f"{error}; import into it by its name once it has begun") from error
+    events = begun(definition, why, at)
+    enter(url, definition, [*events, *import_events(fold(events), definition, argument, at)], "import into it by its name")
     return Answer(f"{imported_text(argument)}; {why}")

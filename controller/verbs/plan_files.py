@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from instruments.tasks.form import FormField
 
 FORMATS = (".csv", ".xlsx", ".html")
+MEDIA_TYPES = {
+    ".csv": "text/csv", ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", ".html": "text/html",
+}  # fmt: skip
 _LONGEST_LIST = 255
 """Choices of a cell, by the file format [characters]."""
 _GIVEN, _TO_FILL = "E8E8E8", "FFF2CC"

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from controller.errors import ConflictError, UnknownNameError
+from controller.errors import ConflictError, NothingYetError, UnknownNameError
 from controller.verbs.givens import given_in_memory, given_of
 from controller.verbs.stores import Found
 
@@ -151,8 +151,15 @@ def figures(
 
 
 def figure_told(found: Found, kind: str, parameter: str | None = None, through: str | None = None) -> dict[str, Any]:
-    """Return a figure as JSON data; see `figure`."""
-    return figure(found, kind, parameters=(parameter,) if parameter else (), through=through).model_dump(mode="json")
+    """Return a figure as JSON data; see `figure`. One that has nothing to show yet has no panels, and its `summary` says why."""
+    try:
+        drawn = figure(found, kind, parameters=(parameter,) if parameter else (), through=through)
+    except NothingYetError as error:
+        from controller.figures.figure import Figure
+
+        why = str(error).removeprefix(f"{kind}: ")
+        drawn = Figure(kind=kind, title=f"{kind} of {found.name}", simulated=found.simulated, summary=why, panels=())
+    return drawn.model_dump(mode="json")
 
 
 def compare(found: Sequence[Found]) -> Comparison:

@@ -48,4 +48,4 @@ def _is_nothing(value: object, parameter: Mapping[str, Any]) -> bool:
     if not isinstance(value, float) or parameter.get("type") != "continuous" or parameter.get("scale") == "log":
         return False
     low, high = parameter["bounds"]
-    return low <= 0.0 <= high and abs(value) < _NOTHING * (high - low)
+    return bool(low <= 0.0 <= high) and abs(value) < _NOTHING * (high - low)

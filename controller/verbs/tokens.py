@@ -91,7 +91,7 @@ def follow_link(url: str, text: str) -> tuple[str, AccessToken]:
         ConflictError: If it was followed before, or is too old.
     """
     from controller.domain.ids import new_id
-    from controller.domain.token import AccessToken, digest_of, link_of, new_token
+    from controller.domain.token import OF_LINK, AccessToken, digest_of, link_of, new_token
     from controller.store.opening import Store
     from controller.store.tokens import TokenChange, access_token
 
@@ -101,11 +101,30 @@ def follow_link(url: str, text: str) -> tuple[str, AccessToken]:
         if link is None:
             raise UnknownNameError("this link is not known here")
         made = AccessToken(
-            new_id(), link.name.removeprefix("link "), link.role, digest_of(secret), now, f"a link of {link.created_by}",
+            new_id(), link.name.removeprefix("link "), link.role, digest_of(secret), now, f"{OF_LINK}{link.created_by}",
             now + SESSION_DAYS * _DAY_S,
         )  # fmt: skip
         store.change_tokens(TokenChange(now, enter=made, spend=link.id))
     return secret, made
+
+
+def sign_out(url: str, key: str) -> bool:
+    """Let a token cease that was given for a link, and say whether it was such a one: any other may be in use elsewhere.
+
+    Args:
+        url: The store.
+        key: The token's id.
+    """
+    from controller.domain.token import OF_LINK
+    from controller.store.opening import Store
+    from controller.store.tokens import TokenChange, access_token
+
+    with Store.open(url) as store:
+        tokens = [access_token(row) for row in store.reader.access_token_rows()]
+        given = any(token.id == key and token.created_by.startswith(OF_LINK) for token in tokens)
+        if given:
+            store.change_tokens(TokenChange(time.time(), revoke=(key,)))
+    return given
 
 
 def list_tokens(opened: Sequence[tuple[str, Reader]]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 // large and fetched when the first is on the page; it follows the width and light or dark by itself (figures/figure.js).
 
 import {h} from "./dom.js";
+import {sentence} from "./format.js";
 import {get} from "./http.js";
 
 let drawing = null;
@@ -32,8 +33,10 @@ class Charts {
     try {
       const [figure, draw] = await Promise.all([get(from), drawer()]);
       if (!place.isConnected || place.dataset.chart !== from || this.#drawn.get(place) === figure) return;
-      if (!this.#drawn.has(place)) place.replaceChildren(h("div"));
+      const empty = figure.panels.length === 0;
+      if (empty || !this.#drawn.get(place)?.panels.length) place.replaceChildren(empty ? h("p.empty", `${sentence(figure.summary)}.`) : h("div"));
       this.#drawn.set(place, figure);
+      if (empty) return;
       draw(place.firstElementChild, figure);
     } catch (problem) {
       if (!this.#drawn.has(place)) place.replaceChildren(h("p.empty", problem.message));

@@ -3,7 +3,7 @@
 import {act, listen} from "./actions.js";
 import {runClocks, tick} from "./clocks.js";
 import {closeDialogs} from "./dialog.js";
-import {forgetAll, get} from "./http.js";
+import {forgetAll, get, post} from "./http.js";
 import {drawFrame, drawNotice} from "./parts/frame.js";
 import "./parts/emergency.js";
 import "./parts/steering.js";
@@ -66,7 +66,10 @@ stream.addEventListener("news", ({detail: news}) => {
 });
 act("again", () => shown.refresh(0));
 act("hurry", () => stream.hurry());
-act("sign-out", () => leave());
+act("sign-out", () => {
+  post("/sign-out", undefined, {patience: 10000}).catch(() => {}); // a link's token ceases; where nobody answers it is forgotten here
+  leave();
+});
 act("skip", () => main.focus());
 act("theme", () => {
   const root = document.documentElement;

@@ -16,7 +16,7 @@ from controller.domain.token import AccessToken
 from controller.errors import ConflictError, UnknownNameError
 from controller.store.reading import iso
 from controller.verbs.keys import list_keys
-from controller.verbs.tokens import DAYS, MOST_DAYS, follow_link, list_tokens, make_token, revoke_token
+from controller.verbs.tokens import DAYS, MOST_DAYS, follow_link, list_tokens, make_token, revoke_token, sign_out
 
 public = APIRouter(tags=["access"])
 routes = router("access")
@@ -35,6 +35,13 @@ async def whoami(request: Request) -> Response:
     """The name and role of the token that asks, and when it expires."""
     person = person_of(request)
     return told(request, {"name": person.name, "role": person.role.value, "expires_at": iso(person.expires_at)})
+
+
+@routes.post("/sign-out", summary="Sign out", **needs(Role.LOOK))
+async def leave(request: Request) -> Response:
+    """`{"revoked"}`: a token that was given for a link ceases, in every window; any other stays, for it may be used elsewhere."""
+    desk, person = desk_of(request), person_of(request)
+    return done({"revoked": await desk.steer(lambda: sign_out(desk.urls[0], person.token), timeout_s=10.0)})
 
 
 @routes.get("/tokens", summary="List tokens", **needs(Role.ADMINISTER))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
-from collections.abc import Callable, Coroutine, Sequence
-from pathlib import Path as FilePath
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Request
@@ -17,6 +14,7 @@ from controller.api.limits import MOST_ROWS
 from controller.api.routes.route import (
     Body,
     Campaign,
+    Opened,
     Timeout,
     answered,
     desk_of,
@@ -27,10 +25,12 @@ from controller.api.routes.route import (
     tagged,
     told,
 )
+from controller.api.routes.written import ABOUT, File, written
 from controller.api.standing import CAMPAIGNS
 from controller.domain.access import Role
-from controller.errors import FileFaultsError
+from controller.errors import UnknownNameError
 from controller.verbs import campaigns, trust
+from controller.verbs.entering import enter_by_hand
 from controller.verbs.glance import glance
 from controller.verbs.happenings import happenings_page
 from controller.verbs.requests import ask
@@ -47,11 +47,10 @@ Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="Rows in one answer
 class Start(Body):
     """A campaign to be carried out."""
 
-    file: dict[str, Any] = Field(
-        description="A campaign file, its lab within it; other files by absolute paths on the daemon's machine."
-    )
+    file: File = Field(description=f"{ABOUT} Its lab within it.")
     seed: int | None = Field(None, ge=0, description="Takes the place of the file's.")
     simulate: bool = Field(False, description="Use the simulated twin of every instrument.")
+    by_hand: bool = Field(False, description="Only enter it, paused: people carry it out by plans (`ask`, `tell`, `plan`).")
 
 
 @routes.get("/campaigns", summary="List campaigns, newest first", **needs(Role.LOOK))
@@ -71,13 +70,18 @@ async def start(request: Request, body: Start, timeout_s: Timeout = 30.0) -> Res
     desk, person = desk_of(request), person_of(request)
 
     def begin() -> Response:
+        from controller.files.loading import load_campaign
         from controller.settings import default_store_url
         from controller.store.opening import Store
+        from controller.verbs.earlier import earlier_reader
 
-        definition = _load(body, desk.urls)
+        with written(body.file) as path:
+            definition = load_campaign(path, seed=body.seed, simulate=body.simulate, read_campaign=earlier_reader(desk.urls))
         wanted = default_store_url(simulated=definition.simulated)
         url = wanted if wanted in desk.urls else desk.urls[0]
         mixed = campaigns.mixed_data(url, definition.name, simulated=definition.simulated)
+        if body.by_hand:
+            return done({**enter_by_hand(url, definition).told(definition.name, url), **({"warning": mixed} if mixed else {})})
         with Store.open(url) as store:
             store.keep_now(definition)
             argument = {"definition": definition.model_dump(mode="json", by_alias=True)}
@@ -86,22 +90,6 @@ async def start(request: Request, body: Start, timeout_s: Timeout = 30.0) -> Res
         return done(content, status=202 if answer.waiting else 200)
 
     return await desk.steer(begin, timeout_s=timeout_s)
-
-
-def _load(body: Start, urls: Sequence[str]) -> Any:
-    """Check a campaign as a file is checked. Raises `FileFaultsError`."""
-    from controller.files.loading import load_campaign
-    from controller.verbs.earlier import earlier_reader
-
-    with tempfile.TemporaryDirectory(prefix="labwright-") as folder:
-        path = FilePath(folder) / "campaign.json"
-        try:
-            path.write_text(json.dumps(body.file, indent=1), encoding="utf-8")
-            return load_campaign(path, seed=body.seed, simulate=body.simulate, read_campaign=earlier_reader(urls))
-        except FileFaultsError as error:
-            raise FileFaultsError([fault.replace(f"{folder}/", "") for fault in error.faults]) from None
-        except RecursionError:
-            raise FileFaultsError(["body.file: is nested too deeply; no campaign needs more than ten levels"]) from None
 
 
 @routes.get("/campaigns/{campaign}", summary="Show where a campaign stands", **needs(Role.LOOK))
@@ -118,9 +106,17 @@ async def show_overview(request: Request, campaign: Campaign) -> Response:
 
 
 @routes.get("/campaigns/{campaign}/alarms", summary="List the alarms of a campaign", **needs(Role.LOOK))
-async def alarms(request: Request, campaign: Campaign) -> Response:
-    """`{"alarms": […]}`, oldest first."""
-    made = desk_of(request).told_of(campaign, "alarms", lambda found: {"alarms": found.reader.alarms(found.id)})
+async def alarms(
+    request: Request, campaign: Campaign,
+    after: Annotated[int, Query(ge=0, le=2**53, description="The `next` of the answer before.")] = 0, limit: Limit = MOST_ROWS,
+) -> Response:  # fmt: skip
+    """`{"alarms": […], "next": …}`, oldest first; ask again with `after=next` for those raised since, at any time."""
+
+    def read(found: Found) -> dict[str, Any]:
+        rows = found.reader.alarms(found.id)[after : after + limit]  # they are only ever added to
+        return {"alarms": rows, "next": after + len(rows)}
+
+    made = desk_of(request).told_of(campaign, "alarms", read, str(after), str(limit))
     return tagged(request, await made, "application/json")
 
 
@@ -258,13 +254,22 @@ for _verb, _summary in {
 
 
 @routes.get("/requests", summary="List who asked what of the controller", **needs(Role.LOOK))
-async def requests(request: Request, limit: Limit = 200) -> Response:
-    """`{"requests": […]}`, the newest last, each with its answer."""
+async def requests(
+    request: Request, limit: Limit = 200,
+    after: Annotated[str | None, Query(max_length=64, description="The `next` of the answer before.")] = None,
+) -> Response:  # fmt: skip
+    """`{"requests": […], "next": …}`, the newest last, each with its answer; `after=next` asks for those that came since."""
 
-    def read(opened: Any) -> list[dict[str, Any]]:
+    def read(opened: Opened) -> dict[str, Any]:
         rows = [{**row, "store": show_url(url)} for url, reader in opened for row in reader.requests()]
-        rows.sort(key=lambda row: str(row["asked_at"]))
-        # What was started is shown with its campaign; here it would be most of the answer.
-        return [{**row, "argument": {} if row["verb"] == "start" else row["argument"]} for row in rows[-limit:]]
+        rows.sort(key=lambda row: (str(row["asked_at"]), str(row["id"])))
+        if after:
+            known = next((i for i, row in enumerate(rows) if row["id"] == after), None)
+            if known is None:
+                raise UnknownNameError(f"query.after: there is no request {after!r}; leave it out for the newest")
+            rows = rows[known + 1 :][:limit]
+        # What was started, or imported, is shown with its campaign; here it would be most of the answer.
+        rows = [{**row, "argument": {} if row["verb"] in ("start", "import") else row["argument"]} for row in rows[-limit:]]
+        return {"requests": rows, "next": rows[-1]["id"] if rows else after}
 
-    return told(request, {"requests": await desk_of(request).look(read)})
+    return told(request, await desk_of(request).look(read))

@@ -39,7 +39,7 @@ async def show_figure(
     parameter: Annotated[str | None, Query(max_length=64, description="Of slices: along which; else all.")] = None,
     through: Annotated[str | None, Query(max_length=100, description="Of slices: through which experiment; else the best.")] = None,
 ) -> Response:  # fmt: skip
-    """Titles, panels with axes and layers, a summary in words and the data as a table. `slices` and `sensitivity` take seconds."""
+    """Titles, panels with axes and layers, a summary, the data as a table. Where there is nothing yet: no panels, and why."""
     desk = desk_of(request)
 
     async def make() -> bytes:
