@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.api.app import make_api
+from controller.cli.over_http import ALONE, LOCAL, ROUTES
 from controller.files.schema import campaign_schema, lab_schema, notify_schema, topic_texts
 
 FOLDER = Path(__file__).parent / "reference"
@@ -61,8 +62,8 @@ on both. `labwright tokens new NAME --role ROLE` makes one. Each role includes t
 | role | may |
 |---|---|
 | `look` | see everything but who may speak |
-| `operate` | pause, resume, stop and abort campaigns, settle experiments, stop, resume, disable and enable instruments |
-| `administer` | start campaigns, whose labs name programs; make, list and revoke tokens; list keys; send test messages |
+| `operate` | pause, resume, stop and abort campaigns, settle experiments, ask and tell by hand, bring results in, answer tasks, stop, resume, disable and enable instruments |
+| `administer` | start campaigns and check files, whose labs name programs; make, list and revoke tokens; list keys; send test messages |
 
 Only `/v1/health`, `/v1/openapi.json`, `/v1/tokens/from-link` (which gives one for a link) and the files of the
 [page](../how-to/page.md) at `/` need no token. Without a valid one everything else answers 401, whether it exists or not.
@@ -93,7 +94,7 @@ text of the command line, `error` its kind, `faults` one line for each fault.
 Ask with `Last-Event-ID`, the `id` of the last one heard, and what was missed comes first. `gone` says that the token has ended.
 
 **Limits.** 256 connections, of which the oldest without a whole request gives way; 10 s for a request to arrive; 16 kB of head, 1 MB of
-body, of a file for a task 16 MB, four at once; 200 requests at once and 50 a second for each token, except stops of instruments, which are not counted; 60 at once and 20 a second for all
+body, of a file (for a task, a plan, results to be brought in) 16 MB, four at once; 200 requests at once and 50 a second for each token, except stops of instruments, which are not counted; 60 at once and 20 a second for all
 who have none. Files of the page: 1000 at once and 200 a second, for all together. Streams: 100, of which 20 for each token.
 
 No CORS headers are sent: pages of other sites can ask nothing. Every change is in the daemon's log with the name of who asked."""
@@ -119,7 +120,23 @@ def _http_page(description: dict[str, Any]) -> str:
     for tag in sorted(rows):
         table = ["| route | role | what is given | what it does |", "|---|---|---|---|", *rows[tag]]
         parts += [f"## {tag.capitalize()}", "\n".join(table)]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, *_same_verbs()]) + "\n"
+
+
+def _same_verbs() -> list[str]:
+    """Return which command is which route, and which are for the machine alone; a test keeps both lists whole."""
+    rows = [f"| `{command}` | {'<br>'.join(f'`{route}`' for route in routes)} |" for command, routes in ROUTES.items()]
+    local: dict[str, list[str]] = {}
+    for command, why in LOCAL.items():
+        local.setdefault(why, []).append(f"`{command}`")
+    alone = [f"| | `{route}` (for {whom}) |" for route, whom in ALONE.items()]
+    return [
+        "## Which command is which route",
+        "The same code answers both, so what is refused here is refused there, in the same words.",
+        "\n".join(("| `labwright` | route |", "|---|---|", *rows, *alone)),
+        "These are for the machine itself, and have no route:",
+        "\n".join(("| `labwright` | why |", "|---|---|", *(f"| {', '.join(c)} | {why} |" for why, c in local.items()))),
+    ]
 
 
 def _given(route: dict[str, Any], description: dict[str, Any]) -> str:

@@ -264,14 +264,15 @@ def _rule(axes: Axes, panel: Panel, layer: Rule, depth: float) -> None:
     shade = SHADES[layer.colour]
     style: dict[str, Any] = {"color": shade, "linewidth": 1.0, "linestyle": ":", "zorder": depth}
     offset: dict[str, Any] = {"textcoords": "offset points", "fontsize": 7, "color": shade, "zorder": depth}
+    below = layer.side == "below"
     if layer.along == "y":
         axes.axhline(value, **style)
-        where = (1.0, value)
-        axes.annotate(layer.label, where, xycoords=axes.get_yaxis_transform(), xytext=(0, 3), ha="right", **offset)
+        place: dict[str, Any] = {"xytext": (0, -9 if below else 3), "ha": "right"}
+        axes.annotate(layer.label, (1.0, value), xycoords=axes.get_yaxis_transform(), **place, **offset)
     else:
         axes.axvline(value, **style)
-        where = (value, 1.0)
-        axes.annotate(layer.label, where, xycoords=axes.get_xaxis_transform(), xytext=(3, -8), ha="left", **offset)
+        place = {"xytext": (-3 if below else 3, -8), "ha": "right" if below else "left"}
+        axes.annotate(layer.label, (value, 1.0), xycoords=axes.get_xaxis_transform(), **place, **offset)
 
 
 def _parallel(axes: Axes, panel: Panel, layer: Parallel, depth: float) -> None:

@@ -356,7 +356,8 @@ def _rule(canvas: Canvas, x: _Ruler, y: _Ruler, layer: Rule, fills: dict[str, st
         if line is not None:
             for column in range(int(x.first), int(x.last) + 1):
                 canvas.shade(column, int(line), "┄", layer.colour)
-            canvas.put(int(x.last) + 1 - len(layer.label), int(line), layer.label, layer.colour)
+            beside = min(int(line) + (layer.side == "below"), int(max(y.first, y.last)))
+            canvas.put(int(x.last) + 1 - len(layer.label), beside, layer.label, layer.colour)
     else:
         at = x.at(layer.value)
         if at is not None:

@@ -125,6 +125,8 @@ class Rule(Layer):
     """The axis that `value` is on."""
     value: float
     label: str = ""
+    side: Literal["above", "below"] = "above"
+    """Where the label stands: above the line or below it; of one across the axis x, right of it or left."""
 
 
 class Scale(Model):

@@ -6,7 +6,8 @@ from itertools import combinations
 
 from controller.domain.objective import Objective, best_of
 from controller.errors import ConflictError
-from controller.figures.figure import AnyLayer, Axis, Cell, Figure, Line, Panel, Points, Rule, Table
+from controller.figures.bounds import bounds
+from controller.figures.figure import AnyLayer, Axis, Cell, Figure, Line, Panel, Points, Table
 from controller.figures.given import Given, Shown, count_text, goal_text, plain_unit, subtitle
 from controller.figures.looks import LOOKS, points_by_role, tips
 from controller.figures.thinning import thinned_note
@@ -66,10 +67,7 @@ def _panel(given: Given, x: tuple[str, Objective], y: tuple[str, Objective], hel
     layers.append(
         Points(series="Pareto front", colour="green", symbol="diamond", x=xs, y=ys, tips=tips(given, ordered), labels=numbered)
     )
-    for along, goal in (("x", x_goal), ("y", y_goal)):
-        for bound, word in ((goal.at_least, "at least"), (goal.at_most, "at most"), (goal.target, "target")):
-            if bound is not None:
-                layers.append(Rule(series="", colour="ink", along=along, value=bound, label=f"{word} {bound:g}"))
+    layers += [*bounds(x_goal, "x"), *bounds(y_goal)]
     every = [p for p in map(place, given.shown) if p is not None]
     return Panel(
         title=f"{y_name} against {x_name}", layers=tuple(layers),
@@ -91,7 +89,9 @@ def _summary(given: Given, held: list[Shown], n: int, feasible: bool) -> str:
     more = ", …" if len(held) > NUMBERED else ""
     if not feasible:
         return f"None of {count_text(n, 'result')} keeps every bound; experiments {numbers}{more} come closest."
-    on_it = f"{len(held)} are on the front, since no other is as good in every objective: experiments {numbers}{more}"
+    one = len(held) == 1
+    on_it = f"{len(held)} {'is' if one else 'are'} on the front, since no other is as good in every objective: "
+    on_it += f"experiment{'' if one else 's'} {numbers}{more}"
     return f"Of {count_text(n, 'result')} {on_it}."
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from controller.domain.objective import Objective
-from controller.figures.figure import AnyLayer, Axis, Cell, Figure, Interval, Line, Panel, Points, Rule, Table
+from controller.figures.bounds import bounds
+from controller.figures.figure import AnyLayer, Axis, Cell, Figure, Interval, Line, Panel, Points, Table
 from controller.figures.given import Given, Shown, count_text, goal_text, number_text, plain_unit, subtitle, value_text
 from controller.figures.hypervolume import MOST_OBJECTIVES, growth
 from controller.figures.looks import LOOKS, edge_of_failed, points_by_role, tips
@@ -60,9 +61,7 @@ def _panel(given: Given, name: str, objective: Objective) -> Panel:
     layers += points_by_role(given, shown, lambda e: (float(e.number), e.values[name]) if name in e.values else None)
     if objective.goal != "constrain" and not objective.explored:
         layers += _best_line(given, lambda e: e.values[name], objective.score)
-    for bound, word in ((objective.at_least, "at least"), (objective.at_most, "at most"), (objective.target, "target")):
-        if bound is not None:
-            layers.append(Rule(series="", colour="ink", value=bound, label=f"{word} {bound:g}"))
+    layers += bounds(objective)
     layers += edge_of_failed(given, given.shown, lambda e: float(e.number))
     return Panel(
         title=f"{name} ({goal_text(objective)})", x=_numbers(given),

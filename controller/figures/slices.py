@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from controller.errors import NothingYetError
-from controller.figures.figure import AnyLayer, Axis, Band, Cell, Figure, Interval, Line, Panel, Points, Rule, Table
+from controller.figures.bounds import bounds
+from controller.figures.figure import AnyLayer, Axis, Band, Cell, Figure, Interval, Line, Panel, Points, Table
 from controller.figures.given import Given, count_text, number_text, plain_unit, point_text, subtitle
 
 MOST_PANELS = 24
@@ -79,9 +80,7 @@ def _panel(given: Given, one: Mapping[str, Any], name: str) -> Panel:
         series = f"measured, experiment {one['experiment']}"
         layers.append(Points(series=series, colour="green", symbol="diamond", x=(at_here,), y=(measured,)))
     objective = given.objectives[name]
-    for bound, word in ((objective.at_least, "at least"), (objective.at_most, "at most"), (objective.target, "target")):
-        if bound is not None:
-            layers.append(Rule(series="", colour="ink", value=bound, label=f"{word} {bound:g}"))
+    layers += bounds(objective)
     side = Axis(label=name, unit=plain_unit(objective.unit))
     return Panel(title=f"{name} along {parameter}", x=axis, y=side, layers=tuple(layers))
 

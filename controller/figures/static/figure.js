@@ -78,9 +78,11 @@
       const paint = { stroke: colour(layer.colour), strokeDasharray: "2 3" };
       const text = { text: () => layer.label, fill: colour(layer.colour), fontSize: 11 };
       const [value] = places(panel[layer.along], [layer.value]);
+      const below = layer.side === "below";
+      const beside = { dx: below ? -5 : 5, textAnchor: below ? "end" : "start" };
       return layer.along === "y"
-        ? [Plot.ruleY([value], paint), Plot.text([value], { y: d => d, frameAnchor: "right", textAnchor: "end", dy: -7, ...text })]
-        : [Plot.ruleX([value], paint), Plot.text([value], { x: d => d, frameAnchor: "top", textAnchor: "start", dx: 5, ...text })];
+        ? [Plot.ruleY([value], paint), Plot.text([value], { y: d => d, frameAnchor: "right", textAnchor: "end", dy: below ? 8 : -7, ...text })]
+        : [Plot.ruleX([value], paint), Plot.text([value], { x: d => d, frameAnchor: "top", ...beside, ...text })];
     },
     parallel(layer) {
       const marks = [];
@@ -234,7 +236,7 @@
   function tableOf(table, open) {
     const head = make("tr");
     for (const name of table.columns) head.append(make("th", { scope: "col" }, name));
-    const details = make("details", { class: "figure-data" }, make("summary", {}, `Data (${table.rows.length} rows)`));
+    const details = make("details", { class: "figure-data" }, make("summary", {}, `Data (${table.rows.length} ${table.rows.length === 1 ? "row" : "rows"})`));
     const fill = () => {
       if (details.querySelector("table") || !details.open) return;
       const body = make("tbody");

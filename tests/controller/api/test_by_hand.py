@@ -99,7 +99,7 @@ def test_bread_is_baked_over_http(kitchen: tuple[Served, str, dict[str, str | No
     assert (status, told["completed"], told["failed"], told["status"]) == (200, [3], [4], "paused")
     assert baker.post("/campaigns/bread/tell", json={"results": right})[1]["unchanged"] == [3, 4]
     experiment = guest.get("/campaigns/bread/experiments/3").json()
-    assert (experiment["objectives"], experiment["sem"]) == ({"volume": 2100.0}, {"volume": 50.0})
+    assert experiment["observations"]["volume"] == {"value": 2100.0, "unit": "mL", "sem": 50.0}
     assert experiment["reason"] == "told by operate over HTTP; crumb: open; notes: a bit dark"
 
     # The rest goes by a file: taken, filled in, sent back.

@@ -3,7 +3,7 @@
 import {act} from "../actions.js";
 import {chart} from "../charts.js";
 import {h} from "../dom.js";
-import {words} from "../format.js";
+import {sentence, words} from "../format.js";
 import {get} from "../http.js";
 import {campaignHead, empty} from "../parts/pieces.js";
 import {concernsCampaign, loadCampaign} from "./campaign.js";
@@ -33,7 +33,7 @@ export const figures = {
 function one(campaign, figure) {
   const {kind} = figure;
   if (figure.model && !wanted.has(`${campaign} ${kind}`)) {
-    return h("div.chart", {"data-key": `ask-${kind}`}, h("h2", words(kind)), h("p.under", figure.about), h("button", {type: "button", "data-act": "draw-figure", "data-campaign": campaign,
+    return h("div.chart", {"data-key": `ask-${kind}`}, h("h2", sentence(words(kind))), h("p.under", `${sentence(figure.about)}.`), h("button", {type: "button", "data-act": "draw-figure", "data-campaign": campaign,
       "data-kind": kind}, "Draw it: the model is asked, which takes some seconds"));
   }
   return chart(campaign, kind);
