@@ -30,7 +30,8 @@ class LineDisplay:
         self._doing = ""
         self._alarms: list[str] = []
         self._tasks: set[str] = set()
-        data = "SIMULATED data" if definition.simulated else "real instruments"
+        twins = f" ({', '.join(definition.lab.twins)})" if definition.lab.twins else ""
+        data = f"SIMULATED data{twins}" if definition.simulated else "real instruments"
         self._print(f"{definition.name}: {definition.budget.experiments} experiments, {data}, store {store}")
 
     def update(self, snapshot: Snapshot) -> None:

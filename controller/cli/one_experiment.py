@@ -8,10 +8,11 @@ from typing import Any
 
 from controller.cli.raw_files import COLUMNS as FILE_COLUMNS
 from controller.cli.raw_files import shown as shown_files
-from controller.cli.render import Column, clean, console, print_facts, table
+from controller.cli.render import Column, clean, console, mark, print_facts, table
 from controller.cli.results import flags_text
 from controller.cli.trust import interval_text
 from controller.verbs.readable import settled
+from controller.verbs.simulating import twins_of
 
 ATTEMPT_COLUMNS = (
     Column("step"), Column("ordinal", "attempt"), Column("instrument"), Column("action"), Column("arguments"), Column("status"),
@@ -55,6 +56,9 @@ def print_experiment(shown: Mapping[str, Any], definition: Mapping[str, Any], *,
     attempts = shown["attempts_list"]
     if attempts:
         columns = [c for c in ATTEMPT_COLUMNS if c.key != "arguments" or out.width >= _WIDE]
+        if twins_of(definition):  # else all are what the experiment says of its data
+            columns.insert(3, Column("data"))
+            attempts = [{**a, "data": mark(a["simulated"])} for a in attempts]
         out.print(table(attempts, columns, title="\nAttempts"))
         measured = [{"step": a["step"], "attempt": a["ordinal"], **m} for a in attempts for m in a["measurements"]]
         if measured:

@@ -63,11 +63,11 @@ def store_for(definition: Definition, store: str | None) -> str:
 
     When the named store holds data of the other kind, a warning says so: the two never share a store unnoticed.
     """
-    from controller.settings import default_store_url, normalise_url
-    from controller.verbs.campaigns import mixed_data
+    from controller.settings import normalise_url
+    from controller.verbs.campaigns import mixed_data, own_store
 
     if store is None:
-        return default_store_url(simulated=definition.simulated)
+        return own_store(definition)
     url = normalise_url(store)
     if mixed := mixed_data(url, definition.name, simulated=definition.simulated):
         print(f"labwright: {mixed}", file=sys.stderr)

@@ -12,6 +12,7 @@ from controller.cli.results import best_title, cost_text, goals_text, retracted_
 from controller.domain.by_hand import is_by_hand
 from controller.verbs.overview import short
 from controller.verbs.readable import settled
+from controller.verbs.simulating import twins_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -94,7 +95,8 @@ def heading(told: Mapping[str, Any]) -> Text:
     status = told["status"]
     line = Text.assemble((clean(told["campaign"]), "bold"), "  ", (status, STYLES.get(status, "")))
     if told["simulated"]:
-        line.append("  SIMULATED DATA", STYLES["SIMULATED"])
+        twins = ", ".join(twins_of(told["definition"]))
+        line.append(f"  SIMULATED DATA{clean(f' ({twins})') if twins else ''}", STYLES["SIMULATED"])
     speed = told["controller"]["speed"]
     clock = f", time ×{speed:g}" if speed != 1.0 else ""
     return line.append(f"  in lab {clean(told['definition']['lab']['lab'])}{clock}", "dim")

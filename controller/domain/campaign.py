@@ -153,8 +153,8 @@ class Definition(Model):
 
     @property
     def simulated(self) -> bool:
-        """Whether no real instrument takes part."""
-        return self.lab.simulated
+        """Whether a simulated instrument takes part, and its data say so; `lab.simulated` says whether all are."""
+        return self.lab.gives_simulated
 
     @property
     def fingerprint(self) -> str:

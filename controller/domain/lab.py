@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from controller.domain.base import Label, Model, Name, Value
+from controller.domain.base import LATER, Label, Model, Name, Value
 from controller.domain.constraint import parse_constraint
 from instruments.transport.addresses import check_address
 from instruments.transport.keys import PUBLIC_KEY
@@ -122,12 +122,19 @@ class LabSpec(Model):
     protocol: Annotated[tuple[StepSpec, ...], Field(min_length=1)]
     simulated: bool = False
     """True when every instrument is a simulated one."""
+    twins: Annotated[tuple[Label, ...], LATER] = ()
+    """Where only some are: those that are simulated."""
     speed: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     """Lab seconds per real second; anything but 1 only where every instrument is simulated."""
     endpoint: Endpoint | None = None
     """Where drivers of other machines connect, `tcp://0.0.0.0:PORT`; needs keys. This machine only, when left out."""
     interlocks: tuple[InterlockSpec, ...] = ()
     """Readings that hold dispatch."""
+
+    @property
+    def gives_simulated(self) -> bool:
+        """Whether a simulated instrument has a part in the protocol: then what is measured says so."""
+        return self.simulated or any(step.instrument in self.twins for step in self.protocol)
 
     @model_validator(mode="after")
     def _check_protocol(self) -> LabSpec:

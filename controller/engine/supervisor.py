@@ -347,11 +347,13 @@ def amended(
     Raises:
         ConflictError: If the search itself differs: the name belongs to another campaign.
     """
-    if wanted.fingerprint != stored.fingerprint or wanted.simulated != stored.simulated:
+    # A lab with both kinds of instruments was taken for a real one by earlier versions: what began so goes on.
+    other = wanted.simulated != stored.simulated and wanted.lab.instruments != stored.lab.instruments
+    if wanted.fingerprint != stored.fingerprint or other:
         before, after = stored.model_dump(mode="json"), wanted.model_dump(mode="json")
         different = [f"problem.{k}" for k in before["problem"] if before["problem"][k] != after["problem"].get(k)]
         different += [k for k in ("seed", "proposals") if before[k] != after[k]]
-        if wanted.simulated != stored.simulated:
+        if other:
             different.append(f"simulated (the store's is {'simulated' if stored.simulated else 'real'})")
         raise ConflictError(
             f"the store already holds a campaign {stored.name!r} of another search ({state.n_experiments} experiments); "

@@ -206,6 +206,7 @@ def _resolved(lab: LabFile, document: Document, wishes: Wishes, faults: Faults, 
         return None
     spec_ = LabSpec(
         lab=lab.lab, instruments=instruments, protocol=lab.protocol, simulated=simulated, speed=speed,
+        twins=() if simulated else tuple(name for name in instruments if offers[name].simulated),
         interlocks=lab.interlocks, endpoint=None if wishes.simulate else lab.endpoint,
     )  # fmt: skip
     return Laboratory(spec_, offers, document)

@@ -213,7 +213,7 @@ class RemoteCampaign(CampaignView):
         if table == "measurements":
             experiments = self._get("export", format="json")["experiments"]
             attempts = [attempt for row in experiments for attempt in row["attempts_list"]]
-            return measurements_sheet(self.name, experiments, attempts, simulated=simulated)
+            return measurements_sheet(self.name, told["definition"], experiments, attempts, simulated=simulated)
         if table == "events":
             return events_sheet(self.name, self.log(), simulated=simulated)
         raise ConflictError(f"there is no table {table!r}; expected experiments, measurements or events")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from controller.verbs.simulating import is_simulated
+
 if TYPE_CHECKING:
     from controller.store.reading import Reader
 
@@ -20,7 +22,8 @@ class Brief:
     """Of one definition."""
 
     lab: str
-    simulated: bool
+    simulated: frozenset[str]
+    """Its instruments that are."""
     instruments: dict[str, dict[str, Any]]
     """Name -> driver, limits and capacity, where they are said."""
     goals: dict[str, str]
@@ -62,4 +65,5 @@ def _brief(definition: dict[str, Any]) -> Brief:
         for name, spec in lab["instruments"].items()
     }  # fmt: skip
     goals = {name: str(o["goal"]) for name, o in definition["problem"]["objectives"].items()}
-    return Brief(str(lab["lab"]), bool(lab["simulated"]), instruments, goals)
+    simulated = frozenset(name for name in instruments if is_simulated(definition, name))
+    return Brief(str(lab["lab"]), simulated, instruments, goals)

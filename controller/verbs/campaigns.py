@@ -11,6 +11,7 @@ from controller.verbs.requests import Answer, carry_out, steer
 from controller.verbs.stores import Found, find_experiment, show_url
 
 if TYPE_CHECKING:
+    from controller.domain.campaign import Definition
     from controller.store.audit import AuditReport
     from controller.store.reading import Reader
 
@@ -67,6 +68,24 @@ def list_campaigns(opened: Sequence[tuple[str, Reader]]) -> list[dict[str, Any]]
         for campaign in reader.campaigns()
     ]
     return sorted(rows, key=lambda row: str(row["created_at"]), reverse=True)
+
+
+def own_store(definition: Definition) -> str:
+    """Return which of the user's own stores a campaign belongs in: that for real or that for simulated data.
+
+    One of a lab with both kinds of instruments goes on in the other, where an earlier version has begun it there.
+    """
+    from controller.settings import default_store_url
+    from controller.store.reading import open_reader
+
+    real = default_store_url(simulated=False)
+    if not definition.simulated:
+        return real
+    if not definition.lab.simulated:
+        with open_reader(real) as reader:
+            if any(row["name"] == definition.name for row in reader.campaign_rows()):
+                return real
+    return default_store_url(simulated=True)
 
 
 def mixed_data(url: str, name: str, *, simulated: bool) -> str | None:

@@ -10,6 +10,7 @@ from controller.verbs.happenings import happenings_of
 from controller.verbs.overview import why_in_short
 from controller.verbs.raw_files import files_of
 from controller.verbs.requests import Answer, carry_out, steer
+from controller.verbs.simulating import is_simulated
 from controller.verbs.stores import Found, find_experiment
 from controller.verbs.troubles import trouble_of
 
@@ -19,8 +20,8 @@ _DONE = {"retry": "tried again", "abandon": "given up"}
 def show_experiment(found: Found, number: str) -> dict[str, Any]:
     """Return an experiment with its proposal, attempts and measurements; a retracted one with what rested on it.
 
-    Besides `why` (in short), `trouble` (what went wrong and what can be done, None where nothing did) and `events` (all that
-    happened, in order), and `files` (raw files, with where they are).
+    Besides `simulated` of each attempt (whether its instrument is), `why` (in short), `trouble` (what went wrong and what can be
+    done, None where nothing did), `events` (all that happened, in order), and `files` (raw files, with where they are).
 
     Raises:
         UnknownNameError: If the campaign has none of that number or id.
@@ -29,6 +30,9 @@ def show_experiment(found: Found, number: str) -> dict[str, Any]:
         experiment = find_experiment(found, number)
         if experiment["retracted_at"]:
             experiment["rested_on"] = found.reader.rested_on(found.id, experiment["number"])
+        definition = found.reader.definition(found.id)
+        for attempt in experiment["attempts_list"]:
+            attempt["simulated"] = is_simulated(definition, attempt["instrument"])
         told = {
             "why": why_in_short(experiment["proposal"]), "trouble": trouble_of(found, experiment),
             "files": files_of(found, experiment),

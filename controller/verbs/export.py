@@ -32,7 +32,7 @@ def sheet_of(found: Found, table: str = "experiments") -> Sheet:
             )
         if table == "measurements":
             experiments, attempts = reader.experiments(found.id), reader.attempts(found.id)
-            return measurements_sheet(found.name, experiments, attempts, simulated=simulated)
+            return measurements_sheet(found.name, reader.definition(found.id), experiments, attempts, simulated=simulated)
         if table == "events":
             return events_sheet(found.name, reader.events(found.id), simulated=simulated)
     raise ConflictError(f"there is no table {table!r}; expected experiments, measurements or events")

@@ -106,5 +106,5 @@ def _row(
         "held": status.get("held") or disabled, "enabled": not disabled,
         "limits": {k: f"{low:g}…{high:g}" for k, (low, high) in spec.get("limits", {}).items()},
         "capacity": spec.get("capacity", 1), "running": [], "campaigns": [],
-        "data": "simulated" if lab.simulated else "real", "simulated": lab.simulated,
+        "data": "simulated" if name in lab.simulated else "real", "simulated": name in lab.simulated,
     }  # fmt: skip

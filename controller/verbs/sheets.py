@@ -15,6 +15,7 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 from controller.files.formulas import harmless
+from controller.verbs.simulating import is_simulated, said_of_data
 from controller.verbs.stores import Found
 
 FACTS = ("status", "reason", "source", "attempts", "proposed_at", "completed_at", "simulated", "retracted_at", "retracted_reason")
@@ -80,7 +81,7 @@ def experiments_sheet(campaign: str, definition: Row, experiments: Sequence[Row]
         campaign: Its name.
         definition: Its definition as JSON data.
         experiments: As the reader gives them.
-        simulated: Whether no real instrument took part.
+        simulated: Whether it is marked so.
     """
     problem = definition["problem"]
     parameters, objectives, context = problem["parameters"], problem["objectives"], problem.get("context", {})
@@ -121,20 +122,23 @@ _MEASURED = (
 )  # fmt: skip
 
 
-def measurements_sheet(campaign: str, experiments: Iterable[Row], attempts: Iterable[Row], *, simulated: bool) -> Sheet:
+def measurements_sheet(
+    campaign: str, definition: Row, experiments: Iterable[Row], attempts: Iterable[Row], *, simulated: bool
+) -> Sheet:
     """Return one row per measured value, each with its own unit; text and truth values stand in `text`.
 
     Args:
         campaign: Its name.
+        definition: Its definition as JSON data; says which instruments are simulated.
         experiments: As the reader gives them.
         attempts: As the reader gives them.
-        simulated: Whether no real instrument took part.
+        simulated: Whether the campaign is marked so.
     """
     numbers = {row["id"]: row["number"] for row in experiments}
     rows = [
         (
             campaign, numbers[a["experiment"]], a["step"], a["ordinal"], a["instrument"], a["action"], m["name"],
-            *_number_and_text(m["value"]), m["unit"], m["sem"], m["at"], simulated,
+            *_number_and_text(m["value"]), m["unit"], m["sem"], m["at"], is_simulated(definition, a["instrument"]),
         )
         for a in attempts
         for m in a["measurements"]
@@ -160,7 +164,7 @@ def events_sheet(campaign: str, events: Iterable[Row], *, simulated: bool) -> Sh
     Args:
         campaign: Its name.
         events: As the reader gives them.
-        simulated: Whether no real instrument took part.
+        simulated: Whether it is marked so.
     """
     rows = [
         (
@@ -196,7 +200,7 @@ def about(found: Found) -> dict[str, Any]:
     row = found.campaign
     return {
         "campaign": found.name, "id": found.id,
-        "data": "SIMULATED: no real instrument took part" if found.simulated else "real",
+        "data": said_of_data(found.reader.definition(found.id), simulated=found.simulated),
         "status": row["status"], "reason": row["reason"], "created": row["created_at"], "last event": row["updated_at"],
         "definition fingerprint": row["definition_fingerprint"], "seed": row["seed"],
         "written by": f"Labwright {version('labwright')}",

@@ -33,7 +33,7 @@ class Found:
 
     @property
     def simulated(self) -> bool:
-        """Whether no real instrument took part."""
+        """Whether its data are simulated, all of them or those of some instruments."""
         return bool(self.campaign["simulated"])
 
 

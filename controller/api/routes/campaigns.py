@@ -71,13 +71,12 @@ async def start(request: Request, body: Start, timeout_s: Timeout = 30.0) -> Res
 
     def begin() -> Response:
         from controller.files.loading import load_campaign
-        from controller.settings import default_store_url
         from controller.store.opening import Store
         from controller.verbs.earlier import earlier_reader
 
         with written(body.file) as path:
             definition = load_campaign(path, seed=body.seed, simulate=body.simulate, read_campaign=earlier_reader(desk.urls))
-        wanted = default_store_url(simulated=definition.simulated)
+        wanted = campaigns.own_store(definition)
         url = wanted if wanted in desk.urls else desk.urls[0]
         mixed = campaigns.mixed_data(url, definition.name, simulated=definition.simulated)
         if body.by_hand:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.verbs.bundle.parts import DEFINITION, EXPERIMENTS, METADATA, PROPOSALS, RAW_FILES
+from controller.verbs.simulating import is_simulated
 
 _CONTEXT = ["https://w3id.org/ro/crate/1.1/context", {"sha256": "https://schema.org/sha256"}]
 _STATUS = {
@@ -101,7 +102,7 @@ def _file(note: FileNote) -> Node:
 
 def _instruments(definition: Mapping[str, Any]) -> Iterator[Node]:
     for name, spec in definition["lab"]["instruments"].items():
-        simulated = definition["lab"].get("simulated", False)
+        simulated = is_simulated(definition, name)
         about = "SIMULATED: no real instrument." if simulated else "An instrument of the lab."
         yield {"@id": f"#instrument/{name}", "@type": "Product", "name": name, "description": f"{about} Driver: {spec['driver']}."}
 

@@ -32,6 +32,7 @@ from controller.verbs.bundle.redacting import redacted
 from controller.verbs.parquet import write_parquet
 from controller.verbs.raw_files import shelf_path
 from controller.verbs.sheets import Sheet, about, csv_of, experiments_sheet, measurements_sheet
+from controller.verbs.simulating import said_of_data
 from controller.verbs.stores import Found
 from instruments.errors import RawFileError
 from instruments.rawfiles import FileShelf
@@ -110,7 +111,8 @@ def write_bundle(found: Found, path: Path) -> None:
             experiments_sheet(found.name, definition, experiments, simulated=simulated), found, "A row per experiment"
         )
         packing.table(
-            measurements_sheet(found.name, experiments, attempts, simulated=simulated), found, "A row per measured value"
+            measurements_sheet(found.name, definition, experiments, attempts, simulated=simulated), found,
+            "A row per measured value",
         )
         packing.add(
             PROPOSALS, _proposals(found, experiments),
@@ -125,7 +127,7 @@ def write_bundle(found: Found, path: Path) -> None:
         described = {
             "name": f"{found.name}{' (SIMULATED)' if simulated else ''}",
             "description": (definition.get("description") or f"The campaign {found.name}")
-            + (". SIMULATED data: no real instrument took part." if simulated else ""),
+            + (f". {said_of_data(definition, simulated=True)}." if simulated else ""),
             "published": time.strftime("%Y-%m-%d", time.gmtime()), "created": row["created_at"], "modified": row["updated_at"],
             "version": version("labwright"), "simulated": simulated, "head": log.head,
         }  # fmt: skip
@@ -233,7 +235,8 @@ def _raw_files(
 
 def _readme(found: Found, log: _Log, n_experiments: int, n_journals: int, lacking: Sequence[str]) -> str:
     row = found.campaign
-    data = "**SIMULATED data: no real instrument took part.**" if found.simulated else "Data of real instruments."
+    said = said_of_data(found.reader.definition(found.id), simulated=found.simulated)
+    data = f"**{said}.**" if found.simulated else "Data of real instruments."
     missing = "".join(["\nRaw files that were not beside the store when this was written:\n\n", *(f"- {f}\n" for f in lacking)])
     counts = ", ".join(f"{n} {status}" for status, n in row["counts"].items() if n) or "none"
     return f"""# Evidence of the campaign {found.name}

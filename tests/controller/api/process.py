@@ -66,7 +66,7 @@ def served(folder: Path, *urls: str, serving: Serving | None = None) -> Iterator
             log.error("the process that served HTTP ended with %s: %s", process.returncode, out.read_text(encoding="utf-8"))
 
 
-def wait_for_health(url: str, timeout: float = 30.0, verify: ssl.SSLContext | bool = True) -> None:
+def wait_for_health(url: str, timeout: float = 90.0, verify: ssl.SSLContext | bool = True) -> None:
     deadline = time.monotonic() + timeout
     while True:
         try:

@@ -99,7 +99,8 @@ def test_seed_of_the_command_line_wins_and_is_checked(folder: Path) -> None:
 def test_external_driver_is_real_and_checked_when_it_connects(folder: Path) -> None:
     lab = GOOD_LAB.replace("speed: 100\n", "").replace("driver: simulated-hplc", "driver: external")
     write(folder, {"lab.yaml": lab, "campaign.yaml": on_lab_file(GOOD_CAMPAIGN)})
-    assert not load_campaign(folder / "campaign.yaml").simulated
+    definition = load_campaign(folder / "campaign.yaml")
+    assert (definition.lab.simulated, definition.lab.twins, definition.simulated) == (False, ("reactor",), True)
 
 
 def test_lab_alone_is_loaded_with_its_own_speed(folder: Path) -> None:

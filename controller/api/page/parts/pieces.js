@@ -9,9 +9,9 @@ export function badge(status) {
   return h(`span.badge.is-${String(status).replaceAll(" ", "-")}`, status);
 }
 
-/** Says that no real instrument gave the data. */
-export function simulated(is) {
-  return is ? h("span.badge.simulated", "simulated data") : null;
+/** Says that the data are simulated; `twins`: by which instruments, where others are real. */
+export function simulated(is, twins = []) {
+  return is ? h("span.badge.simulated", "simulated data", twins.length > 0 && `: ${twins.join(", ")}`) : null;
 }
 
 /** The head of a view: what it is, and what can be done. */
@@ -26,7 +26,7 @@ export function campaignHead(campaign, view, {tools = [], under = null} = {}) {
     ["timeline", "Timeline", ["timeline"]], ["log", "Log", ["log"]]];
   return [
     h("p.crumb", h("a", {href: "#/"}, "Campaigns"), " / "),
-    head(name, {marks: [badge(campaign.status), simulated(campaign.simulated)], tools, under}),
+    head(name, {marks: [badge(campaign.status), simulated(campaign.simulated, campaign.definition?.lab.twins)], tools, under}),
     h("nav.tabs", {"aria-label": `Campaign ${name}`}, tabs.map(([of, text, path]) => h(
       "a", {href: address(["campaigns", campaign.place ?? name, ...path]), "aria-current": of === view ? "page" : null}, text))),
   ];

@@ -56,7 +56,7 @@ export const experiment = {
       content: [
         h("p.crumb", h("a", {href: "#/"}, "Campaigns"), " / ", h("a", {href: address(["campaigns", place.campaign])}, told.name), " / ",
           h("a", {href: address(["campaigns", place.campaign, "experiments"])}, "Experiments"), " /"),
-        head(`Experiment ${n}`, {marks: [badge(one.status), one.retracted_at && badge("retracted"), simulated(one.simulated)],
+        head(`Experiment ${n}`, {marks: [badge(one.status), one.retracted_at && badge("retracted"), simulated(one.simulated, told.definition.lab.twins)],
           tools: settlingButtons(told, one),
           under: h("nav.steps", {"aria-label": "Experiments"}, n > 1 && experimentLink(place.campaign, n - 1, `‹ ${n - 1}`),
             n < last && experimentLink(place.campaign, n + 1, `${n + 1} ›`))}),
@@ -65,7 +65,7 @@ export const experiment = {
           section("Setting", values(settled(one.parameters, parameters), units(parameters)), one.context && Object.keys(one.context).length > 0 && [h("h3", "Given then"), values(one.context)]),
           section("Result", result(one, objectives))),
         section("Why this point", reasons(one, objectives, `${place.campaign} ${place.number}`)),
-        section("What was done", steps(one)),
+        section("What was done", steps(one, told.definition.lab.twins ?? [])),
         one.files.length > 0 && section("Raw files", rawFiles(one)),
         section("What happened", h("ol.log", one.events.map((event) => h("li", {"data-key": String(event.sequence)}, h("span.log-when", when(event.at)), h("span.log-what.wide", event.text))))),
         h("p.under", "Proposed ", when(one.proposed_at), ", begun ", when(one.started_at), ", ended ", when(one.completed_at), one.simulated && " (lab time)", "."),
@@ -119,11 +119,11 @@ function reasons(one, objectives, key) {
   ];
 }
 
-function steps(one) {
+function steps(one, twins) {
   if (!one.attempts_list.length) return empty("Nothing has been sent to an instrument yet.");
   return one.attempts_list.map((a) => h(
     "details.attempt", {open: true, "data-key": a.id},
-    h("summary", h("strong", words(a.step)), ` on ${a.instrument}`, a.ordinal > 1 && `, attempt ${a.ordinal}`, " ", badge(a.status), h("span.under", taken(a))),
+    h("summary", h("strong", words(a.step)), ` on ${a.instrument}`, a.ordinal > 1 && `, attempt ${a.ordinal}`, " ", badge(a.status), twins.includes(a.instrument) && simulated(true), h("span.under", taken(a))),
     h("div.attempt-body",
       h("p.under", `Action ${words(a.action)}, sent `, when(a.committed_at), ", begun ", when(a.started_at), ", ended ", when(a.ended_at), a.reason && `; ${a.reason}`, "."),
       Object.keys(a.arguments).length > 0 && [h("h3", "With"), values(a.arguments, a.units)],
