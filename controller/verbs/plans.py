@@ -25,9 +25,13 @@ class Plan:
     """How many more the budget holds."""
 
     def told(self) -> dict[str, Any]:
-        """Return it as JSON data."""
-        name = self.definition.name
-        return {"campaign": name, "experiments": self.rows, "left_in_budget": self.left, "store": show_url(self.url)}
+        """Return it as JSON data; `fields` is the form for the result of one experiment."""
+        from controller.files.by_hand import form_of
+
+        return {
+            "campaign": self.definition.name, "experiments": self.rows, "left_in_budget": self.left,
+            "fields": {name: field.told() for name, field in form_of(self.definition).items()}, "store": show_url(self.url),
+        }  # fmt: skip
 
 
 def open_plan(found: Found) -> Plan:

@@ -277,10 +277,7 @@ def told(
         "experiment": None if known is None else known["number"], "step": None if known is None else known["step"],
         "instructions": task.instructions,
         "arguments": {name: argument.model_dump() for name, argument in task.arguments.items()},
-        "fields": {
-            name: {**field.model_dump(mode="json"), "kind": field.type, "expected": field.expected()}
-            for name, field in task.fields.items()
-        },
+        "fields": {name: field.told() for name, field in task.fields.items()},
         "asked_at": iso(task.asked_at), "due_at": iso(task.due_at), "ends_at": iso(task.ends_at),
         "usually_s": task.typical_s, "late": status == "waiting" and time.time() > task.due_at,
         "answer": None if posted.answer is None else _answer_told(posted.answer),

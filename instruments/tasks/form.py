@@ -64,6 +64,10 @@ class FormField(BaseModel):
         """The kind, also where it was left out."""
         return self.kind or ("str" if self.choices else "float")
 
+    def told(self) -> dict[str, Any]:
+        """Return it as JSON data, with its kind and what is `expected`, for whoever draws a form."""
+        return {**self.model_dump(mode="json"), "kind": self.type, "expected": self.expected()}
+
     def expected(self) -> str:
         """Return what is to be given, for people: `a number of nm from 10 to 2000`."""
         if self.choices is not None:

@@ -11,12 +11,16 @@ from typing import Any
 import httpx
 import pytest
 
+from controller.domain.campaign import Definition
+from controller.files.loading import load_campaign
 from controller.store.audit import audit
 from controller.store.reading import open_reader
+from controller.verbs.entering import enter_by_hand
+from tests.controller.api.browser import NARROW, OVERFLOWING, browsing, go, need_browser, violations, window
 from tests.controller.api.people import bearer, everybody
 from tests.controller.api.process import Served, served
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 BREAD = """campaign: bread
 parameters:
   water: {type: continuous, bounds: [55, 80], unit: percent}
@@ -124,6 +128,51 @@ def test_bread_is_baked_over_http(kitchen: tuple[Served, str, dict[str, str | No
     with open_reader(url) as reader:
         assert audit(reader, "bread").balanced
     assert not list(tmp_path.parent.glob("labwright-*"))
+
+
+def test_rolls_are_baked_on_the_page(kitchen: tuple[Served, str, dict[str, str | None]], tmp_path: Path) -> None:
+    need_browser()
+    from playwright.sync_api import expect
+
+    api, url, people = kitchen
+    enter_by_hand(url, rolls(tmp_path))
+    with browsing() as browser, window(browser, people["operate"], NARROW) as (page, complaints):
+        page.set_default_timeout(90_000)
+        go(page, f"{api.url}/#/campaigns/rolls", "rolls")
+        plan = page.get_by_label("Plan", exact=True)
+        expect(plan).to_contain_text("Nothing is open; 5 more fit into the budget")
+        plan.get_by_role("button", name="Ask for more").click()
+        page.get_by_label("How many").fill("2")
+        page.get_by_role("button", name="Ask", exact=True).click()
+        expect(plan).to_contain_text("2 experiments asked for and not told yet", timeout=90_000)
+        assert page.evaluate(OVERFLOWING) == {"page": 0, "cut": []}
+        assert violations(page) == []
+        first = plan.get_by_label("Result of experiment 1")
+        first.get_by_label("volume").fill("90000")
+        first.get_by_role("button", name="Tell", exact=True).click()
+        expect(first.get_by_role("alert")).to_contain_text("volume: 90000: lies above 5000", timeout=90_000)
+        first.get_by_label("volume").fill("2.1 ± 0.05 L")
+        first.get_by_label("crumb").select_option("open")
+        first.get_by_role("button", name="Tell", exact=True).click()
+        expect(plan).to_contain_text("1 experiment asked for", timeout=90_000)
+        with page.expect_download() as saved:
+            plan.get_by_role("button", name="Save as CSV").click()
+        filled = tmp_path / "plan.csv"
+        filled.write_text(saved.value.path().read_text(encoding="utf-8").replace(",,", ",1800,", 1), encoding="utf-8")
+        plan.get_by_role("button", name="Send it back filled in").click()
+        page.get_by_label("The plan as it was filled in").set_input_files(filled)
+        page.get_by_role("button", name="Send", exact=True).click()
+        expect(page.get_by_role("dialog")).to_contain_text("1 completed, 0 failed", timeout=90_000)
+        page.get_by_role("button", name="Close").click()
+        expect(plan).to_contain_text("Nothing is open; 3 more fit into the budget")
+    assert [text for text in complaints if "422" not in text] == []  # what was wrong with the first answer
+    with open_reader(url) as reader:
+        assert [row["objectives"] for row in reader.experiments("rolls")] == [{"volume": 2100.0}, {"volume": 1800.0}]
+
+
+def rolls(folder: Path) -> Definition:
+    (folder / "rolls.yaml").write_text(BREAD.replace("campaign: bread", "campaign: rolls"), encoding="utf-8")
+    return load_campaign(folder / "rolls.yaml")
 
 
 def test_what_a_lab_carries_out_is_no_plan(client: Any) -> None:

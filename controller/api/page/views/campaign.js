@@ -5,6 +5,7 @@ import {h} from "../dom.js";
 import {number, plural, quantity, sentence, settled, unit, words} from "../format.js";
 import {get} from "../http.js";
 import {badge, campaignHead, empty, experimentLink, measured, point, progress, section, table, values, when} from "../parts/pieces.js";
+import {isByHand, plan} from "../parts/plan.js";
 import {running} from "../parts/running.js";
 import {steeringButtons} from "../parts/steering.js";
 import {address} from "../router.js";
@@ -25,13 +26,14 @@ export const campaign = {
 
   async draw(place) {
     const [told, {figures}] = await Promise.all([loadCampaign(place.campaign), get(`/campaigns/${encodeURIComponent(place.campaign)}/figures`)]);
+    const byHand = await plan(told);
     const drawn = ["progress", "front"].filter((kind) => figures.some((figure) => figure.kind === kind));
     return {
       title: told.name,
       content: [
         campaignHead(told, "campaign", {tools: steeringButtons(told), under: told.definition.description && h("p.under", told.definition.description)}),
         h("div.columns", state(told), section("Now", running(told))),
-        people(told),
+        byHand ?? people(told),
         alarms(told),
         bestSection(told),
         drawn.length > 0 && section("How it goes", h("div.charts.full", drawn.map((kind) => chart(told.place, kind)))),
@@ -46,10 +48,11 @@ function state(told) {
   const finished = ["completed", "failed"].includes(told.status);
   return section(
     "Progress", progress(told),
-    told.reason && told.reason !== "begun" && h("p", sentence(told.reason), "."),
+    isByHand(told) ? h("p", "People carry it out by plans; no controller touches it until it is resumed.")
+      : told.reason && told.reason !== "begun" && h("p", sentence(told.reason), "."),
     far.ends_at && h("p", "At this pace it ends about ", when(far.ends_at), told.simulated && " (lab time)", "."),
     told.cost !== null && h("p", `Its experiments have cost ${number(told.cost)} so far.`),
-    !finished && (controller.at_work
+    !finished && !isByHand(told) && (controller.at_work
       ? h("p", "A controller is at work on it", controller.doing && `: ${controller.doing}`, ".")
       : h("p.problem", "No controller is at work on it here. It goes on with ", h("code", "labwright daemon start"), ".")),
     told.noted.length > 0 && h("p.under", plural(told.noted.length, "experiment"), " stood in for the model's or are retracted: ",

@@ -3,8 +3,9 @@
 import {act} from "../actions.js";
 import {ask} from "../dialog.js";
 import {h} from "../dom.js";
-import {sentence, unit, words} from "../format.js";
+import {sentence, words} from "../format.js";
 import {get, post, Problem, send} from "../http.js";
+import {complain, fieldsOf, filledIn, noteOf} from "../parts/fields.js";
 import {allowed} from "../parts/frame.js";
 import {badge, empty, experimentLink, head, values, when} from "../parts/pieces.js";
 
@@ -47,28 +48,14 @@ function form(task) {
   const off = allowed("operate");
   return h(
     "form.task", {"data-submit": "answer-task", "data-task": task.task, novalidate: true},
-    Object.entries(task.fields).map(([name, field]) => {
-      const id = `${task.task}-${name}`;
-      return h("div", {"data-key": name},
-        h("label", {for: id}, words(name), field.unit && ` [${unit(field.unit)}]`, field.optional && " (may be left out)"),
-        input(field, {id, name, "aria-describedby": `${id}-help`, "data-kind": field.kind, required: !field.optional}),
-        h("p.help", {id: `${id}-help`}, [field.description && `${sentence(field.description)}. `, sentence(field.expected), "."]));
-    }),
-    h("div", h("label", {for: `${task.task}-note`}, "Note (may be left out)"), h("input", {id: `${task.task}-note`, name: "note:", autocomplete: "off", maxlength: "2000"})),
+    fieldsOf(task.task, task.fields),
+    noteOf(task.task),
     h("div.message.problem", {role: "alert", "data-keep": "message"}),
     h("div.buttons",
       h("button.primary", {type: "submit", ...off}, "Done"),
       h("button", {type: "button", "data-act": "fail-task", "data-task": task.task, ...off}, "It could not be done…"),
       h("button", {type: "button", "data-act": "skip-task", "data-task": task.task, ...off}, "It is not done…")),
   );
-}
-
-function input(field, attributes) {
-  const of = {...attributes, autocomplete: "off"};
-  const choices = field.kind === "bool" ? [["true", "yes"], ["false", "no"]] : field.choices?.map((choice) => [choice, choice]);
-  if (choices) return h("select", of, h("option", {value: ""}, "choose…"), choices.map(([value, text]) => h("option", {value}, text)));
-  if (field.kind === "file") return h("input", {...of, type: "file"});
-  return h("input", {...of, inputmode: field.kind === "str" ? "text" : "decimal"});
 }
 
 function outcome(task) {
@@ -86,22 +73,16 @@ act("answer-task", async (element) => {
   if (element.querySelector("[type=submit]").getAttribute("aria-disabled") === "true") return;
   const message = element.querySelector(".message");
   const {task} = element.dataset;
-  const given = {};
   message.replaceChildren();
   try {
-    for (const field of element.querySelectorAll("[data-kind]")) {
-      if (field.dataset.kind === "file") {
-        if (field.files.length) given[field.name] = await upload(task, field.files[0]);
-      } else if (field.value.trim()) {
-        given[field.name] = field.dataset.kind === "bool" ? field.value === "true" : field.value.trim();
-      }
+    const given = filledIn(element);
+    for (const field of element.querySelectorAll("[data-kind=file]")) {
+      if (field.files.length) given[field.name] = await upload(task, field.files[0]);
     }
     await answer(task, {values: given, note: element.elements["note:"].value});
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
-    message.replaceChildren(...problem.message.split("\n").map((line) => h("p", line)));
-    const wrong = problem.message.split(":")[0];
-    (element.elements[wrong] ?? element.querySelector("[data-kind]"))?.focus();
+    complain(element, problem.message.split("\n"));
   }
 });
 
