@@ -113,7 +113,7 @@ def _write_xlsx(path: Path, plan: Plan) -> None:
             cell.fill, cell.protection = yellow, Protection(locked=False)
     last = len(plan.rows) + 1
     for column, (name, field) in enumerate(form.items(), start=len(given) + 1):
-        if (check := _validation(name, field)) is not None:
+        if plan.rows and (check := _validation(name, field)) is not None:
             check.add(f"{get_column_letter(column)}2:{get_column_letter(column)}{last}")
             page.add_data_validation(check)
     page.freeze_panes = "B2"
