@@ -111,7 +111,7 @@ def _propose(request: Request) -> list[Proposal]:
     # Points under way count as first points, or a batch would be filled with them again and again.
     done = len(complete) + len(request.pending) - references(request, complete)
     informed = informs(request.problem)
-    first = max(wanted - done, 0) if complete or (informed and not wanted) else request.n
+    first = max(wanted - done, 0) if complete else request.n
     proposals: list[Proposal] = []
     if informed and (led := min(led_points(request.problem, listed=ground.listing is not None, begun=len(seen)), request.n)):
         if led < request.n:

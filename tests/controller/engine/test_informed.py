@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from controller.domain.base import Point
-from controller.domain.campaign import ProposalPolicy
 from controller.domain.fidelity import Fidelity
 from controller.domain.knowledge import EarlierCampaign, Knowledge
 from controller.domain.proposal import Proposal
@@ -57,16 +56,20 @@ def test_earlier_campaign_that_is_alike_is_followed_after_the_first_points() -> 
     assert "earlier campaigns followed: believed by" in proposals[5].note
 
 
-def test_in_a_list_the_first_rows_are_as_they_would_be_unless_none_are_wanted() -> None:
+def test_in_a_list_proposals_are_as_they_would_be_until_there_is_a_test() -> None:
     which = pool_problem(200, 2)
     points = {"x0": tuple(np.linspace(0, 1, 20)), "x1": tuple(np.linspace(1, 0, 20))}
     values = tuple(-abs(x - 0.25) for x in points["x0"])
     told = knowing(which, EarlierCampaign(name="e", points=points, values={"y": values}))
-    assert [p.point for p in ask(told)] == [p.point for p in ask(which)]
-    asked = request(told, [], [])
-    (first,) = propose(asked.model_copy(update={"policy": ProposalPolicy(first_points=0)}))
-    assert first.source == "model"
-    assert abs(float(first.point["x0"]) - 0.25) < 0.15
+
+    def measure(point: Point) -> dict[str, float]:
+        return {"y": -abs(float(point["x0"]) - 0.3)}
+
+    _, proposals = loop(told, measure, 6)
+    _, plain = loop(which, measure, 5)
+    assert [p.point for p in proposals[:5]] == [p.point for p in plain]
+    assert "put to the test from 5 results on" in proposals[4].note
+    assert "earlier campaigns followed" in proposals[5].note
 
 
 def test_informed_proposals_are_reproducible_and_can_be_reconsidered() -> None:
