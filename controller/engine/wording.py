@@ -51,7 +51,8 @@ def _count(n: int, noun: str) -> str:
 
 def _balance(told: Explanation, problem: Problem) -> str:
     if told.source != "model" or told.exploiting is None or told.exploring is None:
-        return f"It was chosen for its {told.acquisition_name}." if told.source == "model" and told.acquisition_name else ""
+        name = (told.acquisition_name or "").removeprefix("log ")
+        return f"It was chosen for its {name}." if told.source == "model" and name else ""
     nearby = bool(told.novelty) and all(found.spread < _NEARBY for found in told.novelty.values())
     if told.exploiting >= _MOSTLY:
         what = "It mostly exploits"

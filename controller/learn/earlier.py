@@ -144,18 +144,17 @@ def fit_with_earlier(
         return _from_earlier_alone(earlier, fit_jointly)
     alone = fit(own)
     if own.n > MANY_OBSERVATIONS:
-        return with_remark(alone, f"earlier campaigns no longer followed: there are {own.n} results")
+        return with_remark(alone, f"earlier campaigns not followed beside {own.n} results")
     if own.n < FEWEST:
-        return with_remark(alone, f"earlier campaigns not followed yet: put to the test from {FEWEST} results on")
+        return with_remark(alone, f"earlier campaigns not followed before {FEWEST} results")
     moved = tuple((name, aligned(data, own, fit)) for name, data in earlier)
     d = own.layout.d
     seen = Seen(fit_jointly(with_sources(own, moved)), d, tuple(range(d)), len(moved), torch.arange(own.n))
     blend = Blend((alone, seen), (OWN, WITH_EARLIER), (1.0 - PRIOR, PRIOR), LEAST)
     believed = blend.believed[WITH_EARLIER]
     if believed <= FOLLOWED:
-        said = f"earlier campaigns not followed: believed by {believed:.0%}, the {own.n} results predict each other better alone"
-        return with_remark(alone, said)
-    blend.remark = f"earlier campaigns followed: believed by {believed:.0%}, they help to predict the {own.n} results"
+        return with_remark(alone, f"earlier campaigns not followed, believed by {believed:.0%}")
+    blend.remark = f"earlier campaigns followed, believed by {believed:.0%}"
     return blend
 
 

@@ -46,14 +46,14 @@ def test_earlier_campaign_upside_down_leaves_all_but_one_of_the_first_points_as_
     _, proposals = loop(knowing(PLAIN, earlier(-2.0)), lambda p: {"y": peak(p)}, 8)
     _, plain = loop(PLAIN, lambda p: {"y": peak(p)}, 5)
     assert [p.point for p in proposals[1:5]] == [p.point for p in plain[1:]]
-    assert "earlier campaigns not followed: believed by" in proposals[5].note
+    assert "earlier campaigns not followed, believed by" in proposals[5].note
     assert max(peak(p.point) for p in proposals) > 4.5
 
 
 def test_earlier_campaign_that_is_alike_is_followed_after_the_first_points() -> None:
     _, proposals = loop(knowing(PLAIN, earlier()), lambda p: {"y": peak(p)}, 6)
     assert [p.source for p in proposals] == ["model", *["space-filling"] * 4, "model"]
-    assert "earlier campaigns followed: believed by" in proposals[5].note
+    assert "earlier campaigns followed, believed by" in proposals[5].note
 
 
 def test_in_a_list_proposals_are_as_they_would_be_until_there_is_a_test() -> None:
@@ -68,7 +68,7 @@ def test_in_a_list_proposals_are_as_they_would_be_until_there_is_a_test() -> Non
     _, proposals = loop(told, measure, 6)
     _, plain = loop(which, measure, 5)
     assert [p.point for p in proposals[:5]] == [p.point for p in plain]
-    assert "put to the test from 5 results on" in proposals[4].note
+    assert "not followed before 5 results" in proposals[4].note
     assert "earlier campaigns followed" in proposals[5].note
 
 

@@ -257,4 +257,4 @@ def test_levels_of_fidelity_and_knowing_instead_of_optimising() -> None:
     told = known.why()
     assert told.exploiting is None
     assert told.best == {}
-    assert "It was chosen for its log share of the uncertainty everywhere" in told.summary[1]
+    assert "It was chosen for its share of the uncertainty everywhere" in told.summary[1]

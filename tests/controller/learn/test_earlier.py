@@ -69,14 +69,14 @@ def test_earlier_results_are_followed_only_where_they_help_to_predict_and_the_re
     alike = informed(own, other)
     assert isinstance(alike, Blend)
     assert alike.believed["with earlier campaigns"] > 0.5
-    assert "earlier campaigns followed: believed by" in alike.report.warnings[-1]
+    assert "earlier campaigns followed, believed by" in alike.report.warnings[-1]
     shuffled = informed(own, TrainingData(other.X, other.Y[order], other.layout))
     # To the last digit the model of one's own results.
     assert shuffled.report.fingerprint == fitted(own).report.fingerprint  # type: ignore[attr-defined]
-    assert "earlier campaigns not followed: believed by" in shuffled.report.warnings[-1]  # type: ignore[attr-defined]
+    assert "earlier campaigns not followed, believed by" in shuffled.report.warnings[-1]  # type: ignore[attr-defined]
     few = informed(own.rows(torch.arange(4)), other)
     assert not isinstance(few, Blend)
-    assert few.report.warnings == ("earlier campaigns not followed yet: put to the test from 5 results on",)  # type: ignore[attr-defined]
+    assert few.report.warnings == ("earlier campaigns not followed before 5 results",)  # type: ignore[attr-defined]
 
 
 def test_one_experiment_of_a_space_is_led_and_none_of_a_list() -> None:
