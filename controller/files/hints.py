@@ -9,9 +9,9 @@ from controller.files.faults import Faults, nearest
 from controller.files.reading import Document
 
 
-def check_hints(document: Document, campaign: CampaignFile, problem: Problem, faults: Faults) -> None:
-    """Check that hints name settings that there are, and that what is to be measured first is allowed."""
-    parameters = problem.parameters
+def check_hints(document: Document, campaign: CampaignFile, faults: Faults) -> None:
+    """Check that hints name settings that there are."""
+    parameters = campaign.parameters
     for i, hint in enumerate(campaign.hints):
         for name, value in hint.near.items():
             if name not in parameters:
@@ -23,6 +23,11 @@ def check_hints(document: Document, campaign: CampaignFile, problem: Problem, fa
                 document.fault(faults, ("hints", i, "spread", name), f"near says nothing of {name}; add it there, or remove it")
             elif isinstance(parameters.get(name), CategoricalParameter):
                 document.fault(faults, ("hints", i, "spread", name), f"{name} has choices, which have no spread; remove it")
+
+
+def check_first(document: Document, campaign: CampaignFile, problem: Problem, faults: Faults) -> None:
+    """Check that what is to be measured first is allowed."""
+    parameters = problem.parameters
     for i, point in enumerate(campaign.first):
         if missing := [name for name in parameters if name not in point and name not in problem.conditional]:
             message = f"says nothing of {', '.join(missing)}; give every parameter a setting"

@@ -20,7 +20,7 @@ from controller.files.descriptors import read_choices, read_descriptors
 from controller.files.earlier import ReadCampaign, read_earlier
 from controller.files.faults import Faults, listed, nearest
 from controller.files.fidelity import across_levels, with_levels
-from controller.files.hints import check_hints
+from controller.files.hints import check_first, check_hints
 from controller.files.laboratory import Laboratory, Wishes, lab_document_of, lab_of_campaign, lab_of_document
 from controller.files.physics import read_physics
 from controller.files.pools import check_pool, check_subset, settle_pool
@@ -92,6 +92,7 @@ def load_campaign(
     set_or_given = {**campaign.parameters, **campaign.context}
     earlier = read_earlier(document, campaign.earlier, set_or_given, campaign.objectives, read_campaign, faults)
     physics = read_physics(document, campaign, faults)
+    check_hints(document, campaign, faults)
     faults.raise_if_any()
     knowledge = Knowledge(earlier=earlier, hints=campaign.hints, first=campaign.first, physics=physics)
     problem = Problem(
@@ -100,7 +101,7 @@ def load_campaign(
         cost=campaign.cost, drift=campaign.drift, fidelity=campaign.fidelity,
         knowledge=knowledge if knowledge != Knowledge() else None,
     )  # fmt: skip
-    check_hints(document, campaign, problem, faults)
+    check_first(document, campaign, problem, faults)
     check_cost(document, problem, campaign.budget, faults)
     _check_reference(document, problem, faults)
     pool = _pool(document, problem, candidates, laboratory, constraints, faults) if feasible else None

@@ -95,8 +95,9 @@ def check_file_kind(path: Path) -> None:
         beside = (
             sorted(p.name for p in path.parent.glob("*") if p.suffix == path.suffix) if path.parent.is_dir() else []
         )
-        _refuse(path, f"there is no such file; in that folder {nearest(path.name, beside)}" if beside
-                else "there is no such file; correct the name, or make one with: labwright init DIR")  # fmt: skip
+        make = ", or make one with: labwright init DIR" if path.suffix in (".yaml", ".yml") else ""
+        _refuse(path, "there is no such file; " + (f"in that folder {nearest(path.name, beside)}" if beside
+                else f"correct the name{make}"))  # fmt: skip
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
         _refuse(path, f"cannot be read ({one_line(str(error))}); check its name and permissions")
 

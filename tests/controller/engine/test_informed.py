@@ -40,6 +40,10 @@ def test_first_experiment_is_where_the_earlier_campaign_was_best() -> None:
     assert peak(first.point) > 4.8
     (plain,) = ask(PLAIN)
     assert plain.source == "space-filling"
+    batch = ask(knowing(PLAIN, earlier()), n=4)
+    assert [p.source for p in batch] == ["model", *["space-filling"] * 3]
+    assert batch[0].point == first.point
+    assert [p.point for p in batch[1:]] == [p.point for p in ask(PLAIN, n=4)[1:]]
 
 
 def test_earlier_campaign_upside_down_leaves_all_but_one_of_the_first_points_as_they_would_be() -> None:

@@ -54,6 +54,17 @@ def test_fault_of_earlier_campaigns_is_one_line_that_says_what_to_do(folder: Pat
     assert all(word in line for word in words), line
 
 
+def test_fault_of_a_hint_is_told_beside_that_of_an_earlier_campaign(folder: Path) -> None:
+    campaign = NAMED.replace("before.csv", "before.txt") + "hints: [{near: {temprature: 80}}, {near: {temperature: 8000}}]\n"
+    lines = check_file(saved(folder, {"campaign.yaml": campaign}))
+    assert [line.partition(": ")[2].partition(":")[0] for line in lines] == [
+        "earlier[0].file", "hints[0].near.temprature", "hints[1].near.temperature",
+    ]  # fmt: skip
+    assert "there is no such file; correct the name" in lines[0]
+    assert "labwright init" not in lines[0], "that makes campaigns, not results"
+    assert "temperature" in lines[1]
+
+
 def test_campaign_of_the_store_is_asked_for_by_name(folder: Path) -> None:
     path = saved(folder, {"campaign.yaml": POOL_CAMPAIGN + "earlier: [{campaign: old}]\n"})
     old = EarlierCampaign(name="old", points={"temperature": (80.0,), "solvent": ("DMF",)}, values={"yield": (4.0,)})
