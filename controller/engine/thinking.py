@@ -36,7 +36,7 @@ from controller.errors import MissingExtraError, SpaceExhaustedError
 from controller.learn.calibration import CalibrationReport, calibration
 from controller.learn.dataset import training_data
 from controller.learn.drift import Drifted, drift_note, drifts
-from controller.learn.earlier import earlier_data, earlier_points, informs, led_points
+from controller.learn.earlier import earlier_data, earlier_points, informs, led_number
 from controller.learn.feasibility import Feasibility, fit_feasibility
 from controller.learn.fit import fit_informed
 from controller.learn.levels import at_target, level_columns, lifted, with_levels
@@ -113,11 +113,12 @@ def _propose(request: Request) -> list[Proposal]:
     informed = informs(request.problem)
     first = max(wanted - done, 0) if complete else request.n
     proposals: list[Proposal] = []
-    if informed and (led := min(led_points(request.problem, listed=ground.listing is not None, begun=len(seen)), request.n)):
-        if led < request.n:
-            proposals = _propose(request.model_copy(update={"n": led}))
+    if led := led_number(request.problem, wanted, listed=ground.listing is not None):
+        ahead = led - request.number
+        if 0 <= ahead < request.n and request.n > 1:  # it is one of several that are asked for
+            proposals = _propose(request.model_copy(update={"n": max(ahead, 1)}))
             return proposals + _propose(_after(request, proposals))
-        first = 0
+        first = 0 if ahead == 0 else first
     if first:
         note = f"one of the first {wanted}" if len(seen) < wanted else "nothing was measured yet that a model could use"
         proposals = without_model(

@@ -26,8 +26,6 @@ PRIOR = 0.4
 another substrate lies where its own landscape has it."""
 LEAST = 0.5
 """What one's own results have to say in any case: however alike, an earlier campaign ends where one's own has to go on."""
-LED = 1
-"""So many of the first experiments in a space are where earlier campaigns were best."""
 FEWEST = 5
 """From so many results of one's own on, what is predicted of each from the others says whether earlier campaigns help."""
 FOLLOWED = 0.5
@@ -67,20 +65,22 @@ def informs(problem: Problem) -> bool:
     return bool(known) and set().union(*known) == problem.objectives.keys()
 
 
-def led_points(problem: Problem, *, listed: bool, begun: int) -> int:
-    """Return how many of the next experiments are where earlier campaigns were best, before there is anything to test them with.
+def led_number(problem: Problem, wanted: int, *, listed: bool) -> int | None:
+    """Return the number of the one experiment that earlier campaigns lead before there is anything to test them with.
 
-    In a space it is the first one, in the place of the middle: where the landscape has moved a little, that is worth more than all
-    other first points, and where it has not, one of five is lost at most. In a list it is none: the best rows of another substrate
-    are as a rule good ones and not the best, and a search that begins there looks around them.
+    In a space it is the last of the first points, at most the fifth: where the landscape has moved a little, it shows the peak that
+    nothing else has shown, and where it has not, one point of a sequence is lost. In a list there is none: the best rows of another
+    substrate are as a rule good ones and not the best, and a search that has begun there looks around them.
 
     Args:
         problem: What may be proposed.
+        wanted: How many first points there are.
         listed: Whether points are chosen from a list.
-        begun: How many experiments there are, whatever became of them.
     """
+    if listed or not informs(problem):
+        return None
     asked = 0 if problem.knowledge is None else len(problem.knowledge.first)
-    return 0 if listed else max(0, LED - max(0, begun - asked))
+    return max(min(wanted, FEWEST), asked + 1)
 
 
 def earlier_points(problem: Problem) -> list[Point]:
@@ -127,29 +127,32 @@ def aligned(data: TrainingData, own: TrainingData | None, fit: Fit) -> TrainingD
 
 
 def fit_with_earlier(
-    own: TrainingData | None, earlier: Sequence[tuple[str, TrainingData]], fit: Fit, fit_jointly: Fit
+    own: TrainingData | None, earlier: Sequence[tuple[str, TrainingData]], fit: Fit, fit_jointly: Fit, *, listed: bool
 ) -> Surrogate:
     """Return a surrogate that rests on earlier campaigns where they predict one's own results; its report says whether.
 
-    Where they do not, or there are too few results to say, it is the model of one's own results and nothing else, so that campaigns
-    that mislead cost next to nothing.
+    Where they do not, it is the model of one's own results and nothing else, so that campaigns that mislead cost next to nothing.
+    So it is in lists while there are too few results to say. In spaces earlier campaigns are followed until then: see `led_number`.
 
     Args:
         own: One's own results; None where there are none yet.
         earlier: Name and results of each earlier campaign; at least one.
         fit: Fits a surrogate to results of one campaign.
         fit_jointly: The same to results of several, with columns that tell them apart.
+        listed: Whether points are chosen from a list.
     """
     if own is None:
         return _from_earlier_alone(earlier, fit_jointly)
     alone = fit(own)
     if own.n > MANY_OBSERVATIONS:
         return with_remark(alone, f"earlier campaigns not followed beside {own.n} results")
-    if own.n < FEWEST:
+    if own.n < FEWEST and listed:
         return with_remark(alone, f"earlier campaigns not followed before {FEWEST} results")
     moved = tuple((name, aligned(data, own, fit)) for name, data in earlier)
     d = own.layout.d
     seen = Seen(fit_jointly(with_sources(own, moved)), d, tuple(range(d)), len(moved), torch.arange(own.n))
+    if own.n < FEWEST:
+        return with_remark(seen, f"earlier campaigns followed before {FEWEST} results")
     blend = Blend((alone, seen), (OWN, WITH_EARLIER), (1.0 - PRIOR, PRIOR), LEAST)
     believed = blend.believed[WITH_EARLIER]
     if believed <= FOLLOWED:

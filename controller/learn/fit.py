@@ -80,7 +80,7 @@ def fit_informed(
     if own is not None and level_columns(own.layout):
         return fit_levels(own, fitted, jointly)
     if earlier:
-        return fit_with_earlier(own, earlier, fitted, jointly)
+        return fit_with_earlier(own, earlier, fitted, jointly, listed=listed)
     return None if own is None else fitted(own)
 
 

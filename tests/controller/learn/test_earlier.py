@@ -7,7 +7,7 @@ import torch
 from controller.domain.knowledge import EarlierCampaign, Knowledge
 from controller.domain.objective import Objective
 from controller.encoding.columns import Encoder
-from controller.learn.earlier import aligned, earlier_data, led_points
+from controller.learn.earlier import aligned, earlier_data, led_number
 from controller.learn.fit import fit, fit_informed
 from surrogates.blend import Blend
 from surrogates.data import TrainingData
@@ -74,18 +74,24 @@ def test_earlier_results_are_followed_only_where_they_help_to_predict_and_the_re
     # To the last digit the model of one's own results.
     assert shuffled.report.fingerprint == fitted(own).report.fingerprint  # type: ignore[attr-defined]
     assert "earlier campaigns not followed, believed by" in shuffled.report.warnings[-1]  # type: ignore[attr-defined]
-    few = informed(own.rows(torch.arange(4)), other)
-    assert not isinstance(few, Blend)
-    assert few.report.warnings == ("earlier campaigns not followed before 5 results",)  # type: ignore[attr-defined]
+    few = own.rows(torch.arange(4))
+    listed = fit_informed(ONE, few, [("before", other)], MOST, listed=True, seed=0, device="cpu")
+    assert listed is not None
+    assert listed.report.warnings == ("earlier campaigns not followed before 5 results",)
+    assert informed(few, other).report.warnings == ("earlier campaigns followed before 5 results",)  # type: ignore[attr-defined]
 
 
 def test_one_experiment_of_a_space_is_led_and_none_of_a_list() -> None:
     which = problem(continuous("a", "b"))
-    assert [led_points(which, listed=False, begun=n) for n in (0, 1, 5)] == [1, 0, 0]
-    assert led_points(which, listed=True, begun=0) == 0
-    told = which.model_copy(update={"knowledge": Knowledge(first=({"a": 0.1, "b": 0.2},))})
-    # What the campaign file wants first comes before, and does not stand for it.
-    assert [led_points(told, listed=False, begun=n) for n in (1, 2)] == [1, 0]
+    assert led_number(which, 5, listed=False) is None
+    sister = EarlierCampaign(name="s", points={"a": (0.1,), "b": (0.2,)}, values={"y": (1.0,)})
+    told = which.model_copy(update={"knowledge": Knowledge(earlier=(sister,))})
+    # The last of the first points, and early enough to be among the results of the first test.
+    assert [led_number(told, wanted, listed=False) for wanted in (1, 3, 5, 20)] == [1, 3, 5, 5]
+    assert led_number(told, 5, listed=True) is None
+    asked = tuple({"a": 0.1 * k, "b": 0.2} for k in range(6))
+    # What the campaign file wants first comes before.
+    assert led_number(which.model_copy(update={"knowledge": Knowledge(earlier=(sister,), first=asked)}), 5, listed=False) == 7
 
 
 def test_of_many_results_the_best_and_an_even_share_are_kept() -> None:
