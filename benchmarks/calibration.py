@@ -49,12 +49,15 @@ def measure(source: Any, seed: int, budget: int) -> dict[str, list[list[float]]]
     import numpy as np
 
     from controller.domain.campaign import ProposalPolicy
+    from controller.domain.event import Observation
+    from controller.domain.judged import Judged, judge, surprises
     from controller.domain.request import Observations, Observed, Request
     from controller.engine.thinking import predict, propose
 
     problem, policy = to_problem(source), ProposalPolicy()
     rng, noise = np.random.default_rng(70_000 + seed), np.random.default_rng(50_000 + seed)
     found: dict[str, list[list[float]]] = {kind: [] for kind in KINDS}
+    judged: list[dict[str, Judged]] = []
 
     def measured(point: Any) -> float:
         return float(source.true(point) + (source.noise * noise.standard_normal() if source.noise else 0.0))
@@ -67,7 +70,8 @@ def measure(source: Any, seed: int, budget: int) -> dict[str, list[list[float]]]
 
     def probe(kind: str, observed: list[Any]) -> None:
         points = drawn(PROBED, [o.point for o in observed])
-        for point, row in zip(points, predict(problem, policy, observed, points, seed, "cpu"), strict=True):
+        known = surprises(judged) if kind == "elsewhere" else {}
+        for point, row in zip(points, predict(problem, policy, observed, points, seed, "cpu", known), strict=True):
             note(kind, row["y"], measured(point))
 
     def note(kind: str, prediction: Any, value: float) -> None:
@@ -83,10 +87,11 @@ def measure(source: Any, seed: int, budget: int) -> dict[str, list[list[float]]]
             probe("elsewhere", observed)
         request = Request(
             problem=problem, policy=policy, observed=Observations.of(observed), pending=(), n=1, number=len(observed) + 1,
-            seed=seed, device="cpu",
+            seed=seed, device="cpu", surprises=surprises(judged),
         )  # fmt: skip
         (proposal,) = propose(request)
         value = measured(proposal.point)
+        judged.append(judge(proposal, {"y": Observation(value=value)}))
         if len(observed) >= FIRST and "y" in proposal.predictions:
             note("loop", proposal.predictions["y"], value)
         observed.append(Observed(point=proposal.point, values={"y": value}))

@@ -48,6 +48,7 @@ from controller.engine.context import context_event, untold
 from controller.engine.pricing import previous_point, priced
 from controller.engine.retracting import retraction_event
 from controller.engine.snapshot import best_experiments, rows_of
+from controller.engine.suspecting import suspicions
 from controller.engine.thinking import predict, propose
 from controller.engine.thinking_sensitivity import sensitivity, slice_through
 from controller.engine.thinking_why import explain
@@ -171,6 +172,8 @@ class Campaign:
             sem: Standard errors by objective, where known.
             reason: Why it failed.
 
+        A value beyond the physical limits that the campaign file states is taken in like every other, with an alarm in the log.
+
         Raises:
             ConflictError: If the experiment is unknown or was told before, or a value is missing, too many or not finite.
         """
@@ -202,7 +205,7 @@ class Campaign:
                 observations=observations,
             )
         )
-        self._record(*events)
+        self._record(*events, *suspicions(wanted, events, {found.id: found.number}))
 
     def tell_context(self, values: Mapping[str, Value]) -> None:
         """Take in what the context is now: for what it is the next proposals are, and what is told from now on met it.
@@ -291,9 +294,10 @@ class Campaign:
         for point in points:
             if not problem.sets_what_is_active(problem.settings(point)):
                 raise ValueError(f"a point sets each of {', '.join(parameters)}; got {', '.join(point)}")
+        request = self._request(1)
         return predict(
-            self.definition.problem, self.definition.proposals, self._request(1).observed.rows(),
-            [dict(p) for p in points], self.state.seed, self._device,
+            problem, self.definition.proposals, request.observed.rows(), [dict(p) for p in points], self.state.seed, self._device,
+            request.surprises,
         )  # fmt: skip
 
     def why(self, experiment: int | None = None) -> Explanation:

@@ -13,7 +13,10 @@ FREEDOM = 3.0
 """Degrees of freedom of what is predicted of a new measurement: so heavy the tails of left-out residuals are on small data."""
 # What is believed of the factor before there are residuals, and how many residuals that counts for.
 _PRIOR_FACTOR, _PRIOR_WEIGHT = 1.2, 10.0
-_LEAST = 0.9
+_LEAST = 0.8
+# The same of a correction by predictions that were made before their results: nothing is to be corrected, says the prior.
+_CORRECTION_WEIGHT = 10.0
+_LEAST_CORRECTION = 0.7
 _EM_STEPS = 20
 
 
@@ -60,12 +63,30 @@ def student_factor(z: Tensor) -> float:
     Args:
         z: n left-out residuals in predicted standard deviations; none gives the prior's factor.
     """
+    return max(_LEAST, _student_scale(z, _PRIOR_FACTOR, _PRIOR_WEIGHT))
+
+
+def correction(u: Tensor) -> float:
+    """Factor on scales, from results of which something had been predicted before they were known; one where that was right.
+
+    The most probable scale of Student-t distributed `u`, given a prior at one worth `_CORRECTION_WEIGHT` of them. That a campaign
+    chooses its points by what it has seen does no harm: each prediction was made before its own result, so that the residuals of
+    right predictions are Student-t distributed one after the other, however the points were chosen (Dawid, Statistical theory: the
+    prequential approach, 1984). What is learned is how well predictions fare where the campaign goes.
+
+    Args:
+        u: n residuals in predicted scales that contain no correction of their own; none gives one.
+    """
+    return max(_LEAST_CORRECTION, _student_scale(u, 1.0, _CORRECTION_WEIGHT))
+
+
+def _student_scale(z: Tensor, prior: float, weight: float) -> float:
     squares = z.detach().to("cpu", torch.float64).square()
-    variance = torch.tensor(_PRIOR_FACTOR**2, dtype=torch.float64)
+    variance = torch.tensor(prior**2, dtype=torch.float64)
     for _ in range(_EM_STEPS):
         weights = (FREEDOM + 1.0) / (FREEDOM + squares / variance)
-        variance = ((weights * squares).sum() + _PRIOR_WEIGHT * _PRIOR_FACTOR**2) / (squares.numel() + _PRIOR_WEIGHT)
-    return max(_LEAST, math.sqrt(float(variance)))
+        variance = ((weights * squares).sum() + weight * prior**2) / (squares.numel() + weight)
+    return math.sqrt(float(variance))
 
 
 def _same_shape(mean: Tensor, sd: Tensor, y: Tensor) -> None:

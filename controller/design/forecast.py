@@ -98,8 +98,16 @@ class Worth:
 
 def _limits(objective: Objective) -> tuple[float, float]:
     """Return the bounds of an objective on the model's scale."""
-    low = -math.inf if objective.at_least is None else objective.at_least
-    high = math.inf if objective.at_most is None else objective.at_most
+    return _on_scale(objective, objective.at_least, objective.at_most)
+
+
+def _possible(objective: Objective) -> tuple[float, float]:
+    """Return its physical limits likewise."""
+    return _on_scale(objective, *(objective.limits or (None, None)))
+
+
+def _on_scale(objective: Objective, low: float | None, high: float | None) -> tuple[float, float]:
+    low, high = -math.inf if low is None else low, math.inf if high is None else high
     return (low, high) if objective.sign > 0 else (-high, -low)
 
 
@@ -144,7 +152,7 @@ def play(
         success = torch.rand(paths, generator=generator, dtype=torch.float64) < chance[chosen]
         for j, belief in enumerate(believed):
             noise = torch.randn(paths, generator=generator, dtype=torch.float64) * stretch[j] * math.sqrt(belief.noise)
-            value = functions[j][rows, chosen] + noise
+            value = (functions[j][rows, chosen] + noise).clamp(*_possible(belief.objective))
             shown[:, step, j] = torch.where(success, value, torch.nan)
             column = belief.covariance[chosen].clone()
             for taken in learned[j]:

@@ -10,6 +10,7 @@ from pydantic import model_validator
 
 from controller.domain.base import LATER, Model
 from controller.domain.desirability import Desirability, combined
+from controller.domain.limits import Limits, limits_text, within
 
 T = TypeVar("T")
 
@@ -28,6 +29,9 @@ class Objective(Model):
     """The least value with which a result is acceptable [unit]: an outcome constraint."""
     at_most: Annotated[float | None, LATER] = None
     """The greatest value with which a result is acceptable [unit]: an outcome constraint."""
+    limits: Annotated[Limits | None, LATER] = None
+    """`[lowest, highest]` value that is physically possible [unit], null where that side is open: `[0, 100]` for a yield in percent.
+    No prediction, interval or forecast goes beyond. A value measured beyond is kept and learned from, and an alarm says so."""
 
     @model_validator(mode="after")
     def _check_target(self) -> Objective:
@@ -44,7 +48,29 @@ class Objective(Model):
             raise ValueError(f"at_least {self.at_least:g} must be below at_most {self.at_most:g}; swap them")
         if self.target is not None and self.violation(self.target) > 0.0:
             raise ValueError(f"the target {self.target:g} lies outside at_least and at_most; move one of them")
+        self._check_limits()
         return self
+
+    def _check_limits(self) -> None:
+        if self.limits is None:
+            return
+        low, high = self.limits
+        if low is None and high is None:
+            raise ValueError("limits are null on both sides and say nothing; give one of them, for example limits: [0, null]")
+        if low is not None and high is not None and low >= high:
+            raise ValueError(f"the lower limit {low:g} must be below the upper limit {high:g}; swap them")
+        if self.target is not None and self.beyond(self.target):
+            raise ValueError(f"the target {self.target:g} lies beyond the limits {limits_text(self.limits)}; correct one of them")
+        for name, bound, end, worse in (("at_least", self.at_least, high, 1.0), ("at_most", self.at_most, low, -1.0)):
+            if bound is not None and end is not None and worse * (bound - end) > 0.0:
+                raise ValueError(
+                    f"{name}: {bound:g} lies beyond the limits {limits_text(self.limits)}, so that no result could be acceptable; "
+                    "correct one of them"
+                )
+
+    def beyond(self, value: float) -> bool:
+        """Say whether `value` [unit] is physically impossible, as far as the limits tell."""
+        return within(value, self.limits) != value
 
     @property
     def bounded(self) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from controller.domain.base import LATER, Model, Point, Value
+from controller.domain.limits import Limits
 
 
 class Prediction(Model):
     """What the model expects of one objective at one point, on the objective's own scale."""
 
     mean: float
+    """Never beyond the physical limits of the objective."""
     sd: float
     """Standard deviation of what holds there, without the noise of measuring it; what the search works with."""
     scale: float | None = None
@@ -18,6 +20,17 @@ class Prediction(Model):
     counted as unknown. Intervals come from it; None where an earlier version kept none."""
     freedom: float | None = None
     """Its degrees of freedom."""
+    limits: Annotated[Limits | None, LATER] = None
+    """Of the objective: what the distribution holds beyond one of them lies at it."""
+    centre: Annotated[float | None, LATER] = None
+    """The middle of the distribution, where it lies beyond a limit and `mean` therefore at it."""
+    correction: Annotated[float | None, LATER] = None
+    """The part of `scale` that the campaign learned from how its own earlier predictions fared; None before there were any."""
+
+    @property
+    def middle(self) -> float:
+        """Of the distribution of what would be measured."""
+        return self.mean if self.centre is None else self.centre
 
 
 class Basis(Model):

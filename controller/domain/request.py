@@ -86,6 +86,8 @@ class Request(Model):
     policy: ProposalPolicy
     observed: Observations
     """What the models learn from: all that has ended, or the most telling part of very much."""
+    surprises: Annotated[dict[str, list[float]], LATER] = {}
+    """Objective -> how far the newest results lay from what had been predicted of them; see `domain.judged.surprises`."""
     left_out: int = 0
     """How many more have ended."""
     others: dict[str, list[Value | None]] = {}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from controller.domain.base import Point, Value
@@ -44,7 +44,7 @@ from controller.domain.experiment import (
     check_transition,
 )
 from controller.domain.history import History
-from controller.domain.judged import Judged, judge
+from controller.domain.judged import Judged, judge, surprises
 from controller.domain.proposal import Proposal
 from controller.domain.raw_file import RawFile
 from controller.errors import IllegalTransitionError
@@ -162,10 +162,9 @@ class CampaignState:
     cost: float = 0.0
     """What all of them but the cancelled ones are expected to cost, where the campaign has a cost."""
     judged: deque[tuple[int, dict[str, Judged]]] = field(default_factory=lambda: deque(maxlen=MOST_JUDGED))
-    """Number of each of the newest completed experiments that a model proposed, and by objective what it had predicted; of those
-    alone that were proposed since the last alarm over it, for a warning once given needs new evidence to be given again."""
+    """Number of each of the newest completed experiments that a model proposed, and by objective what it had predicted."""
     judged_from: int = 0
-    """The number of the newest experiment when that alarm was raised."""
+    """The number of the newest experiment when the last alarm over a model was raised."""
     last_at: float = 0.0
     """Lab time of the newest event."""
     n_events: int = 0
@@ -213,7 +212,6 @@ class CampaignState:
             self._move_attempt(event)
         else:
             if isinstance(event, AlarmRaised) and event.code == DISTRUST:
-                self.judged.clear()
                 self.judged_from = self.n_experiments
             # Other facts change no state; the log and the tables keep them.
             assert isinstance(event, (CampaignAmended, ControllerAttached, ControllerDetached, AlarmRaised))  # noqa: S101
@@ -255,7 +253,7 @@ class CampaignState:
             completed = event.status is ExperimentStatus.COMPLETED
             self.history.put(experiment.number, experiment.circumstances, experiment.observations if completed else None)
             judged = judge(experiment.proposal, experiment.observations) if completed else {}
-            if judged and experiment.number > self.judged_from:
+            if judged:
                 self.judged.append((experiment.number, judged))
         self._settle(experiment)
 
@@ -329,8 +327,19 @@ class CampaignState:
         return self.experiments[key]
 
     def judged_results(self) -> list[dict[str, Judged]]:
-        """Return what was predicted of the newest results that nobody has retracted, oldest first; see `judged`."""
-        return [found for number, found in self.judged if not self.history.is_retracted(number)]
+        """Return what was predicted of the newest results that nobody has retracted, oldest first.
+
+        Of those alone that were proposed since the last alarm over a model: a warning once given needs new evidence to be given
+        again.
+        """
+        return [found for number, found in self._judged() if number > self.judged_from]
+
+    def surprises(self) -> dict[str, list[float]]:
+        """Return by objective how the newest predictions fared; see `domain.judged.surprises`."""
+        return surprises(found for _, found in self._judged())
+
+    def _judged(self) -> Iterator[tuple[int, dict[str, Judged]]]:
+        return ((number, found) for number, found in self.judged if not self.history.is_retracted(number))
 
     def counts(self) -> dict[str, int]:
         """Return how many experiments stand in each status; their sum is the number of proposals."""

@@ -3,25 +3,47 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
+
+from controller.domain.limits import Limits, within
 
 _HALVINGS = 60
 
 
-def interval(mean: float, scale: float, freedom: float, level: float) -> tuple[float, float]:
+def interval(
+    mean: float, scale: float, freedom: float, level: float, limits: Limits | None = None
+) -> tuple[float, float]:
     """Return the central interval of a Student-t distribution that holds a share `level`.
+
+    Where there are physical limits, what would lie beyond one lies at it: the distribution is censored, not truncated, for measured
+    values do gather at their limits (decision 30).
 
     Args:
         mean: Its middle.
         scale: Its scale, not its standard deviation.
         freedom: Degrees of freedom; a whole number.
         level: Between 0 and 1.
+        limits: Of what is measured.
 
     Raises:
         ValueError: If `freedom` is no whole number from 1 on.
     """
     half = _half_width(_whole(freedom), level) * scale
-    return mean - half, mean + half
+    return within(mean - half, limits), within(mean + half, limits)
+
+
+def interval_told(prediction: Mapping[str, Any], level: float) -> tuple[float, float] | None:
+    """Return the central interval of what would be measured, from a `domain.proposal.Prediction` as JSON data.
+
+    None where an earlier version kept no spread that could be put to the test.
+    """
+    if not prediction.get("scale"):
+        return None
+    centre = prediction.get("centre")
+    middle = prediction["mean"] if centre is None else centre
+    return interval(middle, prediction["scale"], prediction["freedom"], level, prediction.get("limits"))
 
 
 def central_share(t: float, freedom: float) -> float:

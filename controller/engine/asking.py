@@ -46,6 +46,7 @@ def request_for(
         problem=problem,
         policy=definition.proposals,
         observed=history.observations(kept, numbered=problem.drift is not None),
+        surprises=state.surprises(),
         left_out=left_out,
         others=_others(history, kept, problem, refused, most_others) if left_out and _could_be_repeated(problem) else {},
         pending=tuple(e.circumstances for e in state.with_status(*_UNDER_WAY)),

@@ -22,11 +22,13 @@ from controller.domain.event import (
 from controller.domain.experiment import OPEN_ATTEMPTS, AttemptStatus, ExperimentStatus
 from controller.domain.ids import new_id
 from controller.domain.lab import PERSON, StepSpec
+from controller.domain.limits import BEYOND_LIMITS
 from controller.domain.raw_file import RawFile
 from controller.domain.state import Attempt, Experiment
 from controller.engine.keeping_files import take_over
 from controller.engine.ledger import Ledger
 from controller.engine.session import LabSession
+from controller.engine.suspecting import suspicion
 from controller.errors import ConflictError
 from controller.measure.assembly import assemble
 from controller.measure.progress import Progress, assess
@@ -383,6 +385,8 @@ class Dispatching:
                 else:
                     self.failures_in_a_row = 0
                     await self._ledger.move_experiment(experiment, _S.COMPLETED, observations=observed)
+                    if (text := suspicion(definition.problem.objectives, observed, experiment.number)) is not None:
+                        await self._ledger.alarm(BEYOND_LIMITS, text, experiment.id)
             elif progress.end is not None:
                 await self._end(experiment, _STATUS_OF_END[progress.end], progress.fault)
 

@@ -20,7 +20,6 @@ from controller.domain.space import Problem
 from controller.encoding.space import Array
 from controller.engine.thinking import Reconsidered, reconsider
 from controller.errors import ConflictError
-from controller.learn.trust import Trusted
 
 PATHS = 400
 FEWEST = 5
@@ -77,9 +76,8 @@ def _foresee(request: Request, problem: Problem, k: int, by: float | None, worth
     X = thought.encoder.columns(torch.from_numpy(z))
     if not len(X):
         raise ConflictError("no setting is left to be proposed: nothing more can be expected")
-    trusted = Trusted.of(thought.surrogates, thought.data)
     beliefs = {
-        name: Belief.of(thought.surrogates[name], X, trusted.factors[name], objective)
+        name: Belief.of(thought.surrogates[name], X, thought.trusted.factors[name], objective)
         for name, objective in problem.objectives.items()
     }
     chance = torch.ones(len(X), dtype=torch.float64)

@@ -20,6 +20,7 @@ from controller.domain.experiment import ExperimentStatus
 from controller.domain.ids import new_id
 from controller.domain.proposal import Proposal
 from controller.domain.state import CampaignState
+from controller.engine.suspecting import suspicions
 from controller.errors import ConflictError
 
 _S = ExperimentStatus
@@ -71,7 +72,7 @@ def import_events(state: CampaignState, definition: Definition, argument: Mappin
             events += _experiment(definition, row, f"{file}, row {row['row']} (SHA-256 {sha256[:16]}…)", number, stamp)
     except (ValidationError, KeyError, TypeError, ValueError) as error:
         raise ConflictError(f"{file} cannot be imported: {' '.join(str(error).split())[:500]}") from error
-    return events
+    return [*events, *suspicions(definition.problem.objectives, events, {})]
 
 
 def _experiment(

@@ -6,9 +6,10 @@ import math
 from typing import Any
 
 from controller.domain.campaign import Definition
-from controller.domain.event import AttemptStatusChanged, ExperimentStatusChanged, Fault, Observation
+from controller.domain.event import AttemptStatusChanged, Event, ExperimentStatusChanged, Fault, Observation
 from controller.domain.experiment import AttemptStatus, ExperimentStatus
 from controller.domain.state import CampaignState, Experiment
+from controller.engine.suspecting import suspicions
 from controller.errors import ConflictError
 
 _S, _A = ExperimentStatus, AttemptStatus
@@ -32,7 +33,7 @@ def find_experiment(state: CampaignState, number: int) -> Experiment:
 
 def resolve_events(
     state: CampaignState, definition: Definition, argument: dict[str, Any], at: float
-) -> list[AttemptStatusChanged | ExperimentStatusChanged]:
+) -> list[Event]:
     """Return the events by which a person says what became of an unknown experiment.
 
     Args:
@@ -62,7 +63,7 @@ def resolve_events(
         )
     reason = str(argument.get("reason") or "resolved by a person")
     fault = None if status is _S.COMPLETED else Fault(code="resolved", message=reason)
-    events: list[AttemptStatusChanged | ExperimentStatusChanged] = [
+    events: list[Event] = [
         AttemptStatusChanged(
             campaign=state.id, at=at, attempt=a.id, experiment=experiment.id,
             status=_A.SUCCEEDED if status is _S.COMPLETED else _A.FAULTED, reason=reason, fault=fault,
@@ -76,4 +77,4 @@ def resolve_events(
             observations={n: Observation(value=v, unit=objectives[n].unit) for n, v in values.items()},
         )
     )  # fmt: skip
-    return events
+    return [*events, *suspicions(objectives, events, {experiment.id: experiment.number})]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from controller.design.screening import Screen
 from controller.design.search import Choice, best_anywhere, best_listed, best_screened
 from controller.domain.base import Point
 from controller.domain.campaign import ProposalPolicy
+from controller.domain.limits import within
 from controller.domain.proposal import Alternative, Basis, Prediction, Proposal, TrustRegion
 from controller.domain.request import Observed, Request, settings_of
 from controller.domain.space import Problem
@@ -155,15 +157,16 @@ def predict(
     points: Sequence[Point],
     seed: int,
     device: str = "auto",
+    surprises: Mapping[str, Sequence[float]] = MappingProxyType({}),
 ) -> list[dict[str, Prediction]]:
-    """Return what is expected of each objective at `points`, on the objectives' own scales.
+    """Return what is expected of each objective at `points`, on the objectives' own scales; `surprises` as in a `Request`.
 
     An objective without any value yet is left out.
     """
     with one_thread():
         ground = ground_of(problem)
         knowledge = _learn(problem, policy, ground, observed, seed, device)
-        trusted = Trusted.of(knowledge.surrogates, knowledge.data)
+        trusted = Trusted.of(knowledge.surrogates, knowledge.data, surprises)
         return _predictions(problem, knowledge.surrogates, trusted, ground.encoder.encode(points))
 
 
@@ -230,7 +233,8 @@ def reconsider(request: Request, widened: bool = False) -> Reconsidered:
             certain = _score(problem, ground, knowledge, sure, complete, believed, seed, price, dear=dear)
     return Reconsidered(
         ground.encoder, ground.listing is not None, knowledge.surrogates, models, knowledge.data,
-        Trusted.of(knowledge.surrogates, knowledge.data), knowledge.feasibility, score, certain, knowledge.drifted,
+        Trusted.of(knowledge.surrogates, knowledge.data, request.surprises), knowledge.feasibility, score, certain,
+        knowledge.drifted,
     )  # fmt: skip
 
 
@@ -286,7 +290,7 @@ def _with_model(
     notes = [f"learned from {len(observed)} of {ended} experiments"] if request.left_out else []
     seed = int(np.random.default_rng([request.seed, request.number + len(earlier)]).integers(2**31))
     knowledge = _learn(problem, request.policy, ground, observed, seed, request.device)
-    trusted = Trusted.of(knowledge.surrogates, knowledge.data)
+    trusted = Trusted.of(knowledge.surrogates, knowledge.data, request.surprises)
     pending = list(request.pending) + [p.point for p in earlier]
     screen = Screen(encoder, ground.listing) if ground.listing is not None and ground.listing.large else None
     notes += outlier_notes(observed, knowledge.surrogates)
@@ -458,7 +462,7 @@ def _of_target(problem: Problem, point: Point, predictions: dict[str, Prediction
     """Return predictions of the fidelity that counts; what is measured at another one at `point` cannot put them to the test."""
     if problem.counts(point):
         return predictions
-    return {name: Prediction(mean=p.mean, sd=p.sd) for name, p in predictions.items()}
+    return {name: Prediction(mean=p.mean, sd=p.sd, limits=p.limits) for name, p in predictions.items()}
 
 
 def _predictions(
@@ -468,7 +472,13 @@ def _predictions(
     rows: list[dict[str, Prediction]] = [{} for _ in range(len(X))]
     for name, model in models.items():
         mean, sd = (t.detach().cpu() for t in model.predict(X.to(model.device)))
-        factor = problem.objectives[name].sign
+        objective = problem.objectives[name]
+        corrected = trusted.corrections.get(name)
         for row, m, s, scale in zip(rows, mean.tolist(), sd.tolist(), trusted.scales(name, X), strict=True):
-            row[name] = Prediction(mean=factor * m, sd=s, scale=scale, freedom=FREEDOM)
+            middle = objective.sign * m
+            told = within(middle, objective.limits)
+            row[name] = Prediction(
+                mean=told, sd=s, scale=scale, freedom=FREEDOM, limits=objective.limits, centre=None if told == middle else middle,
+                correction=corrected,
+            )  # fmt: skip
     return rows

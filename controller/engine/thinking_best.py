@@ -9,6 +9,7 @@ from typing import Any
 from controller.design.goals import log_chance
 from controller.domain.campaign import Definition
 from controller.domain.event import Event
+from controller.domain.limits import within
 from controller.domain.objective import Front, Standing, bounded
 from controller.domain.request import Observed
 from controller.domain.space import Problem
@@ -71,7 +72,8 @@ def _settings(problem: Problem, observed: Sequence[Observed], numbers: Sequence[
         expected, measured = {}, {}
         for name, objective in problem.objectives.items():
             mean, sd = objective.sign * moments[name][0][k], moments[name][1][k]
-            expected[name] = {"mean": mean, "sd": sd, "low": mean - _Z90 * sd, "high": mean + _Z90 * sd}
+            low, middle, high = (within(mean + k * sd, objective.limits) for k in (-_Z90, 0.0, _Z90))
+            expected[name] = {"mean": middle, "sd": sd, "low": low, "high": high}
             measured[name] = math.fsum((observed[i].values or {})[name] for i in at) / len(at)
         rows.append(
             {

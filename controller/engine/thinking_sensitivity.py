@@ -24,6 +24,7 @@ from controller.domain.explanation import (
     Slice,
     SliceValue,
 )
+from controller.domain.limits import within
 from controller.domain.objective import wanted
 from controller.domain.parameter import CategoricalParameter
 from controller.domain.proposal import Prediction
@@ -209,8 +210,9 @@ def _ends(predicted: Prediction) -> dict[str, float]:
 def interval_of(predicted: Prediction) -> tuple[float, float]:
     """Return the interval told to people: that of a new measurement, calibrated."""
     if predicted.scale is None or predicted.freedom is None:
-        return predicted.mean - _HALF * predicted.sd, predicted.mean + _HALF * predicted.sd
-    return interval(predicted.mean, predicted.scale, predicted.freedom, LEVEL)
+        low, high = predicted.mean - _HALF * predicted.sd, predicted.mean + _HALF * predicted.sd
+        return within(low, predicted.limits), within(high, predicted.limits)
+    return interval(predicted.middle, predicted.scale, predicted.freedom, LEVEL, predicted.limits)
 
 
 def changes_along(problem: Problem, found: Reconsidered, point: Point) -> tuple[Local, ...]:

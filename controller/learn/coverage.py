@@ -49,12 +49,12 @@ def coverage(judged: Sequence[Judged]) -> Coverage:
     if not n:
         return Coverage(results=0, inside_80=0, inside_90=0, position=None, p_narrow=None, p_wide=None, verdict="too few")
     # A result is inside the central interval of every level above this.
-    needed = [central_share((j.value - j.mean) / j.scale, j.freedom) for j in judged]
+    needed = [central_share(j.off, j.freedom) for j in judged]
     inside = [sum(share <= level for share in needed) for level in _LEVELS]
     counted = list(zip(inside, _LEVELS, strict=True))
     p_narrow = min(1.0, 2.0 * min(_probability(range(k + 1), n, level) for k, level in counted))
     p_wide = min(1.0, 2.0 * min(_probability(range(k, n + 1), n, level) for k, level in counted))
-    position = math.fsum(0.5 + math.copysign(0.5 * share, j.value - j.mean) for j, share in zip(judged, needed, strict=True)) / n
+    position = math.fsum(0.5 + math.copysign(0.5 * share, j.off) for j, share in zip(judged, needed, strict=True)) / n
     verdict: Verdict = "fine"
     if n < FEWEST:
         verdict = "too few"

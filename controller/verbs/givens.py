@@ -114,11 +114,11 @@ def _records(
 def _expected(
     predictions: Mapping[str, Mapping[str, Any]], objectives: Mapping[str, Any]
 ) -> dict[str, dict[str, Expectation]]:
-    from controller.domain.student import interval
+    from controller.domain.student import interval_told
     from controller.figures.given import Expectation
 
     def one(p: Mapping[str, Any]) -> Expectation:
-        low, high = interval(p["mean"], p["scale"], p["freedom"], LEVEL) if p.get("scale") else (p["mean"], p["mean"])
+        low, high = interval_told(p, LEVEL) or (p["mean"], p["mean"])
         return Expectation(p["mean"], low, high)
 
     return {

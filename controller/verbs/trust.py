@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from controller.domain.student import interval
+from controller.domain.limits import within
+from controller.domain.student import interval, interval_told
 from controller.verbs.predicted import predictions_of
 from controller.verbs.stores import Found
 
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 
 def interval_90(prediction: Mapping[str, Any]) -> tuple[float, float] | None:
     """Return the 90 % interval of what would be measured, from a prediction as a proposal keeps it; None where it kept none."""
-    if not prediction.get("scale"):
-        return None
-    return interval(prediction["mean"], prediction["scale"], prediction["freedom"], 0.9)
+    return interval_told(prediction, 0.9)
 
 
 def coverage_told(found: Found) -> dict[str, Any]:
@@ -66,7 +65,7 @@ def _judged(reader: Reader, campaign: str) -> dict[int, dict[str, Judged]]:
     by_number: dict[int, dict[str, Judged]] = {}
     for row in results:
         p = predicted[row["experiment"]].get(row["objective"])
-        judged = None if p is None else judge_one(p["mean"], p.get("scale"), p.get("freedom"), row["value"])
+        judged = None if p is None else judge_one(p, row["value"])
         if judged is not None:
             by_number.setdefault(row["number"], {})[row["objective"]] = judged
     return by_number
@@ -79,6 +78,8 @@ def _covered(names: Sequence[str], rows: Sequence[Mapping[str, Judged]]) -> dict
 
 
 def _told(judged: Judged) -> dict[str, Any]:
-    intervals = {str(level): interval(judged.mean, judged.scale, judged.freedom, level / 100) for level in (80, 90)}
-    inside = {level: low <= judged.value <= high for level, (low, high) in intervals.items()}
-    return {"measured": judged.value, "expected": judged.mean, "intervals": intervals, "inside": inside}
+    spread = (judged.mean, judged.scale, judged.freedom)
+    intervals = {str(level): interval(*spread, level / 100, judged.limits) for level in (80, 90)}
+    value = within(judged.value, judged.limits)
+    inside = {level: low <= value <= high for level, (low, high) in intervals.items()}
+    return {"measured": judged.value, "expected": judged.expected, "intervals": intervals, "inside": inside}

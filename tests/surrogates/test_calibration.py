@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from surrogates.calibration import FREEDOM, coverage, half_width, miscalibration_area, student_factor
+from surrogates.calibration import FREEDOM, correction, coverage, half_width, miscalibration_area, student_factor
 from surrogates.errors import ShapeError
 
 Y = torch.randn(4000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -45,7 +45,20 @@ def test_student_factor_trusts_few_residuals_little_and_a_wild_one_less() -> Non
 
 
 def test_student_factor_does_not_believe_that_everything_is_known() -> None:
-    assert student_factor(torch.zeros(500, dtype=torch.float64)) == 0.9
+    assert student_factor(torch.zeros(500, dtype=torch.float64)) == 0.8
+
+
+@pytest.mark.parametrize("factor", [0.75, 1.0, 2.0])
+def test_correction_finds_by_how_much_many_predictions_were_off(factor: float) -> None:
+    generator = torch.Generator().manual_seed(2)
+    chi = torch.randn(4000, int(FREEDOM), dtype=torch.float64, generator=generator).square().sum(-1)
+    assert correction(factor * Y / (chi / FREEDOM).sqrt()) == pytest.approx(factor, rel=0.05)
+
+
+def test_correction_needs_evidence_and_never_trusts_everything() -> None:
+    assert correction(Y[:0]) == 1.0
+    assert 1.0 < correction(torch.full((3,), 4.0, dtype=torch.float64)) < 1.8
+    assert correction(torch.zeros(500, dtype=torch.float64)) == 0.7
 
 
 def test_bad_arguments_are_refused() -> None:
