@@ -101,8 +101,8 @@ def _limits(objective: Objective) -> tuple[float, float]:
     return _on_scale(objective, objective.at_least, objective.at_most)
 
 
-def _possible(objective: Objective) -> tuple[float, float]:
-    """Return its physical limits likewise."""
+def possible(objective: Objective) -> tuple[float, float]:
+    """Return the physical limits of an objective on the model's scale, infinite where a side is open."""
     return _on_scale(objective, *(objective.limits or (None, None)))
 
 
@@ -152,7 +152,7 @@ def play(
         success = torch.rand(paths, generator=generator, dtype=torch.float64) < chance[chosen]
         for j, belief in enumerate(believed):
             noise = torch.randn(paths, generator=generator, dtype=torch.float64) * stretch[j] * math.sqrt(belief.noise)
-            value = (functions[j][rows, chosen] + noise).clamp(*_possible(belief.objective))
+            value = (functions[j][rows, chosen] + noise).clamp(*possible(belief.objective))
             shown[:, step, j] = torch.where(success, value, torch.nan)
             column = belief.covariance[chosen].clone()
             for taken in learned[j]:

@@ -172,7 +172,13 @@ def around(space: SearchSpace, incumbents: Array, rng: np.random.Generator, n: i
     """Return allowed neighbours of `incumbents`, some coordinates moved by steps of many sizes; `n` at most."""
     if not len(incumbents):
         return np.zeros((0, space.p))
-    centre = incumbents[np.arange(n) % len(incumbents)]
+    z, allowed = neighbours(space, incumbents[np.arange(n) % len(incumbents)], rng)
+    return z[allowed]
+
+
+def neighbours(space: SearchSpace, centre: Array, rng: np.random.Generator) -> tuple[Array, NDArray[np.bool_]]:
+    """Return a neighbour of each row of `centre` (n x p), as `around` does, and whether it is allowed."""
+    n = len(centre)
     size = 10.0 ** rng.uniform(-2.7, -0.7, (n, 1))
     moved = rng.random((n, space.p)) < max(min(0.5, _MOVED / space.p), 1.0 / space.p)
     step = np.where(moved, size * rng.standard_normal((n, space.p)), 0.0)
@@ -187,7 +193,7 @@ def around(space: SearchSpace, incumbents: Array, rng: np.random.Generator, n: i
         absent = counted(space) & (centre == 0.0) & (rng.random((n, 1)) < 0.8)
         step = np.where(absent, 0.0, step)
     z = space.snap(centre + step)
-    return z[space.allows(z)]
+    return z, space.allows(z)
 
 
 def _sweeps(space: SearchSpace, incumbents: Array) -> Iterator[Array]:

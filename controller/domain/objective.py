@@ -30,7 +30,7 @@ class Objective(Model):
     at_most: Annotated[float | None, LATER] = None
     """The greatest value with which a result is acceptable [unit]: an outcome constraint."""
     limits: Annotated[Limits | None, LATER] = None
-    """`[lowest, highest]` value that is physically possible [unit], null where that side is open: `[0, 100]` for a yield in percent.
+    """`[lowest, highest]` value that is physically possible [unit], null where a side is open: `[0, 100]` for a yield in percent.
     No prediction, interval or forecast goes beyond. A value measured beyond is kept and learned from, and an alarm says so."""
 
     @model_validator(mode="after")

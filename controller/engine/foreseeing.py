@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from controller.design.candidates import listing
-from controller.design.forecast import Belief, Worth, play, reached
+from controller.design.forecast import Belief, Worth, play, possible, reached
 from controller.design.sampling import draw
 from controller.design.search import around
+from controller.design.wandering import wander
 from controller.domain.forecast import Forecast, Outlook
 from controller.domain.objective import wanted
 from controller.domain.request import Observed, Request, settings_of
@@ -20,6 +21,9 @@ from controller.domain.space import Problem
 from controller.encoding.space import Array
 from controller.engine.thinking import Reconsidered, reconsider
 from controller.errors import ConflictError
+from surrogates.calibration import FREEDOM
+from surrogates.gp.ensemble import GPEnsemble
+from surrogates.gp.paths import Paths
 
 PATHS = 400
 FEWEST = 5
@@ -29,6 +33,8 @@ _CANDIDATES, _SPREAD_OUT = 300, 100
 _LOOKED_AT = 4000
 _NEAR = 25
 _INSIDE = 0.8
+# Paths that learn everywhere take the cube of the number of results: up to so many results, those to come included, and paths.
+_MOST_WANDERED, _MOST_PATHS = 150, 200
 
 
 def foresee(request: Request, k: int, *, by: float | None = None, worth: float | None = None, paths: int = PATHS) -> Forecast:
@@ -72,6 +78,10 @@ def _foresee(request: Request, problem: Problem, k: int, by: float | None, worth
         [[o.sign * c.values[name] for name, o in problem.objectives.items()] for c in complete if c.values is not None],
         dtype=torch.float64,
     )
+    seed = int(np.random.default_rng([request.seed, request.number, 7]).integers(2**31))
+    if _anywhere(problem, thought, len(complete) + k):
+        shown = _wandered(request, thought, k, min(paths, _MOST_PATHS), seed)
+        return _told(problem, reached(problem, measured, shown), by, worth, len(request.pending), len(complete))
     z, forced = _candidates(request, thought, min(k, MOST))
     X = thought.encoder.columns(torch.from_numpy(z))
     if not len(X):
@@ -85,9 +95,41 @@ def _foresee(request: Request, problem: Problem, k: int, by: float | None, worth
         with torch.no_grad():
             chance = thought.feasibility.log_probability(X).exp().cpu().double()
     k = min(k, len(X))
-    seed = int(np.random.default_rng([request.seed, request.number, 7]).integers(2**31))
     shown = play(problem, beliefs, measured, chance, forced[:k], k, paths=paths, seed=seed)
     return _told(problem, reached(problem, measured, shown), by, worth, len(forced), len(complete))
+
+
+def _anywhere(problem: Problem, thought: Reconsidered, n: int) -> bool:
+    """Say whether paths can search the whole space: for one value that is to be large or small, in a space that cannot be listed.
+
+    The models of several sources together know no functions that could be drawn.
+    """
+    (objective, *others), (surrogate, *_) = problem.objectives.values(), thought.surrogates.values()
+    alone = not others and not problem.desirability and not objective.bounded and objective.goal in ("maximize", "minimize")
+    drawable = isinstance(surrogate, GPEnsemble) and surrogate.device.type == "cpu" and n <= _MOST_WANDERED
+    return alone and drawable and listing(thought.encoder.space) is None
+
+
+def _wandered(request: Request, thought: Reconsidered, k: int, paths: int, seed: int) -> Tensor:
+    """Return what `k` experiments show on each of `paths` functions (paths x k x 1)."""
+    ((name, objective),) = request.problem.objectives.items()
+    model, data, space = thought.surrogates[name], thought.data[name], thought.encoder.space
+    assert isinstance(model, GPEnsemble)  # noqa: S101 - `_anywhere` says so
+    generator = torch.Generator().manual_seed(seed)
+    chi = torch.randn(paths, int(FREEDOM), generator=generator, dtype=torch.float64).square().sum(1)
+    drawn = Paths(model, data, paths, thought.trusted.factors[name] * (FREEDOM / chi).sqrt(), generator)
+    success = thought.feasibility
+
+    def log_chance(X: Tensor) -> Tensor:
+        assert success is not None  # noqa: S101 - else it is not asked
+        with torch.no_grad():
+            return success.log_probability(X).cpu().double()
+
+    measured = [o.point for o in request.observed.rows() if o.values is not None and name in o.values]
+    return wander(
+        thought.encoder, drawn, space.coordinates(measured), space.coordinates(request.pending), k, limits=possible(objective),
+        seed=seed, log_chance=None if success is None else log_chance,
+    )  # fmt: skip
 
 
 def _results(request: Request) -> list[Observed]:

@@ -22,6 +22,7 @@ from surrogates.report import FitReport, MemberReport
 from surrogates.specs import GPMember
 from surrogates.transforms import TRANSFORMS, OutputTransform
 
+_FARTHEST = 2.0  # drawn hyperparameters lie no farther from the most probable ones [log units]
 _CHUNK_ELEMENTS = 1 << 18  # covariances per chunk of `member_posteriors`: 2 MiB of doubles stay in the cache
 
 
@@ -151,6 +152,37 @@ class GPEnsemble(Surrogate):
         mean, sd = self._reported(*self._loo_moments)
         density = torch.logsumexp(self._loo_density + self._reporting_weights.log()[:, None], 0)
         return LooResult(mean, sd, density)
+
+    @property
+    def fitted(self) -> tuple[Kernels, tuple[OutputTransform, ...], Tensor]:
+        """Of M members: their kernels, their transforms, and the variances of the n observations known beforehand (M x n)."""
+        return self._state.kernels, self._transforms, self._known_noise
+
+    def draw_hyperparameters(self, data: TrainingData, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Draw members by their reporting weights, and hyperparameters from the Laplace approximation around each.
+
+        Args:
+            data: What the model was fitted to.
+            n: How many draws.
+            generator: Of the random numbers.
+
+        Returns:
+            Positions of members (n), as even as their weights allow, and logarithms of hyperparameters (n x p) within their bounds.
+        """
+        problem = replace(_problem(self._members, self._transforms, data), known_noise=self._known_noise)
+        _, _, curvature = problem.evaluate(self._t)
+        spread = torch.linalg.inv(torch.linalg.cholesky(curvature)).mT  # of N(0, curvature⁻¹)
+        edges = self._reporting_weights.cumsum(0) / self._reporting_weights.sum()
+        places = (torch.arange(n, dtype=torch.float64) + float(torch.rand(1, generator=generator, dtype=torch.float64))) / n
+        member = torch.searchsorted(edges, places.to(edges)).clamp_max(len(edges) - 1)
+        z = torch.randn(n, curvature.shape[-1], 1, generator=generator, dtype=torch.float64).to(self._t)
+        step = (spread[member] @ z).squeeze(-1).clamp(-_FARTHEST, _FARTHEST)
+        t = self._t[member] + step
+        return member, torch.maximum(torch.minimum(t, problem.priors.upper[member]), problem.priors.lower[member])
+
+    def inverse_lengthscales(self, t: Tensor) -> Tensor:
+        """Of each column (n x d), from logarithms of hyperparameters (n x p)."""
+        return torch.exp(-t[:, : self._layout.n_lengthscales]) @ _column_map(self._layout).to(t).T
 
     def similarity(self, A: Tensor, B: Tensor) -> Tensor:
         """Correlation of the function at the rows of A (n x d) and B (m x d) before any data, averaged over the members."""
