@@ -18,7 +18,7 @@ def interval(
     """Return the central interval of a Student-t distribution that holds a share `level`.
 
     Where there are physical limits, what would lie beyond one lies at it: the distribution is censored, not truncated, for measured
-    values do gather at their limits (decision 30).
+    values do gather at their limits (decision 31).
 
     Args:
         mean: Its middle.

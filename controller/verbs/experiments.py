@@ -13,6 +13,7 @@ from controller.verbs.requests import Answer, carry_out, steer
 from controller.verbs.simulating import is_simulated
 from controller.verbs.stores import Found, find_experiment
 from controller.verbs.troubles import trouble_of
+from controller.verbs.trust import interval_90
 
 _DONE = {"retry": "tried again", "abandon": "given up"}
 
@@ -21,7 +22,8 @@ def show_experiment(found: Found, number: str) -> dict[str, Any]:
     """Return an experiment with its proposal, attempts and measurements; a retracted one with what rested on it.
 
     Besides `simulated` of each attempt (whether its instrument is), `why` (in short), `trouble` (what went wrong and what can be
-    done, None where nothing did), `events` (all that happened, in order), and `files` (raw files, with where they are).
+    done, None where nothing did), `events` (all that happened, in order), `files` (raw files, with where they are), and `expected`
+    (objective -> the 90 % interval that was predicted).
 
     Raises:
         UnknownNameError: If the campaign has none of that number or id.
@@ -35,9 +37,14 @@ def show_experiment(found: Found, number: str) -> dict[str, Any]:
             attempt["simulated"] = is_simulated(definition, attempt["instrument"])
         told = {
             "why": why_in_short(experiment["proposal"]), "trouble": trouble_of(found, experiment),
-            "files": files_of(found, experiment),
+            "files": files_of(found, experiment), "expected": _expected(experiment["proposal"] or {}),
         }  # fmt: skip
         return {**experiment, **told, "events": happenings_of(found, experiment)}
+
+
+def _expected(proposal: Mapping[str, Any]) -> dict[str, list[float]]:
+    intervals = {name: interval_90(p) for name, p in proposal.get("predictions", {}).items()}
+    return {name: list(interval) for name, interval in intervals.items() if interval is not None}
 
 
 def sorted_page(found: Found, status: str | None, sort: str, offset: int, limit: int) -> list[dict[str, Any]]:

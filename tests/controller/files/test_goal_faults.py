@@ -46,6 +46,8 @@ def test_goals_costs_and_drift_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
+        ("at_least: 20", "limits: [0, 10], at_least: 20", ["objectives.yield", "at_least: 20 lies beyond the limits 0 to 10"]),
+        ("waste: {goal: minimize}", "waste: {goal: minimize, limits: [0]}", ["objectives.waste.limits"]),
         ("at_most: 2}", "}", ["objectives.impurity", "goal: constrain needs at_least, at_most or both"]),
         ("at_least: 20", "at_least: 20, at_most: 10", ["objectives.yield", "at_least 20 must be below at_most 10"]),
         ("from: 20, to: 90", "from: 90, to: 20", ["desirability.yield", "from 90 must be below to 20"]),

@@ -110,7 +110,8 @@ function reasons(one, objectives, key) {
     h("p", sources[proposal.source] ?? sentence(proposal.source), proposal.source === "model" ? ` It ${words(one.why)}.` : proposal.note && ` ${sentence(proposal.note)}.`),
     expected.length > 0 && table("What the model expected", [
       {title: "Objective", cell: ([name]) => words(name)},
-      {title: "Expected", number: true, cell: ([name, p]) => `${number(p.mean)} ± ${number(p.scale ?? p.sd)} ${unit(objectives[name]?.unit)}`},
+      {title: "Expected", number: true, cell: ([name, p]) => `${number(p.mean)} ${unit(objectives[name]?.unit)}`},
+      {title: "In nine of ten cases", number: true, cell: ([name]) => one.expected?.[name] ? one.expected[name].map(number).join(" to ") : ""},
       {title: "Measured", number: true, cell: ([name]) => quantity(one.objectives[name], objectives[name]?.unit)},
     ], expected),
     far.length > 0 && h("p.problem", `The model extrapolates there, for ${far.join(" and ")}: the point lies farther from the data than it has been tested on.`),
