@@ -169,7 +169,7 @@ class GPEnsemble(Surrogate):
         Returns:
             Positions of members (n), as even as their weights allow, and logarithms of hyperparameters (n x p) within their bounds.
         """
-        problem = replace(_problem(self._members, self._transforms, data), known_noise=self._known_noise)
+        problem = replace(problem_of(self._members, self._transforms, data), known_noise=self._known_noise)
         _, _, curvature = problem.evaluate(self._t)
         spread = torch.linalg.inv(torch.linalg.cholesky(curvature)).mT  # of N(0, curvature⁻¹)
         edges = self._reporting_weights.cumsum(0) / self._reporting_weights.sum()
