@@ -46,6 +46,8 @@ def campaign(source: Any, seed: int, asked_at: Sequence[int], ahead: Sequence[in
     import numpy as np
 
     from controller.domain.campaign import ProposalPolicy
+    from controller.domain.event import Observation
+    from controller.domain.judged import Judged, judge, surprises
     from controller.domain.request import Observations, Observed, Request
     from controller.engine.foreseeing import foresee
     from controller.engine.thinking import propose
@@ -53,6 +55,7 @@ def campaign(source: Any, seed: int, asked_at: Sequence[int], ahead: Sequence[in
     problem, policy = to_problem(source), ProposalPolicy()
     noise = np.random.default_rng(50_000 + seed)
     observed: list[Observed] = []
+    judged: list[dict[str, Judged]] = []
     best: list[float] = []
     asked: list[tuple[int, Any, float]] = []
     budget = max(asked_at) + max(ahead)
@@ -61,7 +64,7 @@ def campaign(source: Any, seed: int, asked_at: Sequence[int], ahead: Sequence[in
     while len(observed) < budget:
         request = Request(
             problem=problem, policy=policy, observed=Observations.of(observed), pending=(), n=1, number=len(observed) + 1,
-            seed=seed, device="cpu",
+            seed=seed, device="cpu", surprises=surprises(judged),
         )  # fmt: skip
         if len(observed) in asked_at:
             began = time.process_time()
@@ -69,6 +72,7 @@ def campaign(source: Any, seed: int, asked_at: Sequence[int], ahead: Sequence[in
         (proposal,) = propose(request)
         value = source.true(proposal.point) + (source.noise * noise.standard_normal() if source.noise else 0.0)
         observed.append(Observed(point=proposal.point, values={"y": value}))
+        judged.append(judge(proposal, {"y": Observation(value=value)}))
         best.append(max(value, best[-1]) if best else value)
     return [
         {

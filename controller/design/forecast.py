@@ -3,7 +3,8 @@
 Each path is one function that the data allow, drawn jointly over candidate settings, with a spread as wide as left-out
 observations ask for. On it the loop is played: the setting that promises most is measured, with noise, the models are conditioned
 on what it showed (in closed form, hyperparameters held), and so on. The quantiles over paths are the forecast. Candidates are a
-bounded choice of settings; that the real loop also climbs between them is left out, and so is that its models are fitted anew.
+bounded choice of settings; that the real loop also climbs between them is left out here, and so is that its models are fitted anew.
+Of one value in a space that cannot be listed, `design.wandering` plays the loop on functions that have a value everywhere.
 """
 
 from __future__ import annotations
