@@ -16,6 +16,7 @@ from benchmarks import (
     forecast,
     fronts,
     looking,
+    molecules,
     page,
     peers,
     pools,
@@ -42,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         commands.add_parser("dimensions", help="twenty to a hundred parameters, against random points and BoTorch")
     )
     pools.add_arguments(commands.add_parser("pools", help="a batch chosen from a million candidates, and the whole way there"))
+    molecules.add_arguments(commands.add_parser("molecules", help="lists of thousands of molecules: the share of the best found"))
     transfer.add_arguments(
         commands.add_parser("transfer", help="with and without earlier campaigns, alike and misleading ones")
     )
@@ -60,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
         "tables": tables, "calibration": calibration, "forecast": forecast, "speed": speed, "transfer": transfer,
         "fidelity": fidelity, "soak": soak, "flood": flood, "roundtrip": roundtrip, "pools": pools, "estop": estop,
         "fronts": fronts, "scale": scale, "dimensions": dimensions, "looking": looking, "page": page, "answers": answers,
-        "peers": peers, "beliefs": beliefs,
+        "peers": peers, "beliefs": beliefs, "molecules": molecules,
     }  # fmt: skip
     return benchmarks[chosen.command].run(chosen)
 

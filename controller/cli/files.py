@@ -57,17 +57,17 @@ def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Campaign, lab and notify files.", show_default=False)],
     json: Json = False,
 ) -> None:
-    """Check files: one line per fault, exit code 2 when there is one."""
+    """Check files: one line per fault, exit code 2 when there is one. Remarks are no faults."""
     from controller.verbs.stores import store_urls
-    from controller.verbs.validating import faults_of
+    from controller.verbs.validating import check
 
-    faults = {path: faults_of(path, store_urls(None)) for path in files}
+    checked = {path: check(path, store_urls(None)) for path in files}
     if json:
-        print_json([{"file": str(path), "faults": lines} for path, lines in faults.items()])
+        print_json([{"file": str(path), "faults": found.faults, "remarks": found.remarks} for path, found in checked.items()])
     else:
-        for path, lines in faults.items():
-            print("\n".join(lines) if lines else f"{path}: good")
-    if any(faults.values()):
+        for path, found in checked.items():
+            print("\n".join([*(found.faults or [f"{path}: good"]), *(f"{path}: remark: {text}" for text in found.remarks)]))
+    if any(found.faults for found in checked.values()):
         raise typer.Exit(2)
 
 

@@ -166,11 +166,12 @@ class CategoricalParameter(_Conditional):
 
     def allows(self, value: Value) -> bool:
         """Say whether `value` is one of the choices."""
-        return isinstance(value, str) and value in self._names
+        return isinstance(value, str) and value in self.positions
 
     @cached_property
-    def _names(self) -> frozenset[str]:
-        return frozenset(self.choices)
+    def positions(self) -> dict[str, int]:
+        """Where each choice stands in the list."""
+        return {choice: i for i, choice in enumerate(self.choices)}
 
 
 Parameter = Annotated[

@@ -33,6 +33,8 @@ SAME = 2e-9
 # A part of its range so small is what a calculation left (2e-16, 1e-9 of a mixture), and stands for none at all; constraints are
 # checked to ten times that.
 NOTHING = 1e-8
+# Choices that an error names.
+_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,11 @@ class Axis:
             ValueError: If a choice is not in the list.
         """
         if isinstance(self.parameter, CategoricalParameter):
-            if value not in self.parameter.choices:
-                raise ValueError(f"{self.name}: {value!r} is not one of {', '.join(self.parameter.choices)}")
-            return float(self.parameter.choices.index(str(value)))
+            place = self.parameter.positions.get(value) if isinstance(value, str) else None
+            if place is None:
+                more = ", …" if len(self.parameter.choices) > _SHOWN else ""
+                raise ValueError(f"{self.name}: {value!r} is not one of {', '.join(self.parameter.choices[:_SHOWN])}{more}")
+            return float(place)
         number = float(value)
         if self.logarithmic:
             return math.log(number / self.lower) / math.log(self.upper / self.lower)

@@ -14,6 +14,9 @@ from controller.errors import MissingExtraError
 # Morgan fingerprints of radius 2: atoms with everything up to two bonds away.
 _RADIUS = 2
 _BITS = 4096
+# Fragments are counted three times without their stereochemistry and once with it: mirror images, and the two sides of a double
+# bond, are near and still two molecules. Where nothing is stereogenic all counts are four times as large: no similarity changes.
+_PLAIN = 3
 # Choices that look alike are still two choices: their similarity stays below this.
 _MOST_ALIKE = 0.99
 _NEGLIGIBLE = 1e-8
@@ -125,13 +128,15 @@ def _sparse_fingerprints(smiles: Sequence[str]) -> csc_array:
 
 
 def _counts(smiles: Sequence[str]) -> Iterator[NDArray[np.uint32] | None]:
-    """Yield the fingerprint of each structure, None where there is none."""
+    """Yield the fingerprint of each structure, with and without its stereochemistry; None where there is none."""
     try:
         from rdkit import Chem, rdBase
         from rdkit.Chem import rdFingerprintGenerator
     except ImportError as error:
         raise MissingExtraError("rdkit", "chem", "a descriptor column 'smiles'") from error
-    generator = rdFingerprintGenerator.GetMorganGenerator(radius=_RADIUS, fpSize=_BITS)
+    plain, stereo = (
+        rdFingerprintGenerator.GetMorganGenerator(radius=_RADIUS, fpSize=_BITS, includeChirality=seen) for seen in (False, True)
+    )
     # RDKit reports on standard error by itself; the error below says the same with a remedy.
     with rdBase.BlockLogs():
         for text in smiles:
@@ -141,4 +146,4 @@ def _counts(smiles: Sequence[str]) -> Iterator[NDArray[np.uint32] | None]:
             molecule = Chem.MolFromSmiles(text)
             if molecule is None:
                 raise ValueError(f"smiles: {text!r} cannot be read as a structure; correct it or leave it empty")
-            yield generator.GetCountFingerprintAsNumPy(molecule)
+            yield _PLAIN * plain.GetCountFingerprintAsNumPy(molecule) + stereo.GetCountFingerprintAsNumPy(molecule)

@@ -16,6 +16,7 @@ from torch import Tensor
 from controller.design.acquisition import Acquisition, WithSuccess
 from controller.design.certain import Certain
 from controller.design.costing import PerCost, Price
+from controller.design.doubt import undoubted
 from controller.design.exploring import exploration
 from controller.design.fidelity import AtFidelity, only_target, relative_costs
 from controller.design.goals import log_chance, score_for
@@ -375,6 +376,8 @@ def _score(
         score: Acquisition = exploration(problem, ground.encoder, ground.listing, models, seed)
     else:
         score = score_for(problem, models, measured, done, lifted(believed, layout), best_observed=best_observed, seed=seed)
+        if ground.encoder.many_molecules:
+            score = undoubted(score)
     if problem.fidelity is not None:
         parts = tuple(with_levels(model) for model in models.values())
         score = AtFidelity(score, parts, level_columns(layout), relative_costs(problem), only_target=dear)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from controller.domain.parameter import CategoricalParameter
 from controller.domain.space import DescriptorTable
-from controller.errors import MissingExtraError
 from controller.files.faults import Faults, listed, nearest
 from controller.files.reading import Document
+from controller.files.structures import check_smiles
 from controller.files.tables import CellFaults, Table, number, read_table
 
 CHOICE_COLUMNS: Final = ("choice", "name", "label")
@@ -24,6 +25,7 @@ def read_descriptors(
 
     The choices stand in the column named as the parameter, or `choice`, `name` or `label`, or the first that holds them all. A
     column `NAME_smiles`, as data tables have it, is used alone; otherwise `smiles` holds structures and every other column numbers.
+    Columns named as objectives are what is to be found out: they are never used.
     """
     keys = ("parameters", name, "descriptors")
     path = document.path.parent / str(parameter.descriptors)
@@ -35,13 +37,15 @@ def read_descriptors(
         return None
     if table is None:
         return None
-    own_smiles = f"{name}_smiles"
+    own_smiles, measured = f"{name}_smiles", _measured(document)
     choice_column = _choice_column(name, parameter, table)
     if choice_column is None:
         faults.add(path, table.lines[0] - 1, (), f"no column holds the choices of {name}; name it {name!r} or 'choice', beside "
                    f"{listed(table.header)}")  # fmt: skip
         return None
-    used = [own_smiles] if own_smiles in table.header else [c for c in table.header if c != choice_column or c == "smiles"]
+    used = [own_smiles] if own_smiles in table.header else [
+        c for c in table.header if (c != choice_column or c == "smiles") and c not in measured
+    ]
     if not used:
         faults.add(
             path, 1, (), f"says nothing about the choices; add a column of numbers, or {own_smiles!r} with structures"
@@ -50,7 +54,7 @@ def read_descriptors(
     rows = _one_row_each(parameter, table, choice_column, used, faults)
     structures = next((c for c in used if c in ("smiles", own_smiles)), None)
     columns = {c: _numbers(table, c, rows, faults) for c in used if c != structures}
-    smiles = _smiles(table, structures, rows, faults) if structures is not None else None
+    smiles = check_smiles(table, structures, rows, faults) if structures is not None else None
     if len(faults) > n_before:
         return None
     # A column that is the same for every choice tells no two apart.
@@ -86,7 +90,13 @@ def read_choices(name: str, file: str, document: Document, faults: Faults) -> tu
         message = f"names {len(choices)} choices, at most {MOST_CHOICES} are possible; list them as candidates"
         faults.add(table.path, 1, (column,), message)
         return None
-    return choices, column == "smiles" or len(table.header) > 1
+    return choices, column == "smiles" or any(c != column and c not in _measured(document) for c in table.header)
+
+
+def _measured(document: Document) -> Collection[str]:
+    """Return the names of the objectives."""
+    objectives = document.data.get("objectives")
+    return objectives.keys() if isinstance(objectives, dict) else ()
 
 
 def _choice_column(name: str, parameter: CategoricalParameter, table: Table) -> str | None:
@@ -138,25 +148,3 @@ def _numbers(table: Table, column: str, rows: list[int], faults: Faults) -> tupl
             values.append(value)
     wrong.tell(faults)
     return tuple(values)
-
-
-def _smiles(table: Table, column: str, rows: list[int], faults: Faults) -> tuple[str, ...]:
-    cells = table.column(column)
-    smiles = tuple(cells[row] for row in rows)
-    try:
-        from rdkit import Chem, rdBase
-    except ImportError:
-        error = MissingExtraError("rdkit", "chem", f"the column {column!r} of structures")
-        faults.add(table.path, 1, (column,), f"{error}; or remove the column")
-        return smiles
-    wrong = CellFaults(table.path, column)
-    with rdBase.BlockLogs():  # what it says of a bad SMILES goes to stderr
-        for row, text in zip(rows, smiles, strict=True):
-            if text and Chem.MolFromSmiles(text) is None:
-                wrong.add(
-                    table.lines[row],
-                    text,
-                    "is not a SMILES that RDKit can read; correct it, or leave the cell empty for no structure",
-                )
-    wrong.tell(faults)
-    return smiles

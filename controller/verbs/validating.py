@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,17 +11,34 @@ if TYPE_CHECKING:
     from controller.domain.space import Problem
 
 
-def faults_of(path: Path, urls: Sequence[str]) -> list[str]:
-    """Return one line per fault of a campaign, lab or notify file, none when it is good.
+@dataclass(frozen=True)
+class Checked:
+    """What there is to say of a file, one line each."""
+
+    faults: list[str]
+    """None when it is good."""
+    remarks: list[str]
+    """What is no fault and still worth a look."""
+
+
+def check(path: Path, urls: Sequence[str]) -> Checked:
+    """Say what is wrong with a campaign, lab or notify file, and what somebody may not have meant.
 
     Args:
         path: The file.
         urls: Stores with the earlier campaigns that it may name.
     """
     from controller.files.checking import check_file
+    from controller.files.structures import remarks
     from controller.verbs.earlier import earlier_reader
 
-    return check_file(path, earlier_reader(urls), _objection)
+    remarked: list[str] = []
+
+    def objection(problem: Problem) -> str | None:
+        remarked.extend(remarks(problem))
+        return _objection(problem)
+
+    return Checked(check_file(path, earlier_reader(urls), objection), remarked)
 
 
 def _objection(problem: Problem) -> str | None:

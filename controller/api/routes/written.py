@@ -16,7 +16,7 @@ from starlette.responses import Response
 from controller.api.routes.route import Body, desk_of, done, needs, router, told
 from controller.domain.access import Role
 from controller.errors import FileFaultsError
-from controller.verbs.validating import faults_of
+from controller.verbs.validating import check
 
 routes = router("files")
 
@@ -57,15 +57,16 @@ def named(faults: list[str], folder: str) -> list[str]:
 
 @routes.post("/validate", summary="Check a campaign, lab or notify file", **needs(Role.ADMINISTER))
 async def validate(request: Request, body: Written) -> Response:
-    """`{"good", "faults": […]}`, a line for each fault. Files that it names are read and drivers looked up, hence the role."""
+    """`{"good", "faults": […], "remarks": […]}`, a line for each. Files that it names are read and drivers looked up, hence the role."""
     desk = desk_of(request)
 
-    def check() -> Response:
+    def checked() -> Response:
         with written(body.file) as path:
-            faults = named(faults_of(path, desk.urls), str(path.parent))
-        return done({"good": not faults, "faults": faults})
+            found = check(path, desk.urls)
+            faults = named(found.faults, str(path.parent))
+        return done({"good": not faults, "faults": faults, "remarks": found.remarks})
 
-    return await desk.steer(check, timeout_s=40.0)
+    return await desk.steer(checked, timeout_s=40.0)
 
 
 @routes.get("/schemas/{kind}", summary="JSON Schema of a file, for editors", **needs(Role.LOOK))
