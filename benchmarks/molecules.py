@@ -136,14 +136,13 @@ def _ours(kind: str | None, smiles: tuple[str, ...]) -> Choose:
 def _counts(smiles: tuple[str, ...]) -> Any:
     """Return Morgan count fingerprints (n x bits), radius 2, folded to 2048 numbers, sparse."""
     import numpy as np
-    from rdkit import Chem
+    from rdkit import Chem, rdBase
     from rdkit.Chem import rdFingerprintGenerator
-    from scipy.sparse import csr_array
+    from scipy.sparse import csr_array, vstack
 
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
-    rows = [csr_array(generator.GetCountFingerprintAsNumPy(Chem.MolFromSmiles(s)).astype(np.float32)[None]) for s in smiles]
-    from scipy.sparse import vstack
-
+    with rdBase.BlockLogs():
+        rows = [csr_array(generator.GetCountFingerprintAsNumPy(Chem.MolFromSmiles(s)).astype(np.float32)[None]) for s in smiles]
     return csr_array(vstack(rows))
 
 
@@ -333,7 +332,8 @@ def run(chosen: argparse.Namespace) -> int:
     try:
         folder = shared_folder()
         names, methods = chosen.libraries.split(","), chosen.methods.split(",")
-        for name, known in [*((n, LIBRARIES) for n in names), *((m, METHODS) for m in methods)]:
+        asked = [*((n, tuple(LIBRARIES)) for n in names), *((m, tuple(METHODS)) for m in methods)]
+        for name, known in asked:
             if name not in known:
                 raise ValueError(f"{name!r}: expected some of {', '.join(known)}")
     except (FileNotFoundError, ValueError) as error:

@@ -12,6 +12,7 @@ from torch import Tensor
 from surrogates.errors import ShapeError
 
 _LARGEST = 1e100  # squares must not overflow
+_MANY_STRUCTURES = 64  # coordinates
 
 GroupKind = Literal["numeric", "category", "structure", "source", "place"]
 
@@ -75,6 +76,11 @@ class Layout:
     def n_lengthscales(self) -> int:
         """Number of lengthscales over all groups."""
         return sum(group.n_lengthscales for group in self.groups)
+
+    @property
+    def many_structures(self) -> bool:
+        """Whether the levels of one group are so many different structures that networks of this size do not learn them."""
+        return any(group.kind == "structure" and group.tied and len(group.columns) >= _MANY_STRUCTURES for group in self.groups)
 
     @cached_property
     def lengthscale_of_column(self) -> tuple[int, ...]:

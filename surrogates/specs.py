@@ -91,7 +91,7 @@ class RandomForestSpec(_Spec):
 
 
 class AutoSpec(_Spec):
-    """Gaussian processes while observations are few, a deep ensemble once they are many: above 400 of a list, 1500 elsewhere."""
+    """Gaussian processes while observations are few, then a deep ensemble: above 400 of a list, 1500 elsewhere or of molecules."""
 
     kind: Literal["auto"] = "auto"
 

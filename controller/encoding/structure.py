@@ -17,6 +17,7 @@ _BITS = 4096
 # Fragments are counted three times without their stereochemistry and once with it: mirror images, and the two sides of a double
 # bond, are near and still two molecules. Where nothing is stereogenic all counts are four times as large: no similarity changes.
 _PLAIN = 3
+_STEREO = frozenset("@/\\")
 # Choices that look alike are still two choices: their similarity stays below this.
 _MOST_ALIKE = 0.99
 _NEGLIGIBLE = 1e-8
@@ -146,4 +147,6 @@ def _counts(smiles: Sequence[str]) -> Iterator[NDArray[np.uint32] | None]:
             molecule = Chem.MolFromSmiles(text)
             if molecule is None:
                 raise ValueError(f"smiles: {text!r} cannot be read as a structure; correct it or leave it empty")
-            yield _PLAIN * plain.GetCountFingerprintAsNumPy(molecule) + stereo.GetCountFingerprintAsNumPy(molecule)
+            counts = plain.GetCountFingerprintAsNumPy(molecule)
+            # Without the signs of stereochemistry the second fingerprint is the first one.
+            yield _PLAIN * counts + (counts if _STEREO.isdisjoint(text) else stereo.GetCountFingerprintAsNumPy(molecule))

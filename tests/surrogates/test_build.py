@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from surrogates import build as module
 from surrogates.build import build
+from surrogates.data import Group, Layout, TrainingData
 from surrogates.ensembles.deep import DeepEnsemble
 from surrogates.errors import FitError
 from surrogates.gp.ensemble import GPEnsemble
@@ -37,6 +39,15 @@ def test_auto_changes_over_when_observations_are_many(pool: bool, limit: str, mo
     surrogate = build(AutoSpec(), smooth_data(13, 3), pool=pool, seed=0)
     assert isinstance(surrogate, DeepEnsemble)
     assert surrogate.report.kind == "deep_ensemble"
+
+
+def test_lists_of_molecules_stay_with_gaussian_processes_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MANY_OBSERVATIONS", 5)
+    generator = torch.Generator().manual_seed(0)
+    X, Y = torch.rand(8, 64, dtype=torch.float64, generator=generator), torch.rand(8, 1, dtype=torch.float64, generator=generator)
+    for tied, kind in ((True, GPEnsemble), (False, DeepEnsemble)):
+        layout = Layout((Group("molecule", tuple(range(64)), "structure", tied=tied),))
+        assert isinstance(build(AutoSpec(), TrainingData(X, Y, layout), pool=True, seed=0), kind)
 
 
 def test_seed_matters_to_networks_only() -> None:

@@ -57,7 +57,7 @@ def named(faults: list[str], folder: str) -> list[str]:
 
 @routes.post("/validate", summary="Check a campaign, lab or notify file", **needs(Role.ADMINISTER))
 async def validate(request: Request, body: Written) -> Response:
-    """`{"good", "faults": […], "remarks": […]}`, a line for each. Files that it names are read and drivers looked up, hence the role."""
+    """`{"good", "faults": […], "remarks": […]}`, a line for each. Files that it names are read, drivers looked up."""
     desk = desk_of(request)
 
     def checked() -> Response:

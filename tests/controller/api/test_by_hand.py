@@ -65,7 +65,7 @@ def test_bread_is_baked_over_http(kitchen: tuple[Served, str, dict[str, str | No
     status, told = head.post("/validate", json={"file": BREAD.replace("maximize", "maximise")})
     assert (status, told["good"], len(told["faults"])) == (200, False, 1)
     assert told["faults"][0].startswith("file.yaml:6: objectives.volume.goal")
-    assert head.post("/validate", json={"file": BREAD})[1] == {"good": True, "faults": []}
+    assert head.post("/validate", json={"file": BREAD})[1] == {"good": True, "faults": [], "remarks": []}
     status, told = head.post("/campaigns", json={"file": BREAD, "by_hand": True})
     assert (status, told["answered"]) == (200, True)
     assert head.post("/campaigns", json={"file": BREAD, "by_hand": True})[0] == 409

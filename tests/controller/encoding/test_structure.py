@@ -91,3 +91,34 @@ lab: {simulator: table, data: table.csv}
     file.write_text(text.replace("names.csv", "nowhere.csv"))
     with pytest.raises(FileFaultsError, match=r"campaign.yaml:4: parameters.kind.choices: .*there is no such file"):
         load_campaign(file)
+
+
+def test_isomers_are_near_and_not_the_same() -> None:
+    left, right, flat, other = "C[C@H](O)c1ccccc1", "C[C@@H](O)c1ccccc1", "CC(O)c1ccccc1", "CCCCCCN"
+    for more, least in (([], 0.1), (molecules(structure.MOST_EXACT), 0.01)):  # landmarks say less of what is as near as this
+        z = structure.embed([left, right, flat, other, "F/C=C/F", "F/C=C\\F", *more])
+        apart = [float(np.linalg.norm(z[i] - z[j])) for i, j in ((0, 1), (0, 2), (4, 5), (0, 3))]
+        assert all(least < near < 0.5 * apart[-1] for near in apart[:-1])
+
+
+def test_what_has_no_stereochemistry_is_as_alike_as_ever() -> None:
+    from rdkit import Chem
+    from rdkit.Chem import rdFingerprintGenerator
+
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=4096)
+    some = molecules(40)
+    a, b = (np.array(list(counts), dtype=float) for counts in (
+        structure._counts(some), (generator.GetCountFingerprintAsNumPy(Chem.MolFromSmiles(s)) for s in some)
+    ))  # fmt: skip
+    np.testing.assert_array_equal(a, 4 * b)
+
+
+def test_results_that_are_not_the_best_make_short_lists_doubt_and_long_ones_not() -> None:
+    for n, doubted in ((30, True), (700, False)):
+        smiles = molecules(n)
+        described = {"molecule": DescriptorTable(smiles=tuple(smiles))}
+        space = problem({"molecule": {"type": "categorical", "choices": smiles}}, descriptors=described)
+        points = [{"molecule": s} for s in smiles[:15]]
+        (found,) = propose(request(space, [Observed(point=p, values={"y": -float(i)}) for i, p in enumerate(points)], []))
+        assert found.source == "model", found.note
+        assert ("in vain" in str(found.acquisition_name)) is doubted
