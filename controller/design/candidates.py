@@ -14,6 +14,8 @@ from controller.domain.space import Problem
 from controller.encoding.space import SAME, Array, SearchSpace
 
 MOST_LISTED = 100_000
+MOST_RESCORED = 20_000
+"""Rows that are all scored again for each point of a batch."""
 _GOLDEN = 0.6180339887498949
 """Multiples of the golden ratio, less their whole parts, are spread evenly over 0 to 1."""
 _ROUNDING = 1e-12
@@ -40,6 +42,10 @@ class Listing:
     def large(self) -> bool:
         """Whether it is screened in chunks, and never looked through row by row in Python."""
         return len(self) > MOST_LISTED
+
+    def screened(self, n: int) -> bool:
+        """Whether `n` points at a time are chosen by `Screen`, which looks again only at rows that can still win."""
+        return self.large or (n > 1 and len(self) > MOST_RESCORED)
 
     @cached_property
     def _sorted(self) -> tuple[Array, NDArray[np.int64]]:

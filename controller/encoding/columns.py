@@ -120,12 +120,6 @@ class Encoder:
         return gradient
 
     @cached_property
-    def many_molecules(self) -> bool:
-        """Whether a parameter is one of so many structures that landmarks stand for them."""
-        tables = [self.space.problem.descriptors.get(axis.name) for axis in self.space.axes]
-        return any(t is not None and t.smiles is not None and len(t.smiles) > structure.MOST_EXACT for t in tables)
-
-    @cached_property
     def _plain(self) -> bool:
         """Whether the columns are the coordinates themselves."""
         return (

@@ -16,7 +16,6 @@ from torch import Tensor
 from controller.design.acquisition import Acquisition, WithSuccess
 from controller.design.certain import Certain
 from controller.design.costing import PerCost, Price
-from controller.design.doubt import undoubted
 from controller.design.exploring import exploration
 from controller.design.fidelity import AtFidelity, only_target, relative_costs
 from controller.design.goals import log_chance, score_for
@@ -293,7 +292,9 @@ def _with_model(
     knowledge = _learn(problem, request.policy, ground, observed, seed, request.device)
     trusted = Trusted.of(knowledge.surrogates, knowledge.data, request.surprises)
     pending = list(request.pending) + [p.point for p in earlier]
-    screen = Screen(encoder, ground.listing) if ground.listing is not None and ground.listing.large else None
+    # With several objectives, what is sampled for each row of a list that is not large would be sampled for some of them only.
+    together = 1 if problem.several else request.n
+    screen = Screen(encoder, ground.listing) if ground.listing is not None and ground.listing.screened(together) else None
     notes += outlier_notes(observed, knowledge.surrogates)
     notes += [drift_note(name, problem.objectives[name], found) for name, found in knowledge.drifted.items()]
     region = _region(request, ground, complete)
@@ -376,8 +377,6 @@ def _score(
         score: Acquisition = exploration(problem, ground.encoder, ground.listing, models, seed)
     else:
         score = score_for(problem, models, measured, done, lifted(believed, layout), best_observed=best_observed, seed=seed)
-        if ground.encoder.many_molecules:
-            score = undoubted(score)
     if problem.fidelity is not None:
         parts = tuple(with_levels(model) for model in models.values())
         score = AtFidelity(score, parts, level_columns(layout), relative_costs(problem), only_target=dear)

@@ -141,3 +141,21 @@ def test_first_points_and_stand_ins_of_a_large_pool_differ() -> None:
     assert which.pool is not None
     known = {tuple(which.pool.row(i).values()) for i in range(3000)}
     assert all(tuple(p.point.values()) in known for p in proposals)
+
+
+def test_a_batch_from_a_list_of_some_length_is_screened_and_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    which = pool_problem(300, 3, OBJECTIVES["one"])
+    assert which.pool is not None
+    rows = [which.pool.row(i) for i in range(0, 120, 10)]
+    observed = [Observed(point=r, values={"y": float(r["x0"]) + 2 * float(r["x1"]) ** 2}) for r in rows]
+    plain = ask(which, observed, [], n=4)
+    made: list[Screen] = []
+    kept = Screen.best
+    monkeypatch.setattr(candidates, "MOST_RESCORED", 100)
+    monkeypatch.setattr(Screen, "best", lambda self, *given: made.append(self) or kept(self, *given))
+    screened = ask(which, observed, [], n=4)
+    assert len(made) == 4
+    assert len(set(map(id, made))) == 1
+    assert [p.point for p in screened] == [p.point for p in plain]
+    ask(which, observed, [], n=1)
+    assert len(made) == 4

@@ -111,14 +111,3 @@ def test_what_has_no_stereochemistry_is_as_alike_as_ever() -> None:
         structure._counts(some), (generator.GetCountFingerprintAsNumPy(Chem.MolFromSmiles(s)) for s in some)
     ))  # fmt: skip
     np.testing.assert_array_equal(a, 4 * b)
-
-
-def test_results_that_are_not_the_best_make_short_lists_doubt_and_long_ones_not() -> None:
-    for n, doubted in ((30, True), (700, False)):
-        smiles = molecules(n)
-        described = {"molecule": DescriptorTable(smiles=tuple(smiles))}
-        space = problem({"molecule": {"type": "categorical", "choices": smiles}}, descriptors=described)
-        points = [{"molecule": s} for s in smiles[:15]]
-        (found,) = propose(request(space, [Observed(point=p, values={"y": -float(i)}) for i, p in enumerate(points)], []))
-        assert found.source == "model", found.note
-        assert ("in vain" in str(found.acquisition_name)) is doubted
