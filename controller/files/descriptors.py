@@ -87,7 +87,7 @@ def read_choices(name: str, file: str, document: Document, faults: Faults) -> tu
         faults.add(table.path, 1, (column,), "names fewer than two choices; add rows")
         return None
     if len(choices) > MOST_CHOICES:
-        message = f"names {len(choices)} choices, at most {MOST_CHOICES} are possible; narrow the list, or give numbers that describe them as candidates"
+        message = f"names {len(choices)} choices, at most {MOST_CHOICES} are possible; narrow it, or give numbers as candidates"
         faults.add(table.path, 1, (column,), message)
         return None
     return choices, column == "smiles" or any(c != column and c not in _measured(document) for c in table.header)
