@@ -25,9 +25,12 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import mixed, own
+
+if TYPE_CHECKING:
+    from controller.domain.campaign import ProposalPolicy
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -53,6 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--peers", type=Path, help="what other tools needed, measured again, beside what is recorded of them")
     parser.add_argument("--budget", type=int, help="experiments per campaign (default: the problem's own)")
     parser.add_argument("--jobs", type=int, default=1, help="campaigns side by side (default: %(default)s)")
+    parser.add_argument(
+        "--proposals", metavar="JSON",
+        help='how proposals are made, as in a campaign file, for example {"surrogate": {"kind": "random_forest"}}',
+    )
     parser.add_argument("--smoke", action="store_true", help="one small table, one seed, ten experiments")
     parser.add_argument("--output", type=Path, help="where to write the results (default: benchmarks/results/)")
 
@@ -126,7 +133,9 @@ def to_problem(source: Any) -> Any:
     )
 
 
-def campaign(source: Any, seed: int, budget: int, *, problem: Any = None, to_the_end: bool = False) -> dict[str, Any]:
+def campaign(
+    source: Any, seed: int, budget: int, *, problem: Any = None, to_the_end: bool = False, policy: ProposalPolicy | None = None
+) -> dict[str, Any]:
     """Run one campaign until the target is reached or the budget spent, as many experiments at a time as the problem says.
 
     Args:
@@ -135,6 +144,7 @@ def campaign(source: Any, seed: int, budget: int, *, problem: Any = None, to_the
         budget: Most experiments.
         problem: The `Problem` to be solved, where more is known of it than `to_problem` says.
         to_the_end: Spend the budget although the target has been reached.
+        policy: How proposals are made; its defaults where nothing is given.
     """
     import numpy as np
 
@@ -142,7 +152,7 @@ def campaign(source: Any, seed: int, budget: int, *, problem: Any = None, to_the
     from controller.domain.request import Observations, Observed, Request
     from controller.engine.thinking import propose
 
-    problem, policy = problem or to_problem(source), ProposalPolicy()
+    problem, policy = problem or to_problem(source), policy or ProposalPolicy()
     noise = np.random.default_rng(50_000 + seed)
     observed: list[Observed] = []
     seconds: list[float] = []
@@ -181,21 +191,24 @@ def campaign(source: Any, seed: int, budget: int, *, problem: Any = None, to_the
     }
 
 
-def _job(folder: str, name: str, seed: int, budget: int | None) -> dict[str, Any]:
+def _job(folder: str, name: str, seed: int, budget: int | None, proposals: str) -> dict[str, Any]:
     import torch
 
+    from controller.domain.campaign import ProposalPolicy
+
     torch.set_num_threads(1)
+    policy = ProposalPolicy.model_validate_json(proposals)
     if name in MADE:
         source = MADE[name]()
         most = budget or source.budget
         peers = {tool: own.peer(source, tool, seed, most) for tool in (CHANCE, "botorch")}
-        return campaign(source, seed, most) | {"problem": name, "peers": peers, "best": source.best}
+        return campaign(source, seed, most, policy=policy) | {"problem": name, "peers": peers, "best": source.best}
     source = _cached(folder).get(name)
     # `problems.py` names a problem in batches like the one without.
-    return campaign(source, seed, budget or source.budget) | {"problem": name}
+    return campaign(source, seed, budget or source.budget, policy=policy) | {"problem": name}
 
 
-def _results(jobs: list[tuple[str, str, int, int | None]], side_by_side: int) -> Iterator[dict[str, Any]]:
+def _results(jobs: list[tuple[str, str, int, int | None, str]], side_by_side: int) -> Iterator[dict[str, Any]]:
     if side_by_side == 1:
         yield from (_job(*job) for job in jobs)
         return
@@ -225,11 +238,15 @@ def run(chosen: argparse.Namespace) -> int:
         return 2
     # Before torch is imported anywhere: one thread per campaign, so that results do not depend on the machine's cores.
     os.environ["OMP_NUM_THREADS"] = "1"
+    proposals = chosen.proposals or "{}"
+    if (fault := _fault(proposals)) is not None:
+        print(fault, file=sys.stderr)
+        return 2
     names = chosen_problems(problems, chosen.problems)
     seeds = parse_seeds(chosen.seeds)
     if chosen.smoke:
         names, seeds, chosen.budget = names[:1], seeds[:1], 10
-    jobs = [(str(folder), name, seed, chosen.budget) for name in names for seed in seeds]
+    jobs = [(str(folder), name, seed, chosen.budget, proposals) for name in names for seed in seeds]
     found: list[dict[str, Any]] = []
     for result in _results(jobs, chosen.jobs):
         found.append(result)
@@ -252,9 +269,26 @@ def run(chosen: argparse.Namespace) -> int:
     print(render(rows))
     output = chosen.output or RESULTS / f"tables-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps({**stamp(), "seeds": seeds, "rows": rows, "campaigns": found}, indent=1))
+    written = {**stamp(), "seeds": seeds, "proposals": json.loads(proposals), "rows": rows, "campaigns": found}
+    output.write_text(json.dumps(written, indent=1))
     print(f"written to {output}")
     return 0
+
+
+def _fault(proposals: str) -> str | None:
+    """Say what is wrong with `--proposals`, or None."""
+    from pydantic import ValidationError
+
+    from controller.domain.campaign import ProposalPolicy
+
+    try:
+        ProposalPolicy.model_validate_json(proposals)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        told = f"--proposals {place}: {first['msg']}; got {first['input']!r}"
+        return f"{told}; write what a campaign file has under `proposals`, as JSON"
+    return None
 
 
 def chosen_problems(problems: Any, text: str) -> list[str]:

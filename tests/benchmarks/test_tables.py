@@ -87,6 +87,24 @@ def test_smoke_runs_one_short_campaign(shared: Path) -> None:
     assert len(campaign["points"]) <= 10
 
 
+def test_proposals_are_made_as_told(shared: Path) -> None:
+    pytest.importorskip("rdkit")
+    told = '{"first_points": 10}'
+    assert main(["tables", "--smoke", "--proposals", told, "--output", str(shared / "out.json")]) == 0
+    written = json.loads((shared / "out.json").read_text())
+    assert written["proposals"] == {"first_points": 10}
+    (random,) = written["campaigns"]
+    assert main(["tables", "--smoke", "--output", str(shared / "out.json")]) == 0
+    (modelled,) = json.loads((shared / "out.json").read_text())["campaigns"]
+    assert random["points"] != modelled["points"]
+
+
+def test_a_wrong_way_of_making_proposals_is_told_with_its_place(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = '{"surrogate": {"kind": "gp", "choices": "together"}}'
+    assert main(["tables", "--smoke", "--proposals", wrong]) == 2
+    assert "--proposals surrogate.gp.choices: " in capsys.readouterr().err
+
+
 def test_absent_tables_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
