@@ -286,7 +286,7 @@ def _fault(proposals: str) -> str | None:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        told = f"--proposals {place}: {first['msg']}; got {first['input']!r}"
+        told = f"{' '.join(filter(None, ('--proposals', place)))}: {first['msg']}; got {first['input']!r}"
         return f"{told}; write what a campaign file has under `proposals`, as JSON"
     return None
 
