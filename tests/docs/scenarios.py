@@ -128,7 +128,7 @@ def main(wanted: list[str]) -> int:
         folder = Path("/tmp" if os.access("/tmp", os.W_OK) else ".") / f"labwright-docs-{uuid.uuid4().hex[:8]}"
         folder.mkdir()
         began = time.monotonic()
-        fault = run(page, folder, timeout=900)
+        fault = run(page, folder, timeout=1800)  # a machine that has other things to do too
         print(f"{'failed' if fault else 'passed'}  {page.relative_to(ROOT)}  {time.monotonic() - began:.0f} s", flush=True)
         if fault:
             failed += 1

@@ -314,3 +314,21 @@ def test_tables_are_taken_over_http_and_what_cannot_be_is_refused(client: Client
     assert refused.status_code == 409
     assert "xlsx holds every table" in refused.json()["detail"]
     assert client().get("/campaigns/sample/export", params={"format": "ods"}).status_code == 422
+
+
+def test_alarms_and_requests_are_read_on_from_where_one_was(client: Client, url: str) -> None:
+    looking = client()
+    first = looking.get("/campaigns/sample/alarms", params={"limit": 1}).json()
+    assert (len(first["alarms"]), first["next"]) == (1, 1)
+    rest = looking.get("/campaigns/sample/alarms", params={"after": first["next"]}).json()
+    with open_reader(url) as reader:
+        assert first["alarms"] + rest["alarms"] == reader.alarms("sample")
+    assert looking.get("/campaigns/sample/alarms", params={"after": rest["next"]}).json() == {"alarms": [], "next": rest["next"]}
+    begun = looking.get("/requests").json()
+    with Store.open(url) as store:
+        asked = [store.ask("pause", None, {"reason": word}, "ada") for word in ("one", "two")]
+    after = {} if begun["next"] is None else {"after": begun["next"]}
+    since = looking.get("/requests", params=after).json()
+    assert ([row["id"] for row in since["requests"]][-2:], since["next"]) == (asked, asked[-1])
+    assert [row["id"] for row in looking.get("/requests", params={"after": asked[0]}).json()["requests"]] == asked[1:]
+    assert looking.get("/requests", params={"after": "nothing"}).status_code == 404
