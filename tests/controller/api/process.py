@@ -58,7 +58,7 @@ def served(folder: Path, *urls: str, serving: Serving | None = None) -> Iterator
     listening.close()
     try:
         if not serving.encrypted:
-            wait_for_health(url)
+            wait_for_health(url, beat=beat)
         yield Served(url, process.pid, out)
     finally:
         process.stdin.close()
@@ -66,9 +66,14 @@ def served(folder: Path, *urls: str, serving: Serving | None = None) -> Iterator
             log.error("the process that served HTTP ended with %s: %s", process.returncode, out.read_text(encoding="utf-8"))
 
 
-def wait_for_health(url: str, timeout: float = 90.0, verify: ssl.SSLContext | bool = True) -> None:
+def wait_for_health(
+    url: str, timeout: float = 90.0, verify: ssl.SSLContext | bool = True, *, beat: Path | None = None
+) -> None:
+    """Wait until it is served; the daemon that a test plays lives as long, and renews its `beat`."""
     deadline = time.monotonic() + timeout
     while True:
+        if beat is not None:
+            beat.touch()
         try:
             if httpx.get(f"{url}/v1/health", timeout=timeout, verify=verify).status_code == 200:
                 return

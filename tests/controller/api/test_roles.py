@@ -62,7 +62,7 @@ ANSWERS: dict[tuple[str, str], tuple[Any, int]] = {
     ("get", "/v1/tokens"): (None, 200),
     ("post", "/v1/tokens"): ({"name": "look"}, 409),
     ("post", "/v1/tokens/{name}/revoke"): (None, 404),
-    ("post", "/v1/campaigns/{campaign}/ask"): ({"n": 1}, 409),
+    ("post", "/v1/campaigns/{campaign}/ask"): ({"n": 0}, 422),
     ("post", "/v1/campaigns/{campaign}/tell"): ({"results": []}, 422),
     ("get", "/v1/campaigns/{campaign}/plan"): (None, 409),
     ("post", "/v1/campaigns/{campaign}/plan"): ({"x": 1}, 422),
