@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-START_S = 30.0
-"""Patience for a daemon that starts [s]."""
+START_S = 120.0
+"""Patience for a daemon that starts [s]: one that dies is noticed at once, so this is for machines that have much else to do."""
 LAST_LINES = 5
 PAGE = "127.0.0.1:8765"
 """Where the live page is served if nothing else is said."""

@@ -150,7 +150,7 @@ def test_rolls_are_baked_on_the_page(kitchen: tuple[Served, str, dict[str, str |
         first = plan.get_by_label("Result of experiment 1")
         first.get_by_label("volume").fill("90000")
         first.get_by_role("button", name="Tell", exact=True).click()
-        expect(first.get_by_role("alert")).to_contain_text("volume: 90000: lies above 5000", timeout=90_000)
+        expect(first.get_by_role("alert")).to_contain_text('volume: "90000": lies above 5000', timeout=90_000)
         first.get_by_label("volume").fill("2.1 ± 0.05 L")
         first.get_by_label("crumb").select_option("open")
         first.get_by_role("button", name="Tell", exact=True).click()

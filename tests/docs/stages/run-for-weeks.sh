@@ -1,1 +1,1 @@
-. "$stages/common.sh"; titration_files; cp -r "$ROOT/examples/continuous" .
+. "$stages/common.sh"; titration_files
