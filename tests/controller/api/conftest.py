@@ -52,7 +52,7 @@ def client(api: Served, people: dict[str, str | None]) -> Iterator[Client]:
     opened: list[httpx.Client] = []
 
     def speak_as(who: str = "look") -> httpx.Client:
-        opened.append(httpx.Client(base_url=f"{api.url}/v1", headers=bearer(people[who]), timeout=30.0))
+        opened.append(httpx.Client(base_url=f"{api.url}/v1", headers=bearer(people[who]), timeout=120.0))
         return opened[-1]
 
     yield speak_as

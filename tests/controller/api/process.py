@@ -104,7 +104,7 @@ def ask(method: str, url: str, **options: Any) -> httpx.Response:
 
 
 def _asked(method: str, url: str, options: dict[str, Any]) -> httpx.Response:
-    with httpx.stream(method, url, timeout=30.0, **options) as answer:
+    with httpx.stream(method, url, timeout=120.0, **options) as answer:
         if not answer.headers.get("content-type", "").startswith("text/event-stream"):
             answer.read()
         return answer
