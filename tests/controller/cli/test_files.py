@@ -38,7 +38,7 @@ def test_validate_gives_a_line_per_fault_and_exit_code_2(call: Call, campaign_fi
     assert all(line.startswith(f"{campaign_file}:") for line in lines)
     as_json = call("validate", campaign_file, "--json")
     assert as_json.code == 2
-    assert as_json.json == [{"file": str(campaign_file), "faults": lines}]
+    assert as_json.json == [{"file": str(campaign_file), "faults": lines, "remarks": []}]
 
 
 def test_validate_of_good_and_bad_files_names_each(call: Call, campaign_file: Path, tmp_path: Path) -> None:
