@@ -33,8 +33,9 @@ _CANDIDATES, _SPREAD_OUT = 300, 100
 _LOOKED_AT = 4000
 _NEAR = 25
 _INSIDE = 0.8
-# Paths that learn everywhere take the cube of the number of results: up to so many results, those to come included, and paths.
-_MOST_WANDERED, _MOST_PATHS = 150, 200
+# Paths that learn everywhere take time by the square and more of the number of results, those to come included: up to so many
+# results, and so many paths, fewer where there are more than so many results.
+_MOST_WANDERED, _MOST_PATHS, _FEWEST_PATHS, _FEW_RESULTS = 150, 200, 60, 80
 
 
 def foresee(request: Request, k: int, *, by: float | None = None, worth: float | None = None, paths: int = PATHS) -> Forecast:
@@ -80,7 +81,8 @@ def _foresee(request: Request, problem: Problem, k: int, by: float | None, worth
     )
     seed = int(np.random.default_rng([request.seed, request.number, 7]).integers(2**31))
     if _anywhere(problem, thought, len(complete) + k):
-        shown = _wandered(request, thought, k, min(paths, _MOST_PATHS), seed)
+        affordable = max(_FEWEST_PATHS, int(_MOST_PATHS * min(1.0, _FEW_RESULTS / (len(complete) + k)) ** 2))
+        shown = _wandered(request, thought, k, min(paths, affordable), seed)
         return _told(problem, reached(problem, measured, shown), by, worth, len(request.pending), len(complete))
     z, forced = _candidates(request, thought, min(k, MOST))
     X = thought.encoder.columns(torch.from_numpy(z))
