@@ -93,3 +93,4 @@ def test_hints_and_laws_are_as_right_and_as_wrong_as_they_say(name: str) -> None
         middle = {n: (low + high) / 2 for n, low, high in case.parameters}
         assert np.corrcoef(module["right"](settings, middle), real)[0, 1] > 0.4
         assert np.corrcoef(module["wrong"](settings, middle), real)[0, 1] < -0.4
+        assert abs(np.corrcoef(module["strange"](settings, middle), real)[0, 1]) < 0.3
