@@ -3,8 +3,8 @@
 A hint is right when it names the best setting a tenth of each range off, and wrong when it names the worst of a thousand settings;
 both are held for fairly sure (confidence 0.8). A physical model is right when it has the form of the real one without what people
 tend not to know (what mixes badly, decomposes, fouls), its parameters being fitted; it is wrong when it is turned upside down: it
-expects the best where the worst is. A strange one has nothing to do with the real one, and many peaks. The target is 95 % of the way
-from the median of the function to its maximum.
+expects the best where the worst is. A strange one has nothing to do with the real one, and many peaks. The target is 95 % of the
+way from the median of the function to its maximum.
 """
 
 from __future__ import annotations
