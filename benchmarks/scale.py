@@ -2,6 +2,7 @@
 
 One axis at a time, from the same middle: 100 observations of Hartmann's function in six dimensions, one proposal, the members that
 are the default. More parameters than six do nothing to the function, but the model does not know that. Processor time on one core.
+The axis `wide` is that of the observations again, of a hundred parameters.
 Of more observations than a model learns from, it gets those that the engine would give it.
 
 The exponent is the slope of a straight line through the last points of an axis, both logarithmic: 1 is in proportion.
@@ -30,9 +31,12 @@ AXES: dict[str, tuple[int, ...]] = {
     "parameters": (2, 5, 10, 20, 50, 100),
     "batch": (1, 3, 10, 30, 100),
     "members": (1, 3, 10, 30, 100),
+    "wide": (20, 50, 100, 200, 500, 1000, 5000),
 }
-SMOKE: dict[str, tuple[int, ...]] = {"observations": (10, 20), "parameters": (6, 8), "batch": (1, 2), "members": (1, 2)}
-MOST_EXPONENT = {"observations": 2.0, "parameters": 1.0, "batch": 1.2, "members": 1.2}
+SMOKE: dict[str, tuple[int, ...]] = {
+    "observations": (10, 20), "parameters": (6, 8), "batch": (1, 2), "members": (1, 2), "wide": (6, 10),
+}  # fmt: skip
+MOST_EXPONENT = {"observations": 2.0, "parameters": 1.0, "batch": 1.2, "members": 1.2, "wide": 2.0}
 TAIL = 3
 """Points through which the line is drawn."""
 
@@ -44,6 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--smoke", action="store_true", help="two small points on each axis, once")
     parser.add_argument("--output", type=Path, default=RESULTS / "scale.json")
     parser.add_argument("--picture", type=Path, help="also draw it: a PNG file (needs matplotlib)")
+
+
+def at(axis: str, size: int) -> dict[str, int]:
+    """Return what is measured at `size` on an axis."""
+    return MIDDLE | ({"observations": size, "parameters": 100} if axis == "wide" else {axis: size})
 
 
 def seconds_of(seed: int, observations: int, parameters: int, batch: int, members: int) -> float:
@@ -128,7 +137,7 @@ def run(chosen: argparse.Namespace) -> int:
         seconds_of(0, **MIDDLE)  # the first one loads libraries
         for axis in chosen.axes.split(","):
             sizes = (SMOKE if chosen.smoke else AXES)[axis]
-            times = [[seconds_of(seed, **(MIDDLE | {axis: size})) for seed in range(repeats)] for size in sizes]
+            times = [[seconds_of(seed, **at(axis, size)) for seed in range(repeats)] for size in sizes]
             medians = [statistics.median(row) for row in times]
             slope = exponent(list(zip(sizes, medians, strict=True))[-TAIL:])
             found[axis] = {"sizes": sizes, "seconds": times, "medians": medians, "exponent": slope, "most": MOST_EXPONENT[axis]}
