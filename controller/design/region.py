@@ -24,7 +24,7 @@ _FIRST = 5  # results that begin a region: of the whole space
 _START = 0.8
 _LEAST = 0.5**7
 _SUCCESSES = 3
-_FAILURES = 10
+_FAILURES, _FAILURES_EACH = 10, 0.5  # at least, and for each coordinate
 _FACTOR = 2.0
 # An improvement of less than this share of the spread of all results is none.
 _NEGLIGIBLE = 1e-3
@@ -97,6 +97,7 @@ def region_of(space: SearchSpace, z: Array, scores: Sequence[float]) -> Region |
     finite = [score for score in scores if math.isfinite(score)]
     negligible = _NEGLIGIBLE * float(np.std(finite)) if finite else 0.0
     numbers = ~np.array([axis.categorical for axis in space.axes])
+    most_bad = max(_FAILURES, round(_FAILURES_EACH * space.p))
     best, side, first, good, bad = -1, _START, 0, 0, 0
     for i, score in enumerate(scores):
         better = score > (scores[best] + negligible if best >= 0 else -math.inf)
@@ -104,7 +105,7 @@ def region_of(space: SearchSpace, z: Array, scores: Sequence[float]) -> Region |
             good, bad = (good + 1, 0) if better else (0, bad + 1)
             if good >= _SUCCESSES:
                 side, good = min(1.0, side * _FACTOR), 0
-            elif bad >= _FAILURES:
+            elif bad >= most_bad:
                 side, bad = side / _FACTOR, 0
         if better:
             best = i

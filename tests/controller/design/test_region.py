@@ -46,6 +46,15 @@ def test_it_shrinks_by_failures_and_grows_by_successes() -> None:
     assert side(BEGUN + [1.0 + 1e-7 * i for i in range(10)]) == 0.4
 
 
+def test_in_many_dimensions_it_is_more_patient() -> None:
+    wide = SearchSpace.of(problem(continuous(*[f"x{j}" for j in range(50)])))
+    z = np.full((30, 50), 0.5)
+    for n, expected in ((29, 0.8), (30, 0.4)):
+        found = region_of(wide, z[:n], (BEGUN + [0.3] * 25)[:n])
+        assert found is not None
+        assert found.side == expected
+
+
 def test_results_outside_say_nothing_of_it() -> None:
     far = np.vstack([np.tile(MIDDLE, (5, 1)), np.tile(np.where(np.arange(12) == 3, 0.95, 0.5), (40, 1))])
     found = region(BEGUN + [0.3] * 40, far)
