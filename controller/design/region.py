@@ -1,9 +1,9 @@
 """A trust region: the part of a space of many parameters in which the next point is looked for.
 
-A model of a hundred results knows little of a space of fifty dimensions. Wherever it knows nothing, it promises something: the
-expected improvement leads from one far corner to the next, and no result teaches much of the others. So the search is kept to a
-neighbourhood of the best result, which shrinks while it brings nothing better and grows while it does (D. Eriksson and others,
-*Scalable global optimization via local Bayesian optimization*, NeurIPS 2019).
+A model of a hundred results knows little of a space of fifty dimensions. Wherever it knows nothing, it promises something, and the
+search may be led from one far corner to the next. Where that is feared, it is kept to a neighbourhood of the best result, which shrinks
+while it brings nothing better and grows while it does (D. Eriksson and others, *Scalable global optimization via local Bayesian
+optimization*, NeurIPS 2019). What it brings: `docs/explanations/decisions/0034-the-whole-space-is-searched.md`.
 
 How large it is follows from the results alone, in their order: nothing is kept between proposals, and the same results give the
 same region.
@@ -24,7 +24,7 @@ _FIRST = 5  # results that begin a region: of the whole space
 _START = 0.8
 _LEAST = 0.5**7
 _SUCCESSES = 3
-_FAILURES, _FAILURES_EACH = 10, 0.5  # at least, and for each coordinate
+_FAILURES, _FAILURES_EACH = 20, 0.5  # at least, and for each coordinate
 _FACTOR = 2.0
 # An improvement of less than this share of the spread of all results is none.
 _NEGLIGIBLE = 1e-3

@@ -34,16 +34,16 @@ def test_it_begins_around_the_best_of_the_first_results() -> None:
 
 
 def test_it_shrinks_by_failures_and_grows_by_successes() -> None:
-    failures = BEGUN + [0.3] * 10
+    failures = BEGUN + [0.3] * 20
     assert side(failures[:-1]) == 0.8
     assert side(failures) == 0.4
-    assert side(failures + [0.3] * 10) == 0.2
+    assert side(failures + [0.3] * 20) == 0.2
     assert side([*failures, 2.0, 3.0]) == 0.4
     assert side([*failures, 2.0, 3.0, 4.0]) == 0.8
     assert side([*failures, 2.0, 3.0, 0.0, 4.0]) == 0.4
     assert side([*BEGUN, 2.0, 3.0, 4.0]) == 1.0
     # An improvement of next to nothing is none.
-    assert side(BEGUN + [1.0 + 1e-7 * i for i in range(10)]) == 0.4
+    assert side(BEGUN + [1.0 + 1e-7 * i for i in range(20)]) == 0.4
 
 
 def test_in_many_dimensions_it_is_more_patient() -> None:
@@ -63,20 +63,20 @@ def test_results_outside_say_nothing_of_it() -> None:
 
 
 def test_one_that_has_become_very_small_begins_anew_elsewhere() -> None:
-    scores = BEGUN + [0.3] * 70
+    scores = BEGUN + [0.3] * 140
     assert side(scores[:-1]) == pytest.approx(0.8 / 64)
     assert region(scores) is None
-    z = np.random.default_rng(0).random((80, 12))
-    z[:75] = MIDDLE
+    z = np.random.default_rng(0).random((150, 12))
+    z[:145] = MIDDLE
     again = region([*scores, 0.1, 0.4, 0.2, 0.3, 0.1], z)
     assert again is not None
     assert again.side == 0.8
-    assert again.centre.tolist() == z[76].tolist()
+    assert again.centre.tolist() == z[146].tolist()
 
 
 def test_there_is_none_around_what_is_not_acceptable() -> None:
     assert region([-np.inf] * 8) is None
-    assert side([*BEGUN, *[-np.inf] * 10]) == 0.4
+    assert side([*BEGUN, *[-np.inf] * 20]) == 0.4
 
 
 def test_what_is_drawn_lies_inside_and_half_of_it_near_the_centre() -> None:

@@ -39,7 +39,7 @@ def widest(proposal: Proposal) -> float:
 
 
 def test_points_are_looked_for_inside_and_the_region_is_kept() -> None:
-    results = observed(PLAIN, 34)
+    results = observed(PLAIN, 64)
     for proposal in ask(PLAIN, results, n=3, policy=LOCAL):
         assert proposal.source == "model"
         assert proposal.region is not None
@@ -57,7 +57,7 @@ def test_the_same_results_give_the_same_region_and_points() -> None:
 
 def test_constraints_hold_inside() -> None:
     which = problem(continuous(*NAMES, low=-1.0, high=3.0), constraints=(" + ".join(NAMES) + " >= 2", "x0 + x1 <= 2.1"))
-    (proposal,) = ask(which, observed(which, 34), policy=LOCAL)
+    (proposal,) = ask(which, observed(which, 64), policy=LOCAL)
     assert proposal.region is not None
     assert which.allows(proposal.point)
     assert widest(proposal) <= 0.1 + 1e-6
@@ -88,7 +88,7 @@ def test_it_is_explained() -> None:
     lab = make_definition().lab
     content = {"name": "c", "problem": PLAIN, "budget": {"experiments": 99}, "lab": lab, "proposals": {"trust_region": True}}
     made = Campaign(Definition.model_validate(content))
-    for row in observed(PLAIN, 14):
+    for row in observed(PLAIN, 24):
         made.tell(row.point, row.values)
     made.ask(1)
     told = made.why()
