@@ -1,9 +1,10 @@
 """A trust region: the part of a space of many parameters in which the next point is looked for.
 
-A model of a hundred results knows little of a space of fifty dimensions. Wherever it knows nothing, it promises something, and the
-search may be led from one far corner to the next. Where that is feared, it is kept to a neighbourhood of the best result, which shrinks
-while it brings nothing better and grows while it does (D. Eriksson and others, *Scalable global optimization via local Bayesian
-optimization*, NeurIPS 2019). What it brings: `docs/explanations/decisions/0034-the-whole-space-is-searched.md`.
+A model of a hundred results knows little of a space of fifty dimensions. Wherever it knows nothing, it promises something,
+and the search may be led from one far corner to the next. Where that is feared, it is kept to a neighbourhood of the best
+result, which shrinks while it brings nothing better and grows while it does (D. Eriksson and others, *Scalable global
+optimization via local Bayesian optimization*, NeurIPS 2019). What it brings:
+`docs/explanations/decisions/0034-the-whole-space-is-searched.md`.
 
 How large it is follows from the results alone, in their order: nothing is kept between proposals, and the same results give the
 same region.
