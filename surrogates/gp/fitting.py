@@ -19,8 +19,8 @@ _MAX_EVALUATIONS = 120
 _GRADIENT_TOLERANCE = 1e-4
 _DECREASE_TOLERANCE = 1e-9
 # What is still to be gained in log posterior, by the curvature (Boyd and Vandenberghe 2004, section 9.5).
-_NEWTON_TOLERANCE = 0.01
-_ROUGH_TOLERANCE = 0.1
+_NEWTON_TOLERANCE = 0.05
+_ROUGH_TOLERANCE = 0.3
 _SUFFICIENT_DECREASE = 1e-4
 _SAME_PEAK = 0.5  # log units: starts that come this close to each other go on as one
 _LONGEST_STEP = 2.0  # log units, per hyperparameter
@@ -37,6 +37,7 @@ _MANY = 64
 _GROWTH = 4
 # Of more than so many, as many say what the hyperparameters are. Predictions rest on all of them.
 _MOST = 500
+_TOLD = ("mu", "precision", "linear", "exponential", "lower", "upper")  # of a prior
 
 
 def fit(problem: Problem) -> tuple[Tensor, Tensor]:
@@ -50,31 +51,76 @@ def fit(problem: Problem) -> tuple[Tensor, Tensor]:
     Returns:
         Hyperparameters (M x p) and their negative log posterior (M).
     """
-    members, n = problem.U.shape
-    device = problem.X.device
     # Members of one kernel stand together: their covariances are then slices of a batch, and nothing is copied.
     order = torch.argsort(problem.kernels.rbf.int(), stable=True)
     problem = problem.take(order)
-    rows = torch.arange(members, device=device).repeat_interleave(len(_STARTS))
-    t, batch = _starts(problem.priors), problem.take(rows)
-    k = min(n, _MANY)
-    rough = batch.observed(_drawn(n, k).to(device)) if k < n else batch
-    t, value = minimise(rough, t, _ROUGH_TOLERANCE, rows.cpu().numpy())
-    if k < n:
+    leader = _leaders(problem)
+    leads = leader == torch.arange(len(leader), device=leader.device)
+    stages = _stages(problem.U.shape[1])
+    path, found = _lead(problem.take(leads), stages)
+    t, value = torch.empty_like(problem.priors.start), torch.empty_like(problem.U[:, 0])
+    t[leads], value[leads] = path[-1], found
+    if not bool(leads.all()):
+        place = (leads.cumsum(0) - 1)[leader[~leads]]
+        t[~leads], value[~leads] = _follow(problem.take(~leads), [ends[place] for ends in path], stages)
+    back = torch.argsort(order)
+    return t[back], value[back]
+
+
+def _leaders(problem: Problem) -> Tensor:
+    """For each row (M) the first one of the same kernel and prior: they differ in how the output was transformed, if at all."""
+    traits = torch.cat([getattr(problem.priors, name) for name in _TOLD], 1)
+    alike = (traits[:, None] == traits).all(-1)
+    return alike.int().argmax(1)
+
+
+def _stages(n: int) -> list[int]:
+    """How many of `n` observations have a say, one stage after the other."""
+    stages, most = [min(n, _MANY)], min(n, _MOST)
+    while _GROWTH * stages[-1] < most:
+        stages.append(_GROWTH * stages[-1])
+    return stages if stages[-1] == most else [*stages, most]
+
+
+def _of(problem: Problem, k: int) -> Problem:
+    """The same of `k` observations."""
+    n = problem.U.shape[1]
+    return problem.observed(_drawn(n, k).to(problem.X.device)) if k < n else problem
+
+
+def _lead(problem: Problem, stages: Sequence[int]) -> tuple[list[Tensor], Tensor]:
+    """Search from cold starts: hyperparameters (M x p) after each stage, and their negative log posterior (M) after the last."""
+    members, n = problem.U.shape
+    rows = torch.arange(members, device=problem.X.device).repeat_interleave(len(_STARTS))
+    batch = problem.take(rows)
+    once = len(stages) == 1
+    t, value = minimise(_of(batch, stages[0]), _starts(problem.priors), _NEWTON_TOLERANCE if once else _ROUGH_TOLERANCE, rows.cpu().numpy())
+    if not once:
         apart = torch.isfinite(value).view(members, -1)
         # Where one peak was found, there is no choice.
         asked = (apart & (apart.sum(1, keepdim=True) > 1)).flatten().nonzero().squeeze(-1)
-        judge = batch.take(asked).observed(_drawn(n, _MOST).to(device)) if n > _MOST else batch.take(asked)
-        value = value.index_copy(0, asked, judge.value(t[asked])) if len(asked) else value
-    best = value.view(members, -1).argmin(1) + len(_STARTS) * torch.arange(members, device=device)
-    m, t = min(n, _MOST), t[best]
-    while _GROWTH * k < m:
-        k *= _GROWTH
-        t, _ = minimise(problem.observed(_drawn(n, k).to(device)), t, _ROUGH_TOLERANCE)
-    final = problem.observed(_drawn(n, m).to(device)) if m < n else problem
-    t, value = minimise(final, t, _NEWTON_TOLERANCE)
-    back = torch.argsort(order)
-    return t[back], value[back]
+        value = value.index_copy(0, asked, _of(batch.take(asked), min(n, _MOST)).value(t[asked])) if len(asked) else value
+    value, best = value.view(members, -1).min(1)
+    path = [t[best + len(_STARTS) * torch.arange(members, device=best.device)]]
+    for k in stages[1:]:
+        t, value = minimise(_of(problem, k), path[-1], _NEWTON_TOLERANCE if k == stages[-1] else _ROUGH_TOLERANCE)
+        path.append(t)
+    return path, value
+
+
+def _follow(problem: Problem, path: Sequence[Tensor], stages: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Search from where others were found (M x p each, after each stage): hyperparameters (M x p), negative log posterior (M).
+
+    What more observations taught the one in whose steps a row goes, they will teach the row, as long as the two are close.
+    """
+    t, value = path[0], torch.empty(0)
+    for stage, k in enumerate(stages):
+        if stage:
+            near = (t - path[stage - 1]).abs().amax(1, keepdim=True) < _SAME_PEAK
+            t = torch.where(near, t + path[stage] - path[stage - 1], t)
+            t = t.clamp(problem.priors.lower, problem.priors.upper)
+        t, value = minimise(_of(problem, k), t, _NEWTON_TOLERANCE if k == stages[-1] else _ROUGH_TOLERANCE)
+    return t, value
 
 
 def _drawn(n: int, k: int) -> Tensor:
@@ -134,7 +180,10 @@ def minimise(
         settled = (gain < tolerance) | (np.abs(gf).max(-1) < _GRADIENT_TOLERANCE)
         done = settled | (step < _SHORTEST_STEP) | (small >= 2) | ~np.isfinite(f)
         if done.any():
-            points[rows[done]], values[rows[done]] = x[done], f[done]
+            # The last step needs no look at where it leads: what it may miss is a part of the little that it gains.
+            last = (settled & np.isfinite(f))[:, None] & (np.abs(towards) < _SHORT)
+            ended = np.clip(np.where(last, x - towards, x), lower, upper)
+            points[rows[done]], values[rows[done]] = ended[done], np.where(settled, f - gain, f)[done]
             if done.all():
                 return torch.from_numpy(points).to(device), torch.from_numpy(values).to(device)
             keep = np.flatnonzero(~done)

@@ -45,6 +45,7 @@ class Kernels:
 
     def __init__(self, rbf: Tensor) -> None:
         self.rbf = rbf
+        self.names = rbf.tolist()
         self._rbf_rows = rbf.nonzero().squeeze(-1)
         self._matern_rows = (~rbf).nonzero().squeeze(-1)
         order = torch.cat([self._matern_rows, self._rbf_rows])

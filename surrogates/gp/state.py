@@ -14,6 +14,7 @@ from torch.autograd.function import once_differentiable
 from surrogates.gp.factors import factorise
 from surrogates.gp.kernels import Kernels, extended, squared_distances, squared_distances_to
 from surrogates.gp.likelihood import Problem, gls
+from surrogates.gp.processor import inverse_root
 
 _LEAST_VARIANCE = 1e-12  # as a share of the output scale, where round-off would make a variance zero or negative
 
@@ -59,8 +60,7 @@ class GPState:
         usable = factors.ok & torch.isfinite(t).all(-1)
         kept = problem.take(usable)
         t, L = t[usable], factors.L[usable]
-        identity = torch.eye(L.shape[-1], dtype=L.dtype, device=L.device).expand_as(L)
-        root = torch.linalg.solve_triangular(L, identity, upper=False).transpose(-1, -2).contiguous()
+        root = inverse_root(L)
         weights, mean = gls(lambda u: root @ (root.transpose(-1, -2) @ u), kept.U)
         state = cls(
             X=problem.X,
