@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from botorch.acquisition.multi_objective import logei
 from botorch.acquisition.multi_objective.objective import MCMultiOutputObjective
@@ -25,7 +26,9 @@ from botorch.utils.multi_objective.pareto import is_non_dominated
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from controller.design.improvement import log_improvement_and_slope
 from controller.domain.objective import Objective
+from controller.encoding.space import Array
 from surrogates.base import MemberPosterior, Surrogate
 
 # BoTorch would compile a kernel in C++ at its first use: half a minute on a machine with a compiler, and for ever where an
@@ -184,31 +187,41 @@ class LogExpectedImprovement:
         """Return n scores."""
         moments: MemberPosterior = self.surrogate.member_posteriors(X)
         best, shares = self._constants
-        sd, _ = self._spread(moments)
+        sd = self._spread(moments)
         z = (moments.mean - best) / sd
         return torch.logsumexp(sd.log() + log_improvement(z) + shares, 0)
 
     def with_gradient(self, X: Tensor) -> tuple[Tensor, Tensor]:
         """Return n scores and their gradients (n x d), in closed form."""
         moments, pull = self.surrogate.member_posteriors_and_pull(X)
-        best, shares = self._constants
-        sd, by_sd = self._spread(moments)
-        z = (moments.mean - best) / sd
-        improvement = _log_improvement(z)
-        terms = sd.log() + improvement + shares
-        total = torch.logsumexp(terms, 0)
-        by_mean = torch.exp(terms - total) / sd
-        slope = _slope(z, improvement)
-        return total, pull(by_mean * slope, by_sd * by_mean * (1.0 - slope * z))
+        mean, sd = moments.mean.cpu().numpy(), self.doubt * moments.sd.cpu().numpy()
+        best, shares, noise = self._numbers
+        by_sd: Any = self.doubt
+        if self.learned:
+            variance = sd * sd
+            share = sd / np.sqrt(variance + noise)
+            by_sd = self.doubt * share * (variance + 2.0 * noise) / (variance + noise)
+            sd = sd * share
+        z = (mean - best) / sd
+        improvement, slope = log_improvement_and_slope(z)
+        terms = np.log(sd) + improvement + shares
+        highest = terms.max(0)
+        total = highest + np.log(np.exp(terms - highest).sum(0))
+        by_mean = np.exp(terms - total) / sd
+        by = (torch.from_numpy(part).to(moments.mean) for part in (by_mean * slope, by_sd * by_mean * (1.0 - slope * z)))
+        return torch.from_numpy(total), pull(*by)
 
-    def _spread(self, moments: MemberPosterior) -> tuple[Tensor, Tensor | float]:
-        """Standard deviation of what counts (M x n), and its derivative by that of the function."""
+    @cached_property
+    def _numbers(self) -> tuple[Array, Array, Array]:
+        """`_constants` and the noise variances (M x 1 each)."""
+        best, shares = self._constants
+        noise = self.surrogate.member_posteriors(torch.zeros(1, self.surrogate.d, dtype=torch.float64)).noise
+        return best.cpu().numpy(), shares.cpu().numpy(), noise.cpu().numpy()[:, None]
+
+    def _spread(self, moments: MemberPosterior) -> Tensor:
+        """Standard deviation of what counts (M x n)."""
         sd = self.doubt * moments.sd
-        if not self.learned:
-            return sd, self.doubt
-        variance, noise = sd.square(), moments.noise.unsqueeze(1)
-        share = sd / (variance + noise).sqrt()
-        return sd * share, self.doubt * share * (variance + 2.0 * noise) / (variance + noise)
+        return sd * sd / (sd.square() + moments.noise.unsqueeze(1)).sqrt() if self.learned else sd
 
     @cached_property
     def _constants(self) -> tuple[Tensor, Tensor]:

@@ -313,16 +313,18 @@ class _Climb:
 
     def _value(self, z: Array) -> Callable[[Array], tuple[float, Array]]:
         moved = z.copy()
+        acquisition = self._acquisition
+        with_gradient = acquisition.with_gradient if isinstance(acquisition, WithGradient) else None
 
         def negative(flat: Array) -> tuple[float, Array]:
             moved[:, self._free] = flat.reshape(len(z), -1)
             at = torch.from_numpy(moved)
-            if isinstance(self._acquisition, WithGradient):
-                scores, by_columns = self._acquisition.with_gradient(self._encoder.columns(at))
+            if with_gradient is not None:
+                scores, by_columns = with_gradient(self._encoder.columns(at))
                 gradient = self._encoder.pull(at, by_columns.cpu())
             else:
                 at = at.clone().requires_grad_()
-                scores = self._acquisition(self._encoder.columns(at))
+                scores = acquisition(self._encoder.columns(at))
                 (gradient,) = torch.autograd.grad(scores.sum(), at)
             return -float(scores.detach().sum()), -gradient.numpy()[:, self._free].ravel()
 

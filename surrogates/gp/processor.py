@@ -92,14 +92,28 @@ def likelihood(
 
 
 def _kernels(A: Array, a2: Array, rbf: Sequence[bool], scale: Array) -> tuple[Array, Array, Array]:
-    """Covariances (B x n x n) of rows A (B x n x d, squares summing to a2: B x n), and their slopes by r² (B x n x n) but for factors (B)."""
+    """`covariances` of the rows of A (B x n x d, whose squares sum to a2: B x n) with each other."""
     left, right = np.empty((*A.shape[:2], A.shape[2] + 2)), np.empty((*A.shape[:2], A.shape[2] + 2))
     left[..., :-2], left[..., -2], left[..., -1] = -2.0 * A, a2, 1.0
     right[..., :-2], right[..., -2], right[..., -1] = A, 1.0, a2
     r2 = left @ right.swapaxes(1, 2)
-    np.maximum(r2, 0.0, out=r2)
     np.einsum("bii->bi", r2)[...] = 0.0
-    slope, by_r2, begin = np.empty_like(r2), np.empty(len(A)), 0
+    return covariances(r2, rbf, scale)
+
+
+def covariances(r2: Array, rbf: Sequence[bool], scale: Array) -> tuple[Array, Array, Array]:
+    """Kernels of `surrogates.gp.kernels` times the output scale, worked out in place.
+
+    Args:
+        r2: B x n x m squared distances, round-off below zero allowed; overwritten.
+        rbf: For each row whether its kernel is squared exponential, Matérn 5/2 otherwise.
+        scale: B.
+
+    Returns:
+        Covariances (B x n x m, in the place of r2), and their slopes by r² (B x n x m) but for factors (B).
+    """
+    np.maximum(r2, 0.0, out=r2)
+    slope, by_r2, begin = np.empty_like(r2), np.empty(len(r2)), 0
     for squared_exponential, group in groupby(rbf):
         end = begin + len(list(group))
         k, s, factor = r2[begin:end], slope[begin:end], scale[begin:end, None, None]
@@ -112,7 +126,8 @@ def _kernels(A: Array, a2: Array, rbf: Sequence[bool], scale: Array) -> tuple[Ar
         else:
             k *= 5.0
             np.sqrt(k, out=s)
-            decay = np.exp(np.log(factor) - s)
+            decay = np.log(factor) - s
+            np.exp(decay, out=decay)
             s += 1.0
             s *= decay
             decay *= 1.0 / 3.0

@@ -14,6 +14,7 @@ from torch.autograd.function import once_differentiable
 from surrogates.gp.factors import factorise
 from surrogates.gp.kernels import Kernels, extended, squared_distances, squared_distances_to
 from surrogates.gp.likelihood import Problem, gls
+from surrogates.gp.marginals import Marginals
 from surrogates.gp.processor import inverse_root
 
 _LEAST_VARIANCE = 1e-12  # as a share of the output scale, where round-off would make a variance zero or negative
@@ -92,6 +93,15 @@ class GPState:
     def _right(self) -> Tensor:
         return extended(self._rows)
 
+    @property
+    def _on_processor(self) -> bool:
+        return self.X.device.type == "cpu"
+
+    @cached_property
+    def _marginals(self) -> Marginals:
+        parts = (self._rows, self.inverse_lengthscales, self.output_scale, self.mean, self.weights, self.root)
+        return Marginals(*(part.numpy() for part in parts), self.kernels.names, _LEAST_VARIANCE * self.output_scale.numpy())
+
     def _cross(self, X: Tensor) -> Tensor:
         """Covariance of N x d points with the rows: M x N x n."""
         return self._covariance(squared_distances_to(self._scaled(X), self._right))
@@ -116,6 +126,9 @@ class GPState:
         if X.requires_grad and torch.is_grad_enabled():
             mean, variance = _Marginal.apply(X, self)  # type: ignore[no-untyped-call]
             return mean, variance
+        if self._on_processor:
+            mean, variance = (torch.from_numpy(part) for part in self._marginals.at(X.detach().numpy()))
+            return mean, variance
         cross = self._cross(X)
         mean = self.mean[:, None] + (cross @ self.weights.unsqueeze(-1)).squeeze(-1)
         explained = (cross @ self.root).square().sum(-1)
@@ -126,6 +139,10 @@ class GPState:
 
         A climb asks for a few points at a time, where bookkeeping takes longer than arithmetic.
         """
+        if self._on_processor:
+            *moments, pull_back = self._marginals.with_pull(X.detach().numpy())
+            mean, positive = (torch.from_numpy(part) for part in moments)
+            return mean, positive, lambda *by: torch.from_numpy(pull_back(*(part.numpy() for part in by)))
         A = self._scaled(X)
         k, slope = self.kernels.value_and_slope(squared_distances_to(A, self._right))
         scale = self.output_scale[:, None, None]
