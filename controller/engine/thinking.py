@@ -7,10 +7,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
 
 import numpy as np
 import torch
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from controller.design.acquisition import Acquisition, WithSuccess
@@ -74,9 +76,16 @@ def one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with _linear_algebra().limit(limits=1):
+            yield
     finally:
         torch.set_num_threads(threads)
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """The libraries that numpy and scipy brought along, which do not ask torch how many threads they may use."""
+    return ThreadpoolController().select(user_api="blas")
 
 
 def propose(request: Request) -> list[Proposal]:

@@ -37,13 +37,13 @@ _MANY = 64
 _GROWTH = 4
 # Of more than so many, as many say what the hyperparameters are. Predictions rest on all of them.
 _MOST = 500
-_TOLD = ("mu", "precision", "linear", "exponential", "lower", "upper")  # of a prior
 
 
 def fit(problem: Problem) -> tuple[Tensor, Tensor]:
-    """Most probable hyperparameters of every member from several cold starts.
+    """Most probable hyperparameters of every member, the first of each prior from several cold starts.
 
-    A cold start makes the result a function of the data alone, whatever was fitted before.
+    Cold starts make the result a function of the data alone, whatever was fitted before. Members of one prior differ by kernel and
+    by how the output was transformed, and end near each other: those that follow begin where the one before them ended.
 
     Args:
         problem: One row per member (M).
@@ -51,27 +51,25 @@ def fit(problem: Problem) -> tuple[Tensor, Tensor]:
     Returns:
         Hyperparameters (M x p) and their negative log posterior (M).
     """
-    # Members of one kernel stand together: their covariances are then slices of a batch, and nothing is copied.
-    order = torch.argsort(problem.kernels.rbf.int(), stable=True)
-    problem = problem.take(order)
-    leader = _leaders(problem)
-    leads = leader == torch.arange(len(leader), device=leader.device)
-    stages = _stages(problem.U.shape[1])
-    path, found = _lead(problem.take(leads), stages)
-    t, value = torch.empty_like(problem.priors.start), torch.empty_like(problem.U[:, 0])
-    t[leads], value[leads] = path[-1], found
-    if not bool(leads.all()):
-        place = (leads.cumsum(0) - 1)[leader[~leads]]
-        t[~leads], value[~leads] = _follow(problem.take(~leads), [ends[place] for ends in path], stages)
-    back = torch.argsort(order)
-    return t[back], value[back]
+    stages, itself = _stages(problem.U.shape[1]), torch.arange(len(problem.U), device=problem.X.device)
+    # The first member with the same prior, and of these the first with the same kernel, which is nearer still.
+    first = _first_alike(problem.priors.terms)
+    nearer = _first_alike([problem.kernels.rbf.double()[:, None], *problem.priors.terms])
+    path, value = [torch.empty_like(problem.priors.start) for _ in stages], torch.empty_like(problem.U[:, 0])
+    for chosen, guide in ((first == itself, None), ((nearer == itself) & (first != itself), first), (nearer != itself, nearer)):
+        if bool(chosen.any()):
+            rows = chosen.nonzero().squeeze(-1)
+            some = problem.take(rows)
+            ends, value[rows] = _lead(some, stages) if guide is None else _follow(some, [t[guide[rows]] for t in path], stages)
+            for t, end in zip(path, ends, strict=True):
+                t[rows] = end
+    return path[-1], value
 
 
-def _leaders(problem: Problem) -> Tensor:
-    """For each row (M) the first one of the same kernel and prior: they differ in how the output was transformed, if at all."""
-    traits = torch.cat([getattr(problem.priors, name) for name in _TOLD], 1)
-    alike = (traits[:, None] == traits).all(-1)
-    return alike.int().argmax(1)
+def _first_alike(traits: Sequence[Tensor]) -> Tensor:
+    """For each row of what is told (M x ... each), the first row of which the same is told."""
+    told = torch.cat(list(traits), 1)
+    return (told[:, None] == told).all(-1).int().argmax(1)
 
 
 def _stages(n: int) -> list[int]:
@@ -80,6 +78,10 @@ def _stages(n: int) -> list[int]:
     while _GROWTH * stages[-1] < most:
         stages.append(_GROWTH * stages[-1])
     return stages if stages[-1] == most else [*stages, most]
+
+
+def _tolerance(stage: int, stages: Sequence[int]) -> float:
+    return _NEWTON_TOLERANCE if stage == len(stages) - 1 else _ROUGH_TOLERANCE
 
 
 def _of(problem: Problem, k: int) -> Problem:
@@ -93,34 +95,35 @@ def _lead(problem: Problem, stages: Sequence[int]) -> tuple[list[Tensor], Tensor
     members, n = problem.U.shape
     rows = torch.arange(members, device=problem.X.device).repeat_interleave(len(_STARTS))
     batch = problem.take(rows)
-    once = len(stages) == 1
-    t, value = minimise(_of(batch, stages[0]), _starts(problem.priors), _NEWTON_TOLERANCE if once else _ROUGH_TOLERANCE, rows.cpu().numpy())
-    if not once:
+    t, value = minimise(_of(batch, stages[0]), _starts(problem.priors), _tolerance(0, stages), rows.cpu().numpy())
+    if len(stages) > 1:
         apart = torch.isfinite(value).view(members, -1)
         # Where one peak was found, there is no choice.
         asked = (apart & (apart.sum(1, keepdim=True) > 1)).flatten().nonzero().squeeze(-1)
         value = value.index_copy(0, asked, _of(batch.take(asked), min(n, _MOST)).value(t[asked])) if len(asked) else value
     value, best = value.view(members, -1).min(1)
     path = [t[best + len(_STARTS) * torch.arange(members, device=best.device)]]
-    for k in stages[1:]:
-        t, value = minimise(_of(problem, k), path[-1], _NEWTON_TOLERANCE if k == stages[-1] else _ROUGH_TOLERANCE)
+    for stage, k in enumerate(stages[1:], 1):
+        t, value = minimise(_of(problem, k), path[-1], _tolerance(stage, stages))
         path.append(t)
     return path, value
 
 
-def _follow(problem: Problem, path: Sequence[Tensor], stages: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Search from where others were found (M x p each, after each stage): hyperparameters (M x p), negative log posterior (M).
+def _follow(problem: Problem, guides: Sequence[Tensor], stages: Sequence[int]) -> tuple[list[Tensor], Tensor]:
+    """The same, but in the steps of others (M x p each, where they stood after each stage).
 
-    What more observations taught the one in whose steps a row goes, they will teach the row, as long as the two are close.
+    What more observations taught the others they will teach the rows too, as long as the two are close.
     """
-    t, value = path[0], torch.empty(0)
+    t, value, path = guides[0], torch.empty(0), []
     for stage, k in enumerate(stages):
         if stage:
-            near = (t - path[stage - 1]).abs().amax(1, keepdim=True) < _SAME_PEAK
-            t = torch.where(near, t + path[stage] - path[stage - 1], t)
-            t = t.clamp(problem.priors.lower, problem.priors.upper)
-        t, value = minimise(_of(problem, k), t, _NEWTON_TOLERANCE if k == stages[-1] else _ROUGH_TOLERANCE)
-    return t, value
+            before, after = guides[stage - 1 : stage + 1]
+            near = (t - before).abs().amax(1, keepdim=True) < _SAME_PEAK
+            t = torch.where(near, t + after - before, t)
+        t = t.clamp(problem.priors.lower, problem.priors.upper)
+        t, value = minimise(_of(problem, k), t, _tolerance(stage, stages))
+        path.append(t)
+    return path, value
 
 
 def _drawn(n: int, k: int) -> Tensor:
@@ -158,23 +161,18 @@ def minimise(
         Points (B x p) and values (B). A row that has no finite value at its start stays there.
     """
     device = t.device
-
-    def evaluate(at: Array) -> tuple[Array, Array, Array]:
-        value, gradient, curvature = problem.evaluate(torch.from_numpy(at).to(device))
-        return value.cpu().numpy(), gradient.cpu().numpy(), curvature.cpu().numpy()
-
     x = t.cpu().numpy()
     lower, upper = problem.priors.lower.cpu().numpy(), problem.priors.upper.cpu().numpy()
     points, values = x.copy(), np.empty(len(x))
     rows = np.arange(len(x))
-    f, g, C = evaluate(x)
+    f, g, C = problem.evaluate_rows(x, rows)
     step, small = np.ones(len(x)), np.zeros(len(x))
     secants: list[tuple[Array, Array]] = []
     for _ in range(_MAX_EVALUATIONS):
         free = ~((x <= lower) & (g > 0) | (x >= upper) & (g < 0))
         gf = g * free
         towards = _solve(_mended(C, secants), gf, free)
-        gain = 0.5 * _dot(gf, towards)
+        gain = 0.5 * np.vecdot(gf, towards)
         if group is not None:
             f[_beaten(x, f, group)] = np.inf
         settled = (gain < tolerance) | (np.abs(gf).max(-1) < _GRADIENT_TOLERANCE)
@@ -192,18 +190,20 @@ def minimise(
             step, small, lower, upper = (a[keep] for a in (step, small, lower, upper))
             secants = [(s[keep], y[keep]) for s, y in secants]
             group = None if group is None else group[keep]
-            problem = problem.take(torch.from_numpy(keep).to(device))
         direction = -towards * np.minimum(_LONGEST_STEP / np.abs(towards).max(-1), 1.0)[:, None]
         trial = np.clip(x + step[:, None] * direction, lower, upper)
         s = trial - x
-        trial_f, trial_g, trial_C = evaluate(trial)
-        promised = _dot(gf, s)
+        trial_f, trial_g, trial_C = problem.evaluate_rows(trial, rows)
+        promised = np.vecdot(gf, s)
         accepted = trial_f <= f + _SUFFICIENT_DECREASE * promised
         near = np.isfinite(trial_f) & (np.abs(s).max(-1) < _SHORT)
         secants = [*secants, (np.where(near[:, None], s, 0.0), (trial_g - g) * (s != 0))][-_SECANTS:]
         with np.errstate(invalid="ignore"):
             gained = f - trial_f > _DECREASE_TOLERANCE * (1.0 + np.abs(f))
         small = np.where(accepted & gained, 0.0, small + accepted)
+        if accepted.all():
+            step, x, g, f, C = np.ones(len(x)), trial, trial_g, trial_f, trial_C
+            continue
         step = np.where(accepted, 1.0, step * _shorter(trial_f - f, promised))
         x, g, f = np.where(accepted[:, None], trial, x), np.where(accepted[:, None], trial_g, g), np.where(accepted, trial_f, f)
         C = np.where(accepted[:, None, None], trial_C, C)
@@ -214,9 +214,9 @@ def minimise(
 def _mended(C: Array, secants: Sequence[tuple[Array, Array]]) -> Array:
     """Curvatures (B x p x p) after BFGS updates by steps s and the changes y of the gradient along them (B x p each)."""
     for s, y in secants:
-        Cs = _times(C, s)
-        sCs, sy = _dot(s, Cs), _dot(s, y)
-        told = sy > _CURVED * np.sqrt(_dot(s, s) * _dot(y, y))  # neither a step left out nor one that went along a ridge
+        Cs = np.matvec(C, s)
+        sCs, sy = np.vecdot(s, Cs), np.vecdot(s, y)
+        told = sy > _CURVED * np.sqrt(np.vecdot(s, s) * np.vecdot(y, y))  # neither a step left out nor one that went along a ridge
         a, b = (np.where(told, 1.0 / np.where(told, by, 1.0), 0.0)[:, None, None] for by in (sCs, sy))
         C = C - a * Cs[:, :, None] * Cs[:, None, :] + b * y[:, :, None] * y[:, None, :]
     return C
@@ -245,16 +245,3 @@ def _beaten(x: Array, f: Array, group: NDArray[np.int64]) -> NDArray[np.bool_]:
     better = (f < f[:, None]) | ((f == f[:, None]) & (np.arange(len(f)) < np.arange(len(f))[:, None]))
     beaten: NDArray[np.bool_] = (close & better).any(-1)
     return beaten
-
-
-def _dot(a: Array, b: Array) -> Array:
-    """Products of the rows of B x p and B x p: B."""
-    product: Array = np.einsum("bi,bi->b", a, b)
-    return product
-
-
-def _times(H: Array, v: Array) -> Array:
-    """Products of matrices (B x p x p) and vectors (B x p): B x p."""
-    product: Array = (H @ v[:, :, None])[:, :, 0]
-    return product
-

@@ -45,26 +45,15 @@ class Kernels:
 
     def __init__(self, rbf: Tensor) -> None:
         self.rbf = rbf
-        self.names = rbf.tolist()
         self._rbf_rows = rbf.nonzero().squeeze(-1)
         self._matern_rows = (~rbf).nonzero().squeeze(-1)
         order = torch.cat([self._matern_rows, self._rbf_rows])
         self._grouped = bool((order[1:] > order[:-1]).all())
         self._order = order if self._grouped else order.argsort()
-        self._sliced: dict[tuple[int, int], Kernels] = {}
 
     def take(self, index: Tensor) -> Kernels:
         """The rows that an index or a mask picks."""
         return Kernels(self.rbf[index])
-
-    def rows(self, rows: slice) -> Kernels:
-        """The rows of a slice."""
-        if rows == slice(None):
-            return self
-        found = self._sliced.get((rows.start, rows.stop))
-        if found is None:
-            found = self._sliced[rows.start, rows.stop] = Kernels(self.rbf[rows])
-        return found
 
     def value(self, r2: Tensor) -> Tensor:
         """k(r²) for B x ... squared distances; differentiable."""

@@ -11,17 +11,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from surrogates.gp import processor
 from surrogates.gp.kernels import Kernels, squared_distances_within
 from surrogates.gp.priors import Priors
 
+Array: TypeAlias = NDArray[np.float64]
+
 _LOG_2PI = math.log(2.0 * math.pi)
-# Numbers in the matrices worked on at a time, one large one or several small ones: half a MiB; a handful of such stay in the cache.
-_IN_CACHE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -90,36 +94,39 @@ class Problem:
         The curvature is positive definite, and near what the Hessian is where the data are as the model says. Rows whose covariance
         cannot be factored get an infinite value, a zero gradient and the identity.
         """
-        together = max(1, _IN_CACHE // self.X.shape[0] ** 2)
-        if len(t) > together:
-            parts = [self._likelihood(slice(k, k + together), t[k : k + together]) for k in range(0, len(t), together)]
-            nll, gradient, curvature = (torch.cat(part) for part in zip(*parts, strict=True))
-        else:
-            nll, gradient, curvature = self._likelihood(slice(None), t)
+        nll, gradient, curvature = self._likelihood(t)
         log_prior, prior_gradient, prior_curvature = self.priors.log_density(t)
         curvature.diagonal(dim1=-2, dim2=-1).add_(prior_curvature)
         value, gradient = nll - log_prior, -(gradient + prior_gradient)
         bad = ~torch.isfinite(value)
-        if bool(bad.any()):
-            value, gradient = value.masked_fill(bad, torch.inf), gradient.masked_fill(bad.unsqueeze(-1), 0.0)
-            curvature[bad] = torch.eye(curvature.shape[-1], dtype=t.dtype, device=t.device)
+        value, gradient = value.masked_fill(bad, torch.inf), gradient.masked_fill(bad.unsqueeze(-1), 0.0)
+        curvature[bad] = torch.eye(curvature.shape[-1], dtype=t.dtype, device=t.device)
         return value, gradient, curvature
 
-    def _likelihood(self, rows: slice, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of some rows, without the prior: negative log likelihood (B), gradient of the log likelihood (B x p), curvature.
+    def evaluate_rows(self, t: Array, rows: NDArray[np.int64]) -> tuple[Array, Array, Array]:
+        """`evaluate` some rows at t (r x p), in and out of numpy; on the processor all of it."""
+        if self.X.device.type == "cpu":
+            return self._arrays.evaluate(t, rows)
+        found = self.take(torch.from_numpy(rows).to(self.X.device)).evaluate(torch.from_numpy(t).to(self.X.device))
+        value, gradient, curvature = (part.cpu().numpy() for part in found)
+        return value, gradient, curvature
+
+    @cached_property
+    def _arrays(self) -> processor.Posterior:
+        parts = (self.X, self.U, self.known_noise, self.column_map, *self.priors.terms[:4])
+        return processor.Posterior(self.kernels.rbf.numpy(), *(part.numpy() for part in parts))
+
+    def _likelihood(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Without the prior: negative log likelihood (B), gradient of the log likelihood (B x p), curvature.
 
         Rows whose covariance cannot be factored get an infinite value.
         """
         n, d = self.X.shape
-        U, known_noise = self.U[rows], self.known_noise[rows]
-        if self.X.device.type == "cpu":
-            given = (part.numpy() for part in (self.X, U, known_noise))
-            found = processor.likelihood(*given, self.kernels.rows(rows).names, self.column_map.numpy(), t.numpy())
-            return torch.from_numpy(found[0]), torch.from_numpy(found[1]), torch.from_numpy(found[2])
+        U, known_noise = self.U, self.known_noise
         output_scale = t[:, -1].exp()[:, None, None]
         noise = t[:, -2].exp()
         A = self.scaled(self.X, t)
-        k, slope = self.kernels.rows(rows).value_and_slope(squared_distances_within(A))
+        k, slope = self.kernels.value_and_slope(squared_distances_within(A))
         k.mul_(output_scale)
         known = known_noise + noise.unsqueeze(-1)
         k.diagonal(dim1=-2, dim2=-1).add_(known)

@@ -7,6 +7,7 @@ of what is zero.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -25,19 +26,19 @@ class Marginals:
     """Members in the form in which they are asked for points again and again.
 
     Args:
+        rbf: Whether the kernel of each member is squared exponential.
         rows: M x n x d, the observations in units of the lengthscales.
         inverse_lengthscales: M x d.
         output_scale: M.
+        least: M, the smallest variance.
         mean: M.
         weights: M x n.
         root: M x n x n upper triangular.
-        rbf: Whether the kernel of each member is squared exponential.
-        least: M, the smallest variance.
     """
 
     def __init__(
-        self, rows: Array, inverse_lengthscales: Array, output_scale: Array, mean: Array, weights: Array, root: Array,
-        rbf: Sequence[bool], least: Array,
+        self, rbf: Sequence[bool], rows: Array, inverse_lengthscales: Array, output_scale: Array, least: Array, mean: Array,
+        weights: Array, root: Array,
     ) -> None:  # fmt: skip
         self._rows, self._inverse, self._scale, self._rbf = rows, inverse_lengthscales[:, None, :], output_scale, rbf
         self._mean, self._least = mean[:, None], least[:, None]
@@ -92,8 +93,7 @@ class Marginals:
             V = cross @ root
         else:
             V = np.empty((*A.shape[:2], n + 1))
-            edges = [n * k // _STRIPES for k in range(_STRIPES)] + [n]
-            for begin, end in zip(edges, edges[1:], strict=False):
+            for begin, end in pairwise(n * k // _STRIPES for k in range(_STRIPES + 1)):
                 V[..., begin:end] = cross[..., :end] @ root[:, :end, begin:end]
             V[..., n] = (cross @ root[..., n:])[..., 0]
         mean = self._mean[members] + V[..., n]

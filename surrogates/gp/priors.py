@@ -65,6 +65,11 @@ class Priors:
         """The same priors on another device."""
         return Priors(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
+    @property
+    def terms(self) -> tuple[Tensor, ...]:
+        """What makes the density, and the bounds: B x p each."""
+        return self.mu, self.precision, self.linear, self.exponential, self.lower, self.upper
+
     def log_density(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Log density (B, up to a constant), its gradient and its negative second derivatives (B x p each) at t (B x p)."""
         gap = t - self.mu

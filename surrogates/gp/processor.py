@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
@@ -21,7 +22,42 @@ from torch import Tensor
 Array: TypeAlias = NDArray[np.float64]
 
 _LOG_2PI = math.log(2.0 * math.pi)
+# Numbers in the matrices worked on at a time, one large one or several small ones: half a MiB; a handful of such stay in the cache.
+_IN_CACHE = 1 << 16
 _HALVED = 80  # rows from which a triangle is inverted by halves: products are quicker than substitution
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What `Problem.evaluate` needs, as arrays; see there for what they hold."""
+
+    rbf: NDArray[np.bool_]
+    X: Array
+    U: Array
+    known_noise: Array
+    column_map: Array
+    mu: Array
+    precision: Array
+    linear: Array
+    exponential: Array
+
+    def evaluate(self, t: Array, rows: NDArray[np.int64] | slice) -> tuple[Array, Array, Array]:
+        """`Problem.evaluate` of some rows at t (r x p)."""
+        U, known_noise, rbf = self.U[rows], self.known_noise[rows], self.rbf[rows].tolist()
+        together = max(1, _IN_CACHE // len(self.X) ** 2)
+        chunks = [slice(k, k + together) for k in range(0, len(t), together)]
+        parts = [likelihood(self.X, U[at], known_noise[at], rbf[at], self.column_map, t[at]) for at in chunks]
+        value, gradient, curvature = parts[0] if len(parts) == 1 else (np.concatenate(part) for part in zip(*parts, strict=True))
+        precision, linear = self.precision[rows], self.linear[rows]
+        gap, exponential = t - self.mu[rows], self.exponential[rows] * np.exp(t)
+        pulled = precision * gap
+        value = value - (linear * t - 0.5 * pulled * gap - exponential).sum(-1)
+        gradient = pulled + exponential - linear - gradient
+        np.einsum("bii->bi", curvature)[...] += precision + exponential
+        bad = ~np.isfinite(value)
+        if bad.any():
+            value[bad], gradient[bad], curvature[bad] = np.inf, 0.0, np.eye(t.shape[1])
+        return value, gradient, curvature
 
 
 def likelihood(
@@ -29,8 +65,8 @@ def likelihood(
 ) -> tuple[Array, Array, Array]:
     """Negative log likelihood, gradient of the log likelihood and average information of B rows of hyperparameters.
 
-    With K = R⁻ᵀR⁻¹..., a the weights K⁻¹(u - mean) and D a derivative of K, the gradient is (aᵀDa - tr K⁻¹D) / 2. The trace is a
-    sum over one triangle of K⁻¹; the products Da are also what the information is made of.
+    With a the weights K⁻¹(u - mean) and D a derivative of K, the gradient is (aᵀDa - tr K⁻¹D) / 2. The trace is a sum over one
+    triangle of K⁻¹; the products Da are also what the information is made of.
 
     Args:
         X: n x d.
@@ -139,9 +175,11 @@ def covariances(r2: Array, rbf: Sequence[bool], scale: Array) -> tuple[Array, Ar
 
 
 def roots(K: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
-    """Upper triangular R with R Rᵀ = K⁻¹ of covariances (B x n x n, overwritten), half their log determinants, and which could be factored.
+    """Factor covariances (B x n x n, overwritten).
 
-    Where one could not, the root is the identity.
+    Returns:
+        Upper triangular R with R Rᵀ = K⁻¹ (B x n x n), the identity where K could not be factored, half the logarithm of the
+        determinant of K (B), and which could be factored (B).
     """
     root, half, fine = np.empty_like(K), np.zeros(len(K)), np.ones(len(K), dtype=bool)
     for b, matrix in enumerate(K):
@@ -157,9 +195,11 @@ def roots(K: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
 def inverse_root(L: Tensor) -> Tensor:
     """Upper triangular R with R Rᵀ = (L Lᵀ)⁻¹ of lower triangular L (B x n x n), on any device."""
     if L.device.type == "cpu":
-        return torch.from_numpy(np.stack([_inverse_of_triangle(np.asfortranarray(rows)).T for rows in L.numpy()]))
+        inverses = [_inverse_of_triangle(np.asfortranarray(rows)).T for rows in L.numpy()]
+        return torch.from_numpy(np.array(inverses).reshape(L.shape))
     identity = torch.eye(L.shape[-1], dtype=L.dtype, device=L.device).expand_as(L)
-    return torch.linalg.solve_triangular(L, identity, upper=False).mT.contiguous()
+    root: Tensor = torch.linalg.solve_triangular(L, identity, upper=False).mT.contiguous()
+    return root
 
 
 def _inverse_of_triangle(L: Array) -> Array:

@@ -99,8 +99,9 @@ class GPState:
 
     @cached_property
     def _marginals(self) -> Marginals:
-        parts = (self._rows, self.inverse_lengthscales, self.output_scale, self.mean, self.weights, self.root)
-        return Marginals(*(part.numpy() for part in parts), self.kernels.names, _LEAST_VARIANCE * self.output_scale.numpy())
+        least = _LEAST_VARIANCE * self.output_scale
+        parts = (self._rows, self.inverse_lengthscales, self.output_scale, least, self.mean, self.weights, self.root)
+        return Marginals(self.kernels.rbf.tolist(), *(part.numpy() for part in parts))
 
     def _cross(self, X: Tensor) -> Tensor:
         """Covariance of N x d points with the rows: M x N x n."""
@@ -139,10 +140,14 @@ class GPState:
 
         A climb asks for a few points at a time, where bookkeeping takes longer than arithmetic.
         """
-        if self._on_processor:
-            *moments, pull_back = self._marginals.with_pull(X.detach().numpy())
-            mean, positive = (torch.from_numpy(part) for part in moments)
-            return mean, positive, lambda *by: torch.from_numpy(pull_back(*(part.numpy() for part in by)))
+        if not self._on_processor:
+            return self._marginal_and_pull(X)
+        *moments, pull = self._marginals.with_pull(X.detach().numpy())
+        mean, variance = (torch.from_numpy(part) for part in moments)
+        return mean, variance, lambda *by: torch.from_numpy(pull(*(part.numpy() for part in by)))
+
+    def _marginal_and_pull(self, X: Tensor) -> tuple[Tensor, Tensor, Callable[[Tensor, Tensor], Tensor]]:
+        """The same on any device."""
         A = self._scaled(X)
         k, slope = self.kernels.value_and_slope(squared_distances_to(A, self._right))
         scale = self.output_scale[:, None, None]

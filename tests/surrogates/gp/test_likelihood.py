@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gpytorch
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from surrogates.data import Group, Layout
-from surrogates.gp import likelihood
+from surrogates.gp import processor
 from surrogates.gp.kernels import Kernels
 from surrogates.gp.likelihood import Problem
 from surrogates.gp.priors import Priors
@@ -72,13 +73,44 @@ def test_curvature_is_the_average_information() -> None:
     assert bool((torch.linalg.eigvalsh(curvature) > 0).all())
 
 
-def test_rows_evaluated_a_few_at_a_time_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arrays_give_what_tensors_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in (12, 100):  # triangles inverted at once and by halves
+        problem = _problem(n=n)
+        t = _hyperparameters(problem)
+        whole = problem.evaluate(t)
+        for together in (3, 2):
+            monkeypatch.setattr(processor, "_IN_CACHE", together * n**2)
+            for found, expected in zip(problem.evaluate_rows(t.numpy(), np.arange(3)), whole, strict=True):
+                np.testing.assert_allclose(found, expected.numpy(), rtol=1e-8, atol=1e-8)
+        some = np.array([2, 0])
+        for found, expected in zip(problem.evaluate_rows(t[some].numpy(), some), whole, strict=True):
+            np.testing.assert_allclose(found, expected[some].numpy(), rtol=1e-8, atol=1e-8)
+
+
+def test_arrays_of_a_row_that_cannot_be_factored() -> None:
     problem = _problem()
     t = _hyperparameters(problem)
-    together = problem.evaluate(t)
-    monkeypatch.setattr(likelihood, "_IN_CACHE", 2 * 12**2)
-    for few, all_ in zip(problem.evaluate(t), together, strict=True):
-        torch.testing.assert_close(few, all_)
+    fine = problem.evaluate(t)[0]
+    t[1, -1] = torch.nan
+    value, gradient, curvature = problem.evaluate_rows(t.numpy(), np.arange(3))
+    assert value[1] == np.inf
+    assert (gradient[1] == 0).all()
+    assert (curvature[1] == np.eye(t.shape[1])).all()
+    np.testing.assert_allclose(value[[0, 2]], fine[[0, 2]])
+
+
+@pytest.mark.parametrize("points", [3, 200])
+def test_marginals_in_arrays_are_those_in_tensors(points: int) -> None:
+    problem = _problem(n=70)
+    state, _, _ = GPState.of(problem, _hyperparameters(problem))
+    X = uniform(points, 5, seed=8)
+    mean, variance, pull = state.marginal_and_pull(X)
+    *expected, pull_expected = state._marginal_and_pull(X)
+    torch.testing.assert_close(mean, expected[0])
+    torch.testing.assert_close(variance, expected[1], rtol=1e-6, atol=1e-12)
+    torch.testing.assert_close(pull(mean, variance), pull_expected(mean, variance), rtol=1e-6, atol=1e-9)
+    for found, same in zip(state.marginal(X), (mean, variance), strict=True):
+        torch.testing.assert_close(found, same)
 
 
 def test_value_alone_is_that_of_the_whole_evaluation() -> None:
