@@ -186,17 +186,28 @@ class LogExpectedImprovement:
     def __call__(self, X: Tensor) -> Tensor:
         """Return n scores."""
         moments: MemberPosterior = self.surrogate.member_posteriors(X)
+        if moments.mean.device.type == "cpu" and not moments.mean.requires_grad:
+            return torch.from_numpy(self._terms(moments)[0])
         best, shares = self._constants
-        sd = self._spread(moments)
+        sd = self.doubt * moments.sd
+        if self.learned:
+            sd = sd.square() / (sd.square() + moments.noise.unsqueeze(1)).sqrt()
         z = (moments.mean - best) / sd
         return torch.logsumexp(sd.log() + log_improvement(z) + shares, 0)
 
     def with_gradient(self, X: Tensor) -> tuple[Tensor, Tensor]:
         """Return n scores and their gradients (n x d), in closed form."""
         moments, pull = self.surrogate.member_posteriors_and_pull(X)
+        total, terms, sd, by_sd, z, slope = self._terms(moments)
+        by_mean = np.exp(terms - total) / sd
+        by = (torch.from_numpy(part).to(moments.mean) for part in (by_mean * slope, by_sd * by_mean * (1.0 - slope * z)))
+        return torch.from_numpy(total), pull(*by)
+
+    def _terms(self, moments: MemberPosterior) -> tuple[Array, ...]:
+        """Score (n); per member (M x n) its part, the spread of what counts, its derivative by that predicted, z, and the slope there."""
         mean, sd = moments.mean.cpu().numpy(), self.doubt * moments.sd.cpu().numpy()
         best, shares, noise = self._numbers
-        by_sd: Any = self.doubt
+        by_sd = np.array(self.doubt)
         if self.learned:
             variance = sd * sd
             share = sd / np.sqrt(variance + noise)
@@ -206,10 +217,7 @@ class LogExpectedImprovement:
         improvement, slope = log_improvement_and_slope(z)
         terms = np.log(sd) + improvement + shares
         highest = terms.max(0)
-        total = highest + np.log(np.exp(terms - highest).sum(0))
-        by_mean = np.exp(terms - total) / sd
-        by = (torch.from_numpy(part).to(moments.mean) for part in (by_mean * slope, by_sd * by_mean * (1.0 - slope * z)))
-        return torch.from_numpy(total), pull(*by)
+        return highest + np.log(np.exp(terms - highest).sum(0)), terms, sd, by_sd, z, slope
 
     @cached_property
     def _numbers(self) -> tuple[Array, Array, Array]:
@@ -217,11 +225,6 @@ class LogExpectedImprovement:
         best, shares = self._constants
         noise = self.surrogate.member_posteriors(torch.zeros(1, self.surrogate.d, dtype=torch.float64)).noise
         return best.cpu().numpy(), shares.cpu().numpy(), noise.cpu().numpy()[:, None]
-
-    def _spread(self, moments: MemberPosterior) -> Tensor:
-        """Standard deviation of what counts (M x n)."""
-        sd = self.doubt * moments.sd
-        return sd * sd / (sd.square() + moments.noise.unsqueeze(1)).sqrt() if self.learned else sd
 
     @cached_property
     def _constants(self) -> tuple[Tensor, Tensor]:

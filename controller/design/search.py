@@ -242,14 +242,17 @@ class _Climb:
         self._free = np.flatnonzero(self._space.continuous)
         self._levelled = np.flatnonzero(~self._space.continuous)
         self._counted = np.flatnonzero(counted(self._space))
+        self._known: dict[bytes, float] = {}
 
     def score(self, z: Array) -> Array:
-        """Return the scores of settings z (n x p)."""
-        if not len(z):
-            return np.zeros(0)
-        with torch.no_grad():
-            scores: Array = self._acquisition(self._encoder.columns(torch.from_numpy(z))).cpu().numpy()
-        return scores
+        """Return the scores of settings z (n x p); what was scored before is not scored again."""
+        places = [row.tobytes() for row in z]
+        new = [i for i, place in enumerate(places) if place not in self._known]
+        if new:
+            with torch.no_grad():
+                scores = self._acquisition(self._encoder.columns(torch.from_numpy(z[new]))).tolist()
+            self._known.update(zip((places[i] for i in new), scores, strict=True))
+        return np.array([self._known[place] for place in places])
 
     def ascend(self, starts: Array) -> Array:
         """Return where the climbs from `starts` (k x p) end."""

@@ -52,8 +52,9 @@ class Observations(Model):
 
     def rows(self) -> list[Observed]:
         """Return one object for each experiment."""
+        # What was validated as columns is not validated again.
         return [
-            Observed(
+            Observed.model_construct(
                 point=point,
                 values=_row(self.values, i) if completed else None,
                 sem=_row(self.sem, i),

@@ -42,3 +42,10 @@ def factorise(K: Tensor) -> Factors:
         ok[bad] = (info == 0) & torch.isfinite(L[bad]).all(-1).all(-1)
         jitter[bad] = share
     return Factors(L, ok, jitter)
+
+
+def inverse_roots(K: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Upper triangular R with R Rᵀ = K⁻¹ of covariances (B x n x n), which could be factored, and the jitter it took (B each)."""
+    factors = factorise(K)
+    identity = torch.eye(K.shape[-1], dtype=K.dtype, device=K.device).expand_as(K)
+    return torch.linalg.solve_triangular(factors.L, identity, upper=False).mT.contiguous(), factors.ok, factors.jitter

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from surrogates.gp import processor
+from surrogates.gp.factors import inverse_roots
 from surrogates.gp.kernels import Kernels, squared_distances_within
 from surrogates.gp.priors import Priors
 
@@ -79,6 +80,14 @@ class Problem:
         K = t[:, -1].exp()[:, None, None] * self.kernels.value(squared_distances_within(A))
         K.diagonal(dim1=-2, dim2=-1).add_(t[:, -2].exp().unsqueeze(-1) + self.known_noise)
         return K
+
+    def inverse_roots(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`factors.inverse_roots` of the covariances at t (B x p)."""
+        if self.X.device.type == "cpu":
+            root, fine = self._arrays.roots(t.numpy())
+            if fine.all():
+                return torch.from_numpy(root), torch.from_numpy(fine), torch.zeros_like(t[:, 0])
+        return inverse_roots(self.covariance(t))
 
     def value(self, t: Tensor) -> Tensor:
         """The negative log posterior (B) of `evaluate`, at a third of the time."""

@@ -62,6 +62,19 @@ class Marginals:
                 mean[m : m + 1, at], variance[m : m + 1, at], *_ = self._moments(X[at], slice(m, m + 1))
         return mean, variance
 
+    def means(self, X: Array) -> Array:
+        """Means alone (M x N)."""
+        n = self._root.shape[1]
+        step = max(1, _IN_CACHE // n)
+        mean = np.empty((len(self._root), len(X)))
+        for m in range(len(self._root)):
+            member = slice(m, m + 1)
+            for begin in range(0, len(X), step):
+                at = slice(begin, begin + step)
+                cross, _, _ = covariances(self._squared_distances(X[at], member)[0], self._rbf[member], self._scale[member])
+                mean[m, at] = self._mean[m] + cross[0] @ self._root[m, :, n]
+        return mean
+
     def with_pull(self, X: Array) -> tuple[Array, Array, Pull]:
         """The same, and the function from derivatives by mean and variance (M x N each) to their sum's gradient in X (N x d)."""
         mean, positive, variance, A, V, slope, by_r2 = self._moments(X, slice(None))
@@ -80,14 +93,9 @@ class Marginals:
 
     def _moments(self, X: Array, members: slice) -> tuple[Array, ...]:
         """Mean, variance, the same with its round-off, scaled points, products with the root and slopes for `covariances`."""
-        A = X * self._inverse[members]
-        d = A.shape[2]
-        left = np.empty((*A.shape[:2], d + 2))
-        np.multiply(A, -2.0, out=left[..., :d])
-        np.einsum("mnd,mnd->mn", A, A, out=left[..., d])
-        left[..., d + 1] = 1.0
+        r2, A = self._squared_distances(X, members)
         scale, root = self._scale[members], self._root[members]
-        cross, slope, by_r2 = covariances(left @ self._right[members], self._rbf[members], scale)
+        cross, slope, by_r2 = covariances(r2, self._rbf[members], scale)
         n = root.shape[1]
         if len(X) < _STRIPED or n < _STRIPED:
             V = cross @ root
@@ -99,3 +107,13 @@ class Marginals:
         mean = self._mean[members] + V[..., n]
         variance = scale[:, None] - np.einsum("mnk,mnk->mn", V[..., :n], V[..., :n])
         return mean, np.maximum(variance, self._least[members]), variance, A, V, slope, by_r2
+
+    def _squared_distances(self, X: Array, members: slice) -> tuple[Array, Array]:
+        """Of X (N x d) from the rows (m x N x n), and X in units of the lengthscales (m x N x d)."""
+        A = X * self._inverse[members]
+        d = A.shape[2]
+        left = np.empty((*A.shape[:2], d + 2))
+        np.multiply(A, -2.0, out=left[..., :d])
+        np.einsum("mnd,mnd->mn", A, A, out=left[..., d])
+        left[..., d + 1] = 1.0
+        return left @ self._right[members], A

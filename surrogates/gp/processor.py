@@ -1,4 +1,4 @@
-"""The likelihood of `surrogates.gp.likelihood` and inverse factors on the processor, in numpy and LAPACK.
+"""The likelihood of `surrogates.gp.likelihood`, and inverse factors, on the processor, in numpy and LAPACK.
 
 The numbers are those of the batched tensors, which serve other devices, but for rounding. What a few matrices of some hundred rows
 cost is bookkeeping and memory: here small arrays cost a third of the former, matrices are worked on in place, and of what is
@@ -14,10 +14,8 @@ from itertools import groupby
 from typing import TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.linalg import lapack
-from torch import Tensor
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -58,6 +56,18 @@ class Posterior:
         if bad.any():
             value[bad], gradient[bad], curvature[bad] = np.inf, 0.0, np.eye(t.shape[1])
         return value, gradient, curvature
+
+    def roots(self, t: Array) -> tuple[Array, NDArray[np.bool_]]:
+        """R with R Rᵀ = K⁻¹ for the covariances at t (B x p): B x n x n, and which could be factored (B); see `roots`."""
+        n = len(self.X)
+        root, fine = np.empty((len(t), n, n)), np.empty(len(t), dtype=bool)
+        inverse, known = np.exp(-t[:, :-2]) @ self.column_map.T, np.exp(t[:, -2:-1]) + self.known_noise
+        for b in range(len(t)):
+            A = (self.X * inverse[b])[None]
+            K = _kernels(A, (A * A).sum(-1), self.rbf[b : b + 1].tolist(), np.exp(t[b : b + 1, -1]))[0]
+            np.einsum("bii->bi", K)[...] += known[b]
+            root[b : b + 1], _, fine[b : b + 1] = roots(K)
+        return root, fine
 
 
 def likelihood(
@@ -190,16 +200,6 @@ def roots(K: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
         else:
             root[b], half[b] = _inverse_of_triangle(factor).T, np.log(diagonal).sum()
     return root, half, fine
-
-
-def inverse_root(L: Tensor) -> Tensor:
-    """Upper triangular R with R Rᵀ = (L Lᵀ)⁻¹ of lower triangular L (B x n x n), on any device."""
-    if L.device.type == "cpu":
-        inverses = [_inverse_of_triangle(np.asfortranarray(rows)).T for rows in L.numpy()]
-        return torch.from_numpy(np.array(inverses).reshape(L.shape))
-    identity = torch.eye(L.shape[-1], dtype=L.dtype, device=L.device).expand_as(L)
-    root: Tensor = torch.linalg.solve_triangular(L, identity, upper=False).mT.contiguous()
-    return root
 
 
 def _inverse_of_triangle(L: Array) -> Array:

@@ -11,11 +11,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from surrogates.gp.factors import factorise
 from surrogates.gp.kernels import Kernels, extended, squared_distances, squared_distances_to
 from surrogates.gp.likelihood import Problem, gls
 from surrogates.gp.marginals import Marginals
-from surrogates.gp.processor import inverse_root
 
 _LEAST_VARIANCE = 1e-12  # as a share of the output scale, where round-off would make a variance zero or negative
 
@@ -57,11 +55,10 @@ class GPState:
         Returns:
             The state of the members that could be factored, M booleans saying which, and the jitter used (M).
         """
-        factors = factorise(problem.covariance(t))
-        usable = factors.ok & torch.isfinite(t).all(-1)
+        root, usable, jitter = problem.inverse_roots(t)
+        usable = usable & torch.isfinite(t).all(-1)
         kept = problem.take(usable)
-        t, L = t[usable], factors.L[usable]
-        root = inverse_root(L)
+        t, root = t[usable], root[usable]
         weights, mean = gls(lambda u: root @ (root.transpose(-1, -2) @ u), kept.U)
         state = cls(
             X=problem.X,
@@ -74,7 +71,7 @@ class GPState:
             root=root,
             kernels=kept.kernels,
         )
-        return state, usable, factors.jitter
+        return state, usable, jitter
 
     @property
     def observation_noise(self) -> Tensor:
@@ -120,6 +117,8 @@ class GPState:
 
     def means(self, X: Tensor) -> Tensor:
         """Mean of the function (M x N) at X (N x d)."""
+        if self._on_processor:
+            return torch.from_numpy(self._marginals.means(X.detach().numpy()))
         return self.mean[:, None] + (self._cross(X) @ self.weights.unsqueeze(-1)).squeeze(-1)
 
     def marginal(self, X: Tensor) -> tuple[Tensor, Tensor]:
