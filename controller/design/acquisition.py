@@ -204,7 +204,7 @@ class LogExpectedImprovement:
         return torch.from_numpy(total), pull(*by)
 
     def _terms(self, moments: MemberPosterior) -> tuple[Array, ...]:
-        """Score (n); per member (M x n) its part, the spread of what counts, its derivative by that predicted, z, and the slope there."""
+        """Score (n); per member (M x n) its part, the spread of what counts and its slope by that predicted, z and slope by z."""
         mean, sd = moments.mean.cpu().numpy(), self.doubt * moments.sd.cpu().numpy()
         best, shares, noise = self._numbers
         by_sd = np.array(self.doubt)

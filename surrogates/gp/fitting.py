@@ -60,7 +60,10 @@ def fit(problem: Problem) -> tuple[Tensor, Tensor]:
         if bool(chosen.any()):
             rows = chosen.nonzero().squeeze(-1)
             some = problem.take(rows)
-            ends, value[rows] = _lead(some, stages) if guide is None else _follow(some, [t[guide[rows]] for t in path], stages)
+            if guide is None:
+                ends, value[rows] = _search(some, _starts(some.priors), stages)
+            else:
+                ends, value[rows] = _follow(some, [t[guide[rows]] for t in path], stages)
             for t, end in zip(path, ends, strict=True):
                 t[rows] = end
     return path[-1], value
@@ -90,19 +93,19 @@ def _of(problem: Problem, k: int) -> Problem:
     return problem.observed(_drawn(n, k).to(problem.X.device)) if k < n else problem
 
 
-def _lead(problem: Problem, stages: Sequence[int]) -> tuple[list[Tensor], Tensor]:
-    """Search from cold starts: hyperparameters (M x p) after each stage, and their negative log posterior (M) after the last."""
+def _search(problem: Problem, starts: Tensor, stages: Sequence[int]) -> tuple[list[Tensor], Tensor]:
+    """Search from starts (M x s x p): hyperparameters (M x p) after each stage, negative log posterior (M) after the last."""
     members, n = problem.U.shape
-    rows = torch.arange(members, device=problem.X.device).repeat_interleave(len(_STARTS))
+    rows = torch.arange(members, device=problem.X.device).repeat_interleave(starts.shape[1])
     batch = problem.take(rows)
-    t, value = minimise(_of(batch, stages[0]), _starts(problem.priors), _tolerance(0, stages), rows.cpu().numpy())
+    t, value = minimise(_of(batch, stages[0]), starts.flatten(0, 1), _tolerance(0, stages), rows.cpu().numpy())
     if len(stages) > 1:
         apart = torch.isfinite(value).view(members, -1)
         # Where one peak was found, there is no choice.
         asked = (apart & (apart.sum(1, keepdim=True) > 1)).flatten().nonzero().squeeze(-1)
         value = value.index_copy(0, asked, _of(batch.take(asked), min(n, _MOST)).value(t[asked])) if len(asked) else value
     value, best = value.view(members, -1).min(1)
-    path = [t[best + len(_STARTS) * torch.arange(members, device=best.device)]]
+    path = [t[best + starts.shape[1] * torch.arange(members, device=best.device)]]
     for stage, k in enumerate(stages[1:], 1):
         t, value = minimise(_of(problem, k), path[-1], _tolerance(stage, stages))
         path.append(t)
@@ -114,13 +117,15 @@ def _follow(problem: Problem, guides: Sequence[Tensor], stages: Sequence[int]) -
 
     What more observations taught the others they will teach the rows too, as long as the two are close.
     """
-    t, value, path = guides[0], torch.empty(0), []
-    for stage, k in enumerate(stages):
-        if stage:
-            before, after = guides[stage - 1 : stage + 1]
-            near = (t - before).abs().amax(1, keepdim=True) < _SAME_PEAK
-            t = torch.where(near, t + after - before, t)
-        t = t.clamp(problem.priors.lower, problem.priors.upper)
+    starts = guides[0].clamp(problem.priors.lower, problem.priors.upper).unsqueeze(1)
+    if len(stages) == 1:  # few observations leave several peaks, and are quickly looked at
+        starts = torch.cat([starts, _starts(problem.priors)[:, -1:]], 1)
+    path, value = _search(problem, starts, stages[:1])
+    t = path[0]
+    for stage, k in enumerate(stages[1:], 1):
+        before, after = guides[stage - 1 : stage + 1]
+        near = (t - before).abs().amax(1, keepdim=True) < _SAME_PEAK
+        t = torch.where(near, t + after - before, t).clamp(problem.priors.lower, problem.priors.upper)
         t, value = minimise(_of(problem, k), t, _tolerance(stage, stages))
         path.append(t)
     return path, value
@@ -132,13 +137,13 @@ def _drawn(n: int, k: int) -> Tensor:
 
 
 def _starts(priors: Priors) -> Tensor:
-    """Starts of every member, one after the other: (M * starts) x p."""
+    """Cold starts of every member: M x starts x p."""
     offsets = torch.zeros(len(_STARTS), priors.start.shape[1], dtype=torch.float64)
     for row, (lengthscale, noise) in enumerate(_STARTS):
         offsets[row, :-2] = lengthscale
         offsets[row, -2] = noise
     starts = priors.start.unsqueeze(1) + offsets.to(priors.start)
-    return starts.clamp(priors.lower.unsqueeze(1), priors.upper.unsqueeze(1)).flatten(0, 1)
+    return starts.clamp(priors.lower.unsqueeze(1), priors.upper.unsqueeze(1))
 
 
 def minimise(
