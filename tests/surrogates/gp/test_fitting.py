@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 
 from surrogates.data import TrainingData
 from surrogates.gp import fitting
-from surrogates.gp.ensemble import _problem
+from surrogates.gp.ensemble import problem_of
 from surrogates.gp.fitting import fit
 from surrogates.gp.likelihood import Problem
 from surrogates.gp.recipes import FUNCTION, TABLE
@@ -19,7 +19,7 @@ from tests.surrogates.examples import smooth_data
 
 
 def _of(members: tuple[GPMember, ...], data: TrainingData) -> Problem:
-    return _problem(members, tuple(TRANSFORMS[m.transform].of(data.Y.squeeze(-1)) for m in members), data)
+    return problem_of(members, tuple(TRANSFORMS[m.transform].of(data.Y.squeeze(-1)) for m in members), data)
 
 
 def _scipy_best(problem: Problem) -> float:
