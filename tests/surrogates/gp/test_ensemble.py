@@ -210,7 +210,7 @@ def test_all_members_failing_falls_back_to_noise(monkeypatch: pytest.MonkeyPatch
 def test_state_keeps_only_usable_members() -> None:
     data = smooth_data(6, 3)
     surrogate = GPEnsemble(FUNCTION, data)
-    problem = module._problem(FUNCTION, surrogate._transforms, data)
+    problem = module.problem_of(FUNCTION, surrogate._transforms, data)
     t = surrogate._t.clone()
     t[2, 0] = torch.nan
     state, usable, _ = GPState.of(problem, t)
