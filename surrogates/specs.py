@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 KernelName = Literal["matern52", "rbf"]
 TransformName = Literal["standard", "log_tail"]
-PriorName = Literal["tight", "gamma"]
+PriorName = Literal["tight", "gamma", "hierarchical"]
 Recipe = Literal["auto", "table", "function"]
 NoiseName = Literal["normal", "robust", "heteroscedastic"]
 ChoicesName = Literal["apart", "embedded"]
@@ -25,7 +25,8 @@ class GPMember(_Spec):
         kernel: Covariance function, with one lengthscale per column, or per group of tied columns.
         transform: How observed values are put on the scale of the model. `log_tail` compresses values below the median.
         prior: `tight` keeps lengthscales long and the output scale at one, so that one observation is enough to begin
-            with; `gamma` lets the data decide and has an output scale.
+            with; `gamma` lets the data decide and has an output scale; `hierarchical` does so too, but holds the lengthscales of
+            numbers to be alike until the data tell them apart.
     """
 
     kernel: KernelName = "matern52"

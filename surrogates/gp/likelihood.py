@@ -105,7 +105,7 @@ class Problem:
         """
         nll, gradient, curvature = self._likelihood(t)
         log_prior, prior_gradient, prior_curvature = self.priors.log_density(t)
-        curvature.diagonal(dim1=-2, dim2=-1).add_(prior_curvature)
+        curvature = curvature + prior_curvature
         value, gradient = nll - log_prior, -(gradient + prior_gradient)
         bad = ~torch.isfinite(value)
         value, gradient = value.masked_fill(bad, torch.inf), gradient.masked_fill(bad.unsqueeze(-1), 0.0)

@@ -3,6 +3,10 @@
 With t the logarithm of a hyperparameter, the log density is, up to a constant,
 `-(t - mu)² / (2 sd²) + a t - b exp(t)`: a normal in t where a = b = 0, a gamma distribution with its Jacobian where sd is
 infinite. Hyperparameters are ordered: lengthscales, noise variance, output scale (a variance).
+
+Lengthscales may besides be drawn together. If each of k is a common one times a factor of its own, log-normal with spreads a and b,
+their logarithms have the covariance a² 11ᵀ + b² I, whose inverse is I / b² - c cᵀ, each entry of c being a / (b √(b² + k a²)) (Sherman and
+Morrison): the formula holds with sd = b, and `(c · (t - mu))² / 2` is added.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import torch
 from torch import Tensor
 
 from surrogates.data import GroupKind, Layout
-from surrogates.specs import GPMember
+from surrogates.specs import GPMember, PriorName
 
 _MEDIAN: dict[GroupKind, float] = {"numeric": 0.6, "category": 1.2, "structure": 1.2 * 1.8}
 _SD: dict[GroupKind, float] = {"numeric": 0.6, "category": 0.4, "structure": 0.4}
@@ -25,8 +29,10 @@ _SOURCE_MEDIAN, _SOURCE_SD = 1.0, 0.8
 _CHOICE_MEDIAN, _CHOICE_SD = 1.5, 0.7
 # Learned places of choices have the right distances already.
 _PLACE_MEDIAN, _PLACE_SD = 1.0, 0.3
+# Hierarchical: the median of the common lengthscale, its spread, and that of each lengthscale around it.
+_COMMON_MEDIAN, _COMMON_SD, _OWN_SD = 0.25, 0.7, 0.5
 _NOISE_MEDIAN = -4.0
-_NOISE_FLOOR = {"tight": 1e-2, "gamma": 1e-4}
+_NOISE_FLOOR: dict[PriorName, float] = {"tight": 1e-2, "gamma": 1e-4, "hierarchical": 1e-4}
 _NOISE_CEILING = 4.0
 _REACH = 8.0  # how far, in log units, a lengthscale may move from where its prior puts it
 _OUTPUT_SCALE_REACH = 7.0
@@ -38,6 +44,7 @@ class Priors:
 
     Attributes:
         mu, precision, linear, exponential: B x p, the terms of the formula (precision is 1 / sd²).
+        common: B x p, what draws hyperparameters together; zero where nothing does.
         lower, upper: B x p bounds of t.
         start: B x p, where the density of the prior is high.
     """
@@ -46,6 +53,7 @@ class Priors:
     precision: Tensor
     linear: Tensor
     exponential: Tensor
+    common: Tensor
     lower: Tensor
     upper: Tensor
     start: Tensor
@@ -71,15 +79,18 @@ class Priors:
         return self.mu, self.precision, self.linear, self.exponential, self.lower, self.upper
 
     def log_density(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Log density (B, up to a constant), its gradient and its negative second derivatives (B x p each) at t (B x p)."""
+        """Log density (B, up to a constant), its gradient (B x p) and its negative Hessian (B x p x p) at t (B x p)."""
         gap = t - self.mu
         exponential = self.exponential * t.exp()
+        together = (self.common * gap).sum(-1, keepdim=True)
         value = -0.5 * self.precision * gap.square() + self.linear * t - exponential
-        return value.sum(-1), self.linear - self.precision * gap - exponential, self.precision + exponential
+        gradient = self.linear - self.precision * gap - exponential + self.common * together
+        curvature = torch.diag_embed(self.precision + exponential) - self.common.unsqueeze(-1) * self.common.unsqueeze(-2)
+        return value.sum(-1) + 0.5 * together.squeeze(-1).square(), gradient, curvature
 
 
 def _row(member: GPMember, layout: Layout) -> tuple[list[float], ...]:
-    """The seven rows of `Priors` for one member."""
+    """The eight rows of `Priors` for one member."""
     kinds = layout.kind_of_lengthscale
     n = len(kinds)
     apart: dict[GroupKind, tuple[float, float]] = {"source": (_SOURCE_MEDIAN, _SOURCE_SD), "place": (_PLACE_MEDIAN, _PLACE_SD)}
@@ -98,7 +109,14 @@ def _row(member: GPMember, layout: Layout) -> tuple[list[float], ...]:
         linear, exponential = [3.0] * n, [6.0 * math.exp(-shift)] * n
         start = [math.log(0.5) + shift] * n
         reach = _OUTPUT_SCALE_REACH
-    if member.prior == "gamma":
+    common = [0.0] * n
+    if member.prior == "hierarchical":
+        numbers = [j for j, kind in enumerate(kinds) if kind == "numeric"]
+        for j in numbers:
+            mu[j] = start[j] = math.log(_COMMON_MEDIAN * math.sqrt(L))
+            precision[j], linear[j], exponential[j] = _OWN_SD**-2, 0.0, 0.0
+            common[j] = _COMMON_SD / (_OWN_SD * math.sqrt(_OWN_SD**2 + len(numbers) * _COMMON_SD**2))
+    if member.prior != "tight":
         apart["category"] = (_CHOICE_MEDIAN, _CHOICE_SD)
     for j, kind in enumerate(kinds):
         if kind in apart:
@@ -111,6 +129,7 @@ def _row(member: GPMember, layout: Layout) -> tuple[list[float], ...]:
         [*precision, 1.0, 1.0],
         [*linear, 0.0, 0.0],
         [*exponential, 0.0, 0.0],
+        [*common, 0.0, 0.0],
         [*(t - _REACH for t in start), floor, -reach],
         [*(t + _REACH for t in start), math.log(_NOISE_CEILING), reach],
         [*start, _NOISE_MEDIAN, 0.0],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from surrogates.data import Layout
 from surrogates.specs import GPMember, GPSpec
 
 # Measured on tables of real experiments: one member with a tight, long prior needs the fewest experiments.
@@ -13,13 +14,18 @@ FUNCTION = (
     GPMember(kernel="matern52", transform="log_tail", prior="gamma"),
     GPMember(kernel="rbf", transform="log_tail", prior="gamma"),
 )
+# The same of a few numbers and nothing else: what their lengthscales have in common is soon known.
+NUMBERS = tuple(member.model_copy(update={"prior": "hierarchical"}) for member in FUNCTION)
+# Of more, some will hardly matter, and their lengthscales are not like those of the others.
+_FEW = 10
 
 
-def members_of(spec: GPSpec, *, pool: bool) -> tuple[GPMember, ...]:
+def members_of(spec: GPSpec, layout: Layout, *, pool: bool) -> tuple[GPMember, ...]:
     """The members that a specification stands for.
 
     Args:
         spec: The specification.
+        layout: Of the columns.
         pool: Whether points come from a finite pool.
 
     Returns:
@@ -29,4 +35,5 @@ def members_of(spec: GPSpec, *, pool: bool) -> tuple[GPMember, ...]:
         return spec.members
     if spec.recipe == "table" or (spec.recipe == "auto" and pool):
         return TABLE
-    return FUNCTION
+    kinds = layout.kind_of_lengthscale
+    return NUMBERS if 1 < len(kinds) <= _FEW and set(kinds) == {"numeric"} else FUNCTION

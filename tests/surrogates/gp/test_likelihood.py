@@ -21,6 +21,7 @@ MEMBERS = (
     GPMember(kernel="matern52", prior="tight"),
     GPMember(kernel="rbf", prior="gamma"),
     GPMember(kernel="matern52", prior="gamma"),
+    GPMember(kernel="rbf", prior="hierarchical"),
 )
 LAYOUT = Layout((Group("a", (0,)), Group("s", (1, 2), "structure", tied=True), Group("c", (3, 4), "category")))
 
@@ -69,7 +70,7 @@ def test_curvature_is_the_average_information() -> None:
         P = Kinv - torch.outer(Kinv.sum(1), Kinv.sum(1)) / Kinv.sum()
         Py = P @ problem.U[row]
         moved = by[:, :, row].permute(2, 0, 1) @ Py
-        torch.testing.assert_close(curvature[row], 0.5 * moved @ P @ moved.T + torch.diag(prior[row]), rtol=1e-7, atol=1e-9)
+        torch.testing.assert_close(curvature[row], 0.5 * moved @ P @ moved.T + prior[row], rtol=1e-7, atol=1e-9)
     assert bool((torch.linalg.eigvalsh(curvature) > 0).all())
 
 

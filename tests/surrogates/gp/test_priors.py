@@ -13,7 +13,7 @@ from surrogates.gp.kernels import Kernels
 from surrogates.gp.priors import Priors
 from surrogates.specs import GPMember
 
-TIGHT, GAMMA = GPMember(prior="tight"), GPMember(prior="gamma")
+TIGHT, GAMMA, HIERARCHICAL = (GPMember(prior=name) for name in ("tight", "gamma", "hierarchical"))
 
 
 def test_tight_prior_depends_on_the_kind_of_group() -> None:
@@ -40,18 +40,37 @@ def test_gamma_prior_is_gamma_of_the_stretched_lengthscale(d: int, stretch: floa
     torch.testing.assert_close(found - found[0], expected - expected[0])
 
 
-def test_gradient_equals_autograd() -> None:
-    priors = Priors.of((TIGHT, GAMMA), Layout.numeric(3))
+def test_hierarchical_prior_is_a_normal_of_logarithms_that_share_a_part() -> None:
+    # Two numbers, and a category that has no part in it.
+    layout = Layout((Group("n", (0, 1)), Group("c", (2, 3), "category", tied=True)))
+    priors = Priors.of((HIERARCHICAL,), layout)
+    middle = math.log(0.25 * math.sqrt(3))
+    normal = torch.distributions.MultivariateNormal(
+        torch.full((2,), middle, dtype=torch.float64), 0.7**2 + 0.5**2 * torch.eye(2, dtype=torch.float64)
+    )
+    steps = torch.tensor([[0.0, 0.0], [0.5, 0.5], [0.5, -0.5], [-2.0, 0.3]], dtype=torch.float64)
+    t = priors.start.repeat(len(steps), 1)
+    t[:, :2] = middle + steps
+    found = torch.stack([priors.log_density(row[None])[0][0] for row in t])
+    expected = normal.log_prob(t[:, :2])
+    torch.testing.assert_close(found - found[0], expected - expected[0])
+    # To be short together costs less than to differ.
+    assert found[1] > found[2] + 0.5
+
+
+def test_gradient_and_curvature_equal_autograd() -> None:
+    priors = Priors.of((TIGHT, GAMMA, HIERARCHICAL), Layout.numeric(3))
     t = (priors.start + 0.3).requires_grad_()
     value, gradient, curvature = priors.log_density(t)
     (expected,) = torch.autograd.grad(value.sum(), t, retain_graph=True)
     torch.testing.assert_close(gradient.detach(), expected)
-    (bend,) = torch.autograd.grad(gradient.sum(), t)
-    torch.testing.assert_close(curvature.detach(), -bend)
+    for column in range(t.shape[1]):
+        (bend,) = torch.autograd.grad(gradient[:, column].sum(), t, retain_graph=True)
+        torch.testing.assert_close(curvature[:, column].detach(), -bend)
 
 
 def test_start_is_the_mode_of_the_lengthscales() -> None:
-    priors = Priors.of((TIGHT, GAMMA), Layout.numeric(9))
+    priors = Priors.of((TIGHT, GAMMA, HIERARCHICAL), Layout.numeric(9))
     _, gradient, _ = priors.log_density(priors.start)
     torch.testing.assert_close(gradient, torch.zeros_like(gradient))
 
