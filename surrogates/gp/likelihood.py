@@ -122,7 +122,7 @@ class Problem:
 
     @cached_property
     def _arrays(self) -> processor.Posterior:
-        parts = (self.X, self.U, self.known_noise, self.column_map, *self.priors.terms[:4])
+        parts = (self.X, self.U, self.known_noise, self.column_map, *self.priors.terms[:5])
         return processor.Posterior(self.kernels.rbf.numpy(), *(part.numpy() for part in parts))
 
     def _likelihood(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -76,7 +76,7 @@ class Priors:
     @property
     def terms(self) -> tuple[Tensor, ...]:
         """What makes the density, and the bounds: B x p each."""
-        return self.mu, self.precision, self.linear, self.exponential, self.lower, self.upper
+        return self.mu, self.precision, self.linear, self.exponential, self.common, self.lower, self.upper
 
     def log_density(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Log density (B, up to a constant), its gradient (B x p) and its negative Hessian (B x p x p) at t (B x p)."""

@@ -38,6 +38,7 @@ class Posterior:
     precision: Array
     linear: Array
     exponential: Array
+    common: Array
 
     def evaluate(self, t: Array, rows: NDArray[np.int64] | slice) -> tuple[Array, Array, Array]:
         """`Problem.evaluate` of some rows at t (r x p)."""
@@ -46,12 +47,14 @@ class Posterior:
         chunks = [slice(k, k + together) for k in range(0, len(t), together)]
         parts = [likelihood(self.X, U[at], known_noise[at], rbf[at], self.column_map, t[at]) for at in chunks]
         value, gradient, curvature = parts[0] if len(parts) == 1 else (np.concatenate(part) for part in zip(*parts, strict=True))
-        precision, linear = self.precision[rows], self.linear[rows]
+        precision, linear, common = self.precision[rows], self.linear[rows], self.common[rows]
         gap, exponential = t - self.mu[rows], self.exponential[rows] * np.exp(t)
-        pulled = precision * gap
+        together = (common * gap).sum(-1, keepdims=True)
+        pulled = precision * gap - common * together
         value = value - (linear * t - 0.5 * pulled * gap - exponential).sum(-1)
         gradient = pulled + exponential - linear - gradient
         np.einsum("bii->bi", curvature)[...] += precision + exponential
+        curvature -= common[:, :, None] * common[:, None, :]
         bad = ~np.isfinite(value)
         if bad.any():
             value[bad], gradient[bad], curvature[bad] = np.inf, 0.0, np.eye(t.shape[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from surrogates.data import Layout
+from surrogates.data import TrainingData
 from surrogates.specs import GPMember, GPSpec
 
 # Measured on tables of real experiments: one member with a tight, long prior needs the fewest experiments.
@@ -20,12 +20,13 @@ NUMBERS = tuple(member.model_copy(update={"prior": "hierarchical"}) for member i
 _FEW = 10
 
 
-def members_of(spec: GPSpec, layout: Layout, *, pool: bool) -> tuple[GPMember, ...]:
+def members_of(spec: GPSpec, data: TrainingData, *, pool: bool) -> tuple[GPMember, ...]:
     """The members that a specification stands for.
 
     Args:
         spec: The specification.
-        layout: Of the columns.
+        data: What they will be fitted to. While its values are all equal, they say nothing but that the function is flat: all
+            lengthscales would grow together, and the search crowd in the corners.
         pool: Whether points come from a finite pool.
 
     Returns:
@@ -35,5 +36,6 @@ def members_of(spec: GPSpec, layout: Layout, *, pool: bool) -> tuple[GPMember, .
         return spec.members
     if spec.recipe == "table" or (spec.recipe == "auto" and pool):
         return TABLE
-    kinds = layout.kind_of_lengthscale
-    return NUMBERS if 1 < len(kinds) <= _FEW and set(kinds) == {"numeric"} else FUNCTION
+    kinds = data.layout.kind_of_lengthscale
+    numbers = 1 < len(kinds) <= _FEW and set(kinds) == {"numeric"}
+    return NUMBERS if numbers and bool((data.Y != data.Y[0]).any()) else FUNCTION

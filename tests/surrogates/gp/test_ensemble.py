@@ -199,9 +199,12 @@ def _break_members(monkeypatch: pytest.MonkeyPatch, broken: list[int]) -> None:
     ],
 )
 def test_lengthscales_of_a_few_numbers_alone_are_held_to_be_alike(layout: Layout, members: tuple[GPMember, ...]) -> None:
-    assert members_of(GPSpec(), layout, pool=False) == members
-    assert members_of(GPSpec(), layout, pool=True) == TABLE
-    assert members_of(GPSpec(recipe="function"), layout, pool=True) == members
+    X = uniform(6, layout.d)
+    data, flat = TrainingData(X, X[:, :1], layout), TrainingData(X, torch.zeros_like(X[:, :1]), layout)
+    assert members_of(GPSpec(), data, pool=False) == members
+    assert members_of(GPSpec(), data, pool=True) == TABLE
+    assert members_of(GPSpec(recipe="function"), data, pool=True) == members
+    assert members_of(GPSpec(), flat, pool=False) == FUNCTION
 
 
 def test_member_that_cannot_be_factored_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ def test_arrays_give_what_tensors_give(monkeypatch: pytest.MonkeyPatch) -> None:
         whole = problem.evaluate(t)
         for together in (3, 2):
             monkeypatch.setattr(processor, "_IN_CACHE", together * n**2)
-            for found, expected in zip(problem.evaluate_rows(t.numpy(), np.arange(3)), whole, strict=True):
+            for found, expected in zip(problem.evaluate_rows(t.numpy(), np.arange(len(t))), whole, strict=True):
                 np.testing.assert_allclose(found, expected.numpy(), rtol=1e-8, atol=1e-8)
         some = np.array([2, 0])
         for found, expected in zip(problem.evaluate_rows(t[some].numpy(), some), whole, strict=True):
@@ -93,7 +93,7 @@ def test_arrays_of_a_row_that_cannot_be_factored() -> None:
     t = _hyperparameters(problem)
     fine = problem.evaluate(t)[0]
     t[1, -1] = torch.nan
-    value, gradient, curvature = problem.evaluate_rows(t.numpy(), np.arange(3))
+    value, gradient, curvature = problem.evaluate_rows(t.numpy(), np.arange(len(t)))
     assert value[1] == np.inf
     assert (gradient[1] == 0).all()
     assert (curvature[1] == np.eye(t.shape[1])).all()
