@@ -4,9 +4,9 @@ With t the logarithm of a hyperparameter, the log density is, up to a constant,
 `-(t - mu)² / (2 sd²) + a t - b exp(t)`: a normal in t where a = b = 0, a gamma distribution with its Jacobian where sd is
 infinite. Hyperparameters are ordered: lengthscales, noise variance, output scale (a variance).
 
-Lengthscales may besides be drawn together. If each of k is a common one times a factor of its own, log-normal with spreads a and b,
-their logarithms have the covariance a² 11ᵀ + b² I, whose inverse is I / b² - c cᵀ, each entry of c being a / (b √(b² + k a²)) (Sherman and
-Morrison): the formula holds with sd = b, and `(c · (t - mu))² / 2` is added.
+Lengthscales may besides be drawn together. If each of k is a common one times a factor of its own, log-normal with spreads a and
+b, their logarithms have the covariance a² 11ᵀ + b² I, whose inverse is I / b² - c cᵀ, each entry of c being a / (b √(b² + k a²))
+(Sherman and Morrison): the formula holds with sd = b, and `(c · (t - mu))² / 2` is added.
 """
 
 from __future__ import annotations

@@ -38,4 +38,4 @@ def members_of(spec: GPSpec, data: TrainingData, *, pool: bool) -> tuple[GPMembe
         return TABLE
     kinds = data.layout.kind_of_lengthscale
     numbers = 1 < len(kinds) <= _FEW and set(kinds) == {"numeric"}
-    return NUMBERS if numbers and bool((data.Y != data.Y[0]).any()) else FUNCTION
+    return NUMBERS if numbers and bool(data.Y.max() > data.Y.min()) else FUNCTION
