@@ -32,7 +32,7 @@ class _Request:
 
 
 def _gp(spec: GPSpec, request: _Request) -> Surrogate:
-    members, fit = members_of(spec, request.data, pool=request.pool), _GP_NOISE[spec.noise]
+    members, fit = members_of(spec, pool=request.pool), _GP_NOISE[spec.noise]
     if spec.choices == "embedded":
         return embedded(fit, members, request.data)
     return fit(members, request.data)

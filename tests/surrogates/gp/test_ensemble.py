@@ -15,12 +15,13 @@ from surrogates.gp import ensemble as module
 from surrogates.gp.ensemble import GPEnsemble
 from surrogates.gp.fitting import fit
 from surrogates.gp.likelihood import Problem
-from surrogates.gp.recipes import FUNCTION, NUMBERS, TABLE, members_of
+from surrogates.gp.recipes import FUNCTION, TABLE
 from surrogates.gp.state import GPState
-from surrogates.specs import GPMember, GPSpec
+from surrogates.specs import GPMember
 from tests.surrogates.examples import smooth, smooth_data, uniform
 
-RECIPES = pytest.mark.parametrize("members", [TABLE, FUNCTION, NUMBERS], ids=["table", "function", "numbers"])
+ALIKE = tuple(member.model_copy(update={"prior": "hierarchical"}) for member in FUNCTION)
+RECIPES = pytest.mark.parametrize("members", [TABLE, FUNCTION, ALIKE], ids=["table", "function", "alike"])
 
 
 @RECIPES
@@ -186,25 +187,6 @@ def _break_members(monkeypatch: pytest.MonkeyPatch, broken: list[int]) -> None:
         return t, nlp
 
     monkeypatch.setattr(module, "fit", breaking)
-
-
-@pytest.mark.parametrize(
-    ("layout", "members"),
-    [
-        (Layout.numeric(1), FUNCTION),
-        (Layout.numeric(2), NUMBERS),
-        (Layout.numeric(10), NUMBERS),
-        (Layout.numeric(11), FUNCTION),
-        (Layout((Group("n", (0, 1)), Group("c", (2, 3), "category"))), FUNCTION),
-    ],
-)
-def test_lengthscales_of_a_few_numbers_alone_are_held_to_be_alike(layout: Layout, members: tuple[GPMember, ...]) -> None:
-    X = uniform(6, layout.d)
-    data, flat = TrainingData(X, X[:, :1], layout), TrainingData(X, torch.zeros_like(X[:, :1]), layout)
-    assert members_of(GPSpec(), data, pool=False) == members
-    assert members_of(GPSpec(), data, pool=True) == TABLE
-    assert members_of(GPSpec(recipe="function"), data, pool=True) == members
-    assert members_of(GPSpec(), flat, pool=False) == FUNCTION
 
 
 def test_member_that_cannot_be_factored_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
