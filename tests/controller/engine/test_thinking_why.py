@@ -230,7 +230,8 @@ def test_conditional_parameters_rules_outcome_constraints_and_context() -> None:
 
 def test_a_first_point_from_an_earlier_campaign_has_no_neighbours_yet() -> None:
     made = campaign(knowing(PLAIN, earlier()))
-    made.ask(1)
+    for _ in range(5):  # the last of the first points is where the earlier campaign was best
+        made.ask(1)
     told = made.why()
     assert told.source == "model"
     assert told.learned_from == 0
