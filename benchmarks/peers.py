@@ -2,7 +2,7 @@
 
 The adapters are those of `bench/harness.py` of the folder that `LABWRIGHT_SHARED` names; the tools are those of the extra
 `bench`. A campaign ends at its target, since what is compared is the number of experiments until then. What was measured is kept
-campaign by campaign, so that an interrupted run goes on; `python -m benchmarks tables --peers FILE` compares with it.
+campaign by campaign, so that an interrupted run goes on; `python -m benchmarks tables` compares with it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from typing import Any
 
 from benchmarks import tables
 
-KEPT = Path(__file__).resolve().parent / "peers.json"
-"""What was measured of them here."""
 PATIENCE = 4000.0
 """Seconds [s] after which a campaign is given up, and not counted."""
 
@@ -29,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tools", default="baybe,botorch,ax", help="separated by commas (default: %(default)s)")
     parser.add_argument("--problems", default="all,hartmann6_q4", help="as of `tables` (default: %(default)s)")
     parser.add_argument("--seeds", default="0-7", help="for example 0-7 or 3 (default: %(default)s)")
-    parser.add_argument("--output", type=Path, default=KEPT, help="what is there already is kept (default: %(default)s)")
+    parser.add_argument("--output", type=Path, default=tables.KEPT, help="what is there already is kept (default: %(default)s)")
 
 
 def run(chosen: argparse.Namespace) -> int:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
+KEPT = Path(__file__).resolve().parent / "peers.json"
+"""What was measured of other tools here, by `python -m benchmarks peers`."""
 PEERS = ("baybe", "ax", "botorch")
 """Tools that are compared one by one."""
 ALL_PEERS = (*PEERS, "baybe_chem", "bofire", "hebo")
@@ -53,7 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--problems", default="tables",
         help="names, separated by commas; tables, functions, all, own: constrained ones, or mixed (default: %(default)s)",
     )
-    parser.add_argument("--peers", type=Path, help="what other tools needed, measured again, beside what is recorded of them")
+    parser.add_argument(
+        "--peers", default=str(KEPT),
+        help="what other tools needed, measured again, beside what is recorded of them; - for that alone (default: %(default)s)",
+    )
     parser.add_argument("--budget", type=int, help="experiments per campaign (default: the problem's own)")
     parser.add_argument("--jobs", type=int, default=1, help="campaigns side by side (default: %(default)s)")
     parser.add_argument(
@@ -253,10 +258,10 @@ def run(chosen: argparse.Namespace) -> int:
         beside = "".join(f", {tool} {hit or 'missed'}" for tool, hit in result.get("peers", {}).items())
         print(f"  {result['problem']} seed {result['seed']}: {result['hit'] or 'missed'}{beside}", file=sys.stderr, flush=True)
     peers = [] if problems is None else json.loads((folder / "bench" / "peers.json").read_text())
-    if chosen.peers is not None:
+    if chosen.peers != "-":
         from benchmarks.peers import merged
 
-        peers = merged(peers, json.loads(chosen.peers.read_text())["peers"])
+        peers = merged(peers, json.loads(Path(chosen.peers).read_text())["peers"])
     peers += [
         {"tool": tool, "problem": name, "seeds": {r["seed"]: {"hit": r["peers"][tool]} for r in found if r["problem"] == name}}
         for name in names if name in MADE for tool in (CHANCE, "botorch")
