@@ -38,8 +38,8 @@ MODELS = ("/why", "/sensitivity", "/slices/{parameter}", "/forecast", "/best", "
 """Ends of addresses of what asks models."""
 WHOLE = ("/audit", "/export")
 """Ends of addresses of what goes through all of a campaign: asked for seldom, by people, and timed once."""
-ELSEWHERE = ("/stream", "/tasks/{task}", "/files/{sha256}")
-"""The stream is measured by `page`; a task is a file in an instrument's folder, a raw file one beside the store."""
+ELSEWHERE = ("/stream", "/tasks/{task}", "/files/{sha256}", "/schemas/{kind}")
+"""The stream is measured by `page`; a task is a file of an instrument, a raw file one beside the store; a schema is code."""
 SOON_S = 600.0
 
 

@@ -36,12 +36,12 @@ def check(path: Path, urls: Sequence[str]) -> Checked:
 
     def objection(problem: Problem) -> str | None:
         remarked.extend(remarks(problem))
-        return _objection(problem)
+        return objection_to(problem)
 
     return Checked(check_file(path, earlier_reader(urls), objection), remarked)
 
 
-def _objection(problem: Problem) -> str | None:
+def objection_to(problem: Problem) -> str | None:
     """Say why nothing could be proposed, None if something can."""
     if not problem.rules or problem.pool is not None:
         return None  # what is linear, or listed, is checked without searching

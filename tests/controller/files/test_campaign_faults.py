@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli.files import _objection
 from controller.errors import FileFaultsError
 from controller.files.checking import check_file
 from controller.files.loading import load_campaign
+from controller.verbs.validating import objection_to
 from tests.controller.files.conftest import DATA, GOOD_CAMPAIGN, GOOD_LAB, POOL_CAMPAIGN, SOLVENTS, write
 
 # What is replaced in a good file, by what; the line of the fault; words that its line must hold.
@@ -459,9 +459,9 @@ def test_fault_of_a_space_tells_line_and_remedy(folder: Path, old: str, new: str
 def test_space_without_any_setting_is_said_with_what_was_tried(folder: Path) -> None:
     text = GOOD_CAMPAIGN.replace("equivalents + 6 * concentration <= 7", "equivalents * concentration >= 3")
     write(folder, {"campaign.yaml": text})
-    (fault,) = check_file(folder / "campaign.yaml", objection=_objection)
+    (fault,) = check_file(folder / "campaign.yaml", objection=objection_to)
     assert "campaign.yaml:7: constraints: no setting was found" in fault
     assert "among 21,504 tried" in fault
     text = text.replace(">= 3", ">= 2.4")
     write(folder, {"campaign.yaml": text})
-    assert check_file(folder / "campaign.yaml", objection=_objection) == []
+    assert check_file(folder / "campaign.yaml", objection=objection_to) == []
