@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,6 +44,7 @@ routes = router("by hand")
 
 MOST_ASKED, MOST_TOLD = 100, 1000
 """Experiments that one request asks for, and tells: of more, a request would keep others waiting too long."""
+_LONGEST_NAME = 255  # bytes, on nearly every file system
 _COLUMN = re.compile(r"([^=]{1,64})=(.{1,200})")
 
 
@@ -123,17 +125,8 @@ async def send_plan(
 ) -> Response:  # fmt: skip
     """The body is the file. As `tell`: every cell is checked first, and nothing is taken where one is wrong."""
     content, by, desk = await request.body(), person_of(request).by, desk_of(request)
-    if not content:
-        raise RefusedError(422, "body: is empty; send the file")
-    with tempfile.TemporaryDirectory(prefix="labwright-") as folder:
-        path = Path(folder) / name
-        path.write_bytes(content)
-        try:
-            return done(await desk.compute(campaign, "told_file", path=str(path), by=by))
-        except FileFaultsError as error:
-            raise FileFaultsError(named(error.faults, folder)) from None
-        except ConflictError as error:
-            raise ConflictError(str(error).replace(f"{folder}/", "")) from None
+    with _sent(name, content) as path:
+        return done(await desk.compute(campaign, "told_file", path=str(path), by=by))
 
 
 @routes.post("/campaigns/{campaign}/import", summary="Bring earlier results in", **needs(Role.OPERATE, also=202))
@@ -152,35 +145,41 @@ async def import_file(
 ) -> Response:  # fmt: skip
     """The body is the file. Its results become experiments that cost no budget: all of them, or none; every fault is told."""
     content, by, desk = await request.body(), person_of(request).by, desk_of(request)
-    if not content:
-        raise RefusedError(422, "body: is empty; send the file")
     headings: dict[str, str] = {}
     for text in column or []:
         if (match := _COLUMN.fullmatch(text)) is None:
             raise RefusedError(422, f"query.column: {text[:100]!r} is no NAME=HEADING; send for example column=yield=Y_obs")
         headings[match[1]] = match[2]
 
-    def bring_in(found: Found, path: Path) -> Response:
-        results = read_results(
-            path, read_definition(found), form=form, sheet=sheet, named=headings, converting=convert, leaving_out=leave_out
-        )
-        if check:
-            return done({**results.told(), "checked_only": True})
-        answer = import_results(found, results, by=by, timeout_s=timeout_s)
-        return answered(found, answer, **results.told())
+    def bring_in() -> Response:
+        with _sent(name, content) as path, find(desk.urls, campaign) as found:
+            results = read_results(
+                path, read_definition(found), form=form, sheet=sheet, named=headings, converting=convert, leaving_out=leave_out
+            )
+            if check:
+                return done({**results.told(), "checked_only": True})
+            answer = import_results(found, results, by=by, timeout_s=timeout_s)
+            return answered(found, answer, **results.told())
 
-    return await desk.book(campaign, lambda: _with_file(desk.urls, campaign, name, content, bring_in), timeout_s=timeout_s)
+    return await desk.book(campaign, bring_in, timeout_s=timeout_s)
 
 
-def _with_file(
-    urls: tuple[str, ...], campaign: str, name: str, content: bytes, call: Callable[[Found, Path], Response]
-) -> Response:
-    """Carry out what takes a campaign and a file that was sent; messages name the file without our folder."""
-    with tempfile.TemporaryDirectory(prefix="labwright-") as folder, find(urls, campaign) as found:
+@contextmanager
+def _sent(name: str, content: bytes) -> Iterator[Path]:
+    """Keep a file that was sent while it is read; messages name it without our folder.
+
+    Raises:
+        RefusedError: If it is empty, or its name is longer than a file's may be.
+    """
+    if not content:
+        raise RefusedError(422, "body: is empty; send the file")
+    if len(name.encode()) > _LONGEST_NAME:
+        raise RefusedError(422, f"query.name: is longer than {_LONGEST_NAME} bytes; give the file a shorter name")
+    with tempfile.TemporaryDirectory(prefix="labwright-") as folder:
         path = Path(folder) / name
         path.write_bytes(content)
         try:
-            return call(found, path)
+            yield path
         except FileFaultsError as error:
             raise FileFaultsError(named(error.faults, folder)) from None
         except ConflictError as error:

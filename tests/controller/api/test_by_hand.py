@@ -120,6 +120,11 @@ def test_bread_is_baked_over_http(kitchen: tuple[Served, str, dict[str, str | No
     table.writerows(rows)
     status, told = baker.post("/campaigns/bread/plan?name=plan.csv", content=filled.getvalue().replace("1500", "x", 1).encode())
     assert (status, told["faults"][0].startswith("plan.csv:2: column volume")) == (422, True)
+    for at in ("plan", "import"):
+        assert baker.post(f"/campaigns/bread/{at}?name=plan.csv", content=b"")[0] == 422
+        status, told = baker.post(f"/campaigns/bread/{at}?name={'ü' * 190}.csv", content=b"x")
+        assert status == 422
+        assert "shorter name" in str(told)
     status, told = baker.post("/campaigns/bread/plan?name=plan.csv", content=filled.getvalue().encode())
     assert (status, told["completed"], told["status"]) == (200, [5, 6, 7], "completed")
     assert "used up" in baker.post("/campaigns/bread/ask", json={})[1]["detail"]
