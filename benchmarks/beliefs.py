@@ -14,7 +14,6 @@ import json
 import math
 import os
 import statistics
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.fidelity import PAIRS, target_of
+from benchmarks.fidelity import PAIRS, Function, target_of
 from benchmarks.tables import RESULTS, campaign, mean_hits, parse_seeds, stamp
 
 BUDGET = 40
@@ -31,8 +30,6 @@ MOST_LOSS = 1.3
 """What wrong beliefs may cost, in experiments needed without them (geometric mean)."""
 _OFF = 0.1
 _CONFIDENCE = 0.8
-
-Function = Callable[[np.ndarray], float]
 
 
 @dataclass(frozen=True)
