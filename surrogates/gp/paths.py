@@ -16,6 +16,7 @@ from torch import Tensor
 
 from surrogates.data import TrainingData
 from surrogates.gp.ensemble import GPEnsemble
+from surrogates.gp.factors import factorise
 from surrogates.gp.kernels import squared_distances
 from surrogates.gp.likelihood import gls
 from surrogates.transforms import OutputTransform
@@ -135,7 +136,7 @@ class Paths:
     def _factorise(self) -> None:
         K = self._cross(self._X, self._X)
         K.diagonal(dim1=-2, dim2=-1).add_(self._noise.unsqueeze(1) + self._known + _JITTER * self._scale.unsqueeze(1))
-        self._L = torch.linalg.cholesky_ex(K)[0]
+        self._L = factorise(K).L
 
     def _learn(self) -> None:
         rest = (self._U - self._mean.unsqueeze(1)).unsqueeze(-1)
