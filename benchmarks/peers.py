@@ -8,9 +8,13 @@ campaign by campaign, so that an interrupted run goes on; `python -m benchmarks 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
+import logging
 import sys
+import warnings
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
@@ -64,20 +68,43 @@ def load_harness(folder: Path) -> ModuleType:
     """
     if not (folder / "bench" / "harness.py").is_file():
         raise FileNotFoundError(f"{folder}/bench/harness.py is not there: it holds the adapters of the other tools")
-    sys.path.insert(0, str(folder / "bench"))
+    with silence(), _beginning_with(folder / "bench"):
+        try:
+            return importlib.import_module("harness")
+        except ModuleNotFoundError as error:
+            raise ImportError(f"the harness needs {error.name}, which is not installed: pip install 'labwright[bench]'") from error
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Let no tool warn as long as the block lasts, and undo what it silences itself: the harness ends all logging of a process."""
+    level = logging.root.manager.disable
     try:
-        return importlib.import_module("harness")
-    except ModuleNotFoundError as error:
-        raise ImportError(f"the harness needs {error.name}, which is not installed: pip install 'labwright[bench]'") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            logging.disable(logging.WARNING)
+            yield
     finally:
-        sys.path.remove(str(folder / "bench"))
+        logging.disable(level)
+
+
+@contextlib.contextmanager
+def _beginning_with(folder: Path) -> Iterator[None]:
+    """Look for modules in `folder` first as long as the block lasts; the harness puts itself on the path once more."""
+    kept = list(sys.path)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path[:] = kept
 
 
 def needed(harness: ModuleType, tool: str, name: str, seed: int) -> tuple[int | None, str | None]:
     """Return the experiments that `tool` needs to the target, None if it misses it, and what went wrong, if anything."""
     problem = harness.P.get(name)
     problem.opt = problem.target  # the harness ends a table's campaign at its best row; the target is enough here
-    found = harness.run_one(tool, name, seed, PATIENCE)
+    with silence():
+        found = harness.run_one(tool, name, seed, PATIENCE)
     return first_hit(found["true"], problem.target), found["err"]
 
 
