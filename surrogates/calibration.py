@@ -81,12 +81,12 @@ def correction(u: Tensor) -> float:
 
 
 def _student_scale(z: Tensor, prior: float, weight: float) -> float:
-    squares = z.detach().to("cpu", torch.float64).square()
-    variance = torch.tensor(prior**2, dtype=torch.float64)
+    squares = z.detach().to("cpu", torch.float64).square().numpy()
+    variance = prior**2
     for _ in range(_EM_STEPS):
         weights = (FREEDOM + 1.0) / (FREEDOM + squares / variance)
-        variance = ((weights * squares).sum() + weight * prior**2) / (squares.numel() + weight)
-    return math.sqrt(float(variance))
+        variance = (float(weights @ squares) + weight * prior**2) / (len(squares) + weight)
+    return math.sqrt(variance)
 
 
 def _same_shape(mean: Tensor, sd: Tensor, y: Tensor) -> None:
