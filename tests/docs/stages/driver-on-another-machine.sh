@@ -1,4 +1,5 @@
 . "$stages/common.sh"; titration_files; rm lab.yaml
+printf "......" > doses  # the vials that make it choke and die are behind it
 cat > lab.yaml <<'END'
 lab: far-bench
 endpoint: tcp://127.0.0.1:5570
