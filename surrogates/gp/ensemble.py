@@ -207,10 +207,9 @@ class GPEnsemble(Surrogate):
         moments = [
             transform.moments(m, v.sqrt()) for transform, m, v in zip(self._transforms, mean, variance, strict=True)
         ]
-        means = torch.stack([m for m, _ in moments]).unsqueeze(-1)
-        variances = torch.stack([s.square() for _, s in moments])[..., None, None]
-        mixed, spread = mix(means, variances, self._reporting_weights)
-        return mixed.squeeze(-1), spread.squeeze(-1).squeeze(-1).sqrt()
+        means, sds = (torch.stack(parts) for parts in zip(*moments, strict=True))
+        mixed = self._reporting_weights @ means
+        return mixed, (self._reporting_weights @ (sds.square() + (means - mixed).square())).sqrt()
 
     def _joint(self, X: Tensor, observation_noise: bool) -> tuple[Tensor, Tensor]:
         mean, covariance = self._state.joint(X)

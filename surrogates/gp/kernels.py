@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -45,11 +46,13 @@ class Kernels:
 
     def __init__(self, rbf: Tensor) -> None:
         self.rbf = rbf
-        self._rbf_rows = rbf.nonzero().squeeze(-1)
-        self._matern_rows = (~rbf).nonzero().squeeze(-1)
-        order = torch.cat([self._matern_rows, self._rbf_rows])
-        self._grouped = bool((order[1:] > order[:-1]).all())
-        self._order = order if self._grouped else order.argsort()
+
+    @cached_property
+    def _rows(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Rows with Matérn's kernel and with the other, and where these stand one after the other; None where they do already."""
+        matern, rbf = (~self.rbf).nonzero().squeeze(-1), self.rbf.nonzero().squeeze(-1)
+        order = torch.cat([matern, rbf])
+        return matern, rbf, None if bool((order[1:] > order[:-1]).all()) else order.argsort()
 
     def take(self, index: Tensor) -> Kernels:
         """The rows that an index or a mask picks."""
@@ -64,18 +67,19 @@ class Kernels:
         return self._choose(r2, with_slope=True)
 
     def _choose(self, r2: Tensor, *, with_slope: bool) -> tuple[Tensor, Tensor]:
-        if not len(self._matern_rows):
+        matern_rows, rbf_rows, order = self._rows
+        if not len(matern_rows):
             return _rbf(r2, with_slope)
-        if not len(self._rbf_rows):
+        if not len(rbf_rows):
             return _matern52(r2, with_slope)
-        if self._grouped:  # slices need no copies of large matrices
-            m = len(self._matern_rows)
+        if order is None:  # slices need no copies of large matrices
+            m = len(matern_rows)
             matern, rbf = _matern52(r2[:m], with_slope), _rbf(r2[m:], with_slope)
             value = torch.cat([matern[0], rbf[0]])
             return value, torch.cat([matern[1], rbf[1]]) if with_slope else value
-        matern, rbf = _matern52(r2[self._matern_rows], with_slope), _rbf(r2[self._rbf_rows], with_slope)
-        value = torch.cat([matern[0], rbf[0]])[self._order]
-        return value, torch.cat([matern[1], rbf[1]])[self._order] if with_slope else value
+        matern, rbf = _matern52(r2[matern_rows], with_slope), _rbf(r2[rbf_rows], with_slope)
+        value = torch.cat([matern[0], rbf[0]])[order]
+        return value, torch.cat([matern[1], rbf[1]])[order] if with_slope else value
 
 
 def _rbf(r2: Tensor, with_slope: bool) -> tuple[Tensor, Tensor]:
