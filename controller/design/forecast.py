@@ -22,7 +22,6 @@ from controller.design.desirable import wishes_of
 from controller.domain.objective import Objective
 from controller.domain.space import Problem
 from surrogates.base import Surrogate
-from surrogates.calibration import FREEDOM
 
 # Draws per candidate and path, where what is promised has no closed form.
 _DRAWS = 12
@@ -41,7 +40,7 @@ class Belief:
         mean: C.
         covariance: C x C, of what holds there.
         noise: Variance of measuring it.
-        factor: On spreads, of the Student-t that fits left-out observations.
+        factor: On spreads, as left-out observations and earlier predictions ask for.
         objective: What is wanted of it.
     """
 
@@ -134,7 +133,7 @@ def play(
     generator = torch.Generator().manual_seed(seed)
     C, m = len(chance), len(beliefs)
     believed = list(beliefs.values())
-    functions, stretch = _drawn(believed, paths, generator)
+    functions = [_drawn(belief, paths, generator) for belief in believed]
     means = [b.mean.expand(paths, C).clone() for b in believed]
     variances = [b.covariance.diagonal().expand(paths, C).clone() for b in believed]
     learned: list[list[Tensor]] = [[] for _ in believed]  # per objective, what each experiment took from the covariance
@@ -152,7 +151,7 @@ def play(
         open_[rows, chosen] = False
         success = torch.rand(paths, generator=generator, dtype=torch.float64) < chance[chosen]
         for j, belief in enumerate(believed):
-            noise = torch.randn(paths, generator=generator, dtype=torch.float64) * stretch[j] * math.sqrt(belief.noise)
+            noise = torch.randn(paths, generator=generator, dtype=torch.float64) * belief.factor * math.sqrt(belief.noise)
             value = (functions[j][rows, chosen] + noise).clamp(*possible(belief.objective))
             shown[:, step, j] = torch.where(success, value, torch.nan)
             column = belief.covariance[chosen].clone()
@@ -166,20 +165,18 @@ def play(
     return shown
 
 
-def _drawn(beliefs: Sequence[Belief], paths: int, generator: torch.Generator) -> tuple[list[Tensor], list[Tensor]]:
-    """Return per objective functions (paths x C) and by what the spread of each path is stretched (paths)."""
-    functions, stretches = [], []
-    for belief in beliefs:
-        C = len(belief.mean)
-        jitter = _JITTER * float(belief.covariance.diagonal().max()) + 1e-300
-        values, vectors = torch.linalg.eigh(belief.covariance)
-        root = vectors * values.clamp_min(jitter).sqrt()
-        chi = torch.randn(paths, int(FREEDOM), generator=generator, dtype=torch.float64).square().sum(1)
-        stretch = belief.factor * (FREEDOM / chi).sqrt()
-        normal = torch.randn(paths, C, generator=generator, dtype=torch.float64)
-        functions.append(belief.mean + stretch.unsqueeze(1) * (normal @ root.T))
-        stretches.append(stretch)
-    return functions, stretches
+def _drawn(belief: Belief, paths: int, generator: torch.Generator) -> Tensor:
+    """Return functions (paths x C).
+
+    The heavy tails of a single prediction are left out: the best of many values asks for the tail of each, and in lists
+    forecasts with it were too wide and too hopeful.
+    """
+    jitter = _JITTER * float(belief.covariance.diagonal().max()) + 1e-300
+    values, vectors = torch.linalg.eigh(belief.covariance)
+    root = vectors * values.clamp_min(jitter).sqrt()
+    normal = torch.randn(paths, len(belief.mean), generator=generator, dtype=torch.float64)
+    functions: Tensor = belief.mean + belief.factor * (normal @ root.T)
+    return functions
 
 
 def _promise(
