@@ -2,7 +2,8 @@
 
 Test problems with published reference points, as BoTorch has them: Branin-Currin (Belakaria and others 2019), ZDT1 (Zitzler and
 others 2000), DTLZ2 (Deb and others 2005), and Branin-Currin with an outcome constraint (Daulton and others 2020). All objectives
-are minimised. Only acceptable results count. Shares are of the greatest hypervolume known.
+are minimised. Only acceptable results count. Shares are of the greatest hypervolume known. Ours and BoTorch are told the reference
+point, ours as the greatest values that are acceptable (`at_most`).
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def _ours(source: Any, xs: Any, objectives: list[list[float]], slacks: list[list
     from controller.engine.thinking import propose
 
     names = [f"x{j}" for j in range(source.dim)]
-    wanted: dict[str, Any] = {f"y{j}": {"goal": "minimize"} for j in range(source.num_objectives)}
+    wanted: dict[str, Any] = {f"y{j}": {"goal": "minimize", "at_most": float(r)} for j, r in enumerate(source.ref_point)}
     wanted |= {f"c{j}": {"goal": "constrain", "at_least": 0.0} for j in range(getattr(source, "num_constraints", 0))}
     problem = Problem.model_validate(
         {"parameters": {n: {"type": "continuous", "bounds": (0.0, 1.0)} for n in names}, "objectives": wanted}

@@ -300,6 +300,21 @@ class _Scores(MCMultiOutputObjective):
         return torch.stack(columns, -1)
 
 
+def reference_point(objectives: Sequence[Objective], low: Tensor, high: Tensor) -> Tensor:
+    """Return the scores (m) beyond which space that is dominated counts: thresholds, where there are such.
+
+    Elsewhere a tenth of the range below the worst result. Below the front's own worst, the usual rule, a front of one point leaves
+    hardly anything to gain, and the search creeps along beside it.
+
+    Args:
+        objectives: Those that are traded against each other.
+        low: m, the worst score of each so far.
+        high: m, the best.
+    """
+    thresholds = torch.tensor([math.nan if o.threshold is None else o.threshold for o in objectives], dtype=torch.float64).to(low)
+    return torch.where(torch.isnan(thresholds), low - 0.1 * torch.where(high > low, high - low, torch.ones_like(high)), thresholds)
+
+
 class LogHypervolumeImprovement:
     """Log of the expected growth of the hypervolume that the front of all objectives dominates."""
 
@@ -324,10 +339,9 @@ class LogHypervolumeImprovement:
         span = torch.where(high > low, high - low, torch.ones_like(high))
         self._scaled = _Rescaled(scores, low, span)
         unit = (reached - low) / span
+        reference = (reference_point(objectives, low, high) - low) / span
+        unit = unit[(unit > reference).all(1)]
         front = unit[is_non_dominated(unit)]
-        # A tenth of the range below the worst so far. Below the front's own worst, the usual rule, a front of one point leaves
-        # hardly anything to gain, and the search creeps along beside it.
-        reference = torch.full_like(front[0], -0.1)
         partitioning: Any
         if len(objectives) < _MANY_OBJECTIVES:
             partitioning = FastNondominatedPartitioning(ref_point=reference, Y=front)

@@ -17,9 +17,9 @@ import torch
 from botorch.utils.sampling import draw_sobol_samples
 from torch import Tensor
 
-from controller.design.acquisition import log_improvement, log_window
+from controller.design.acquisition import log_improvement, log_window, reference_point
 from controller.design.desirable import wishes_of
-from controller.domain.objective import Objective
+from controller.domain.objective import Objective, wanted
 from controller.domain.space import Problem
 from surrogates.base import Surrogate
 
@@ -275,16 +275,16 @@ def reached(problem: Problem, measured: Tensor, shown: Tensor) -> Tensor:
 def hypervolumes(worth: Worth, measured: Tensor, shown: Tensor) -> Tensor:
     """Return hypervolumes as shares of that of the best scores on all paths together, as if one point had them all.
 
-    The reference lies a tenth of the range of what was measured below the worst of it, as for the acquisition function. Measured
-    by counting points of a Sobol sequence.
+    The reference is that of the acquisition function, `reference_point`. Measured by counting points of a Sobol sequence.
     """
     before, after = worth.scores(measured), worth.scores(shown)
     fine, good = worth.acceptable(measured), worth.acceptable(shown)
     low, high = before.amin(0), before.amax(0)
-    reference = low - 0.1 * torch.where(high > low, high - low, torch.ones_like(high))
+    span = torch.where(high > low, high - low, torch.ones_like(high))
+    reference = reference_point(list(wanted(worth.problem.objectives).values()), low, high)
     # The far tail of what was drawn would leave no points for the rest.
     reach = torch.nan_to_num(after, nan=-torch.inf).flatten(0, 1)
-    top = torch.maximum(high, torch.quantile(reach.where(torch.isfinite(reach), low), 0.999, dim=0))
+    top = torch.maximum(high, torch.quantile(reach.where(torch.isfinite(reach), low), 0.999, dim=0)).maximum(reference + 0.1 * span)
     points = draw_sobol_samples(_UNIT.expand(2, before.shape[-1]), _MEASURED_BY, 1, seed=0).squeeze(1)
     points = reference + points * (top - reference)
 

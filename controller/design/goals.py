@@ -88,13 +88,8 @@ def _held(
 
 
 def _implied(problem: Problem, name: str) -> bool:
-    """Say whether an improvement of the one objective always meets its own bound: more than a best value that meets it."""
-    objective = problem.objectives[name]
-    if len(wanted(problem.objectives)) > 1 or problem.desirability:
-        return False
-    if objective.goal == "maximize":
-        return objective.at_most is None
-    return objective.goal == "minimize" and objective.at_least is None
+    """Say whether an improvement always meets the bound of an objective: it is more than a value that meets it, or a threshold."""
+    return not problem.desirability and problem.objectives[name].threshold is not None
 
 
 def _means(models: Mapping[str, Surrogate], X: Tensor) -> Tensor:

@@ -78,6 +78,15 @@ class Objective(Model):
         return self.at_least is not None or self.at_most is not None
 
     @property
+    def threshold(self) -> float | None:
+        """The score from which on a value is acceptable, where it is bounded on the side that is not wanted and there alone."""
+        if self.goal == "maximize" and self.at_most is None:
+            return self.at_least
+        if self.goal == "minimize" and self.at_least is None and self.at_most is not None:
+            return -self.at_most
+        return None
+
+    @property
     def explored(self) -> bool:
         """Whether it is to be known, not to be optimised: no result is better than another."""
         return self.goal in ("explore", "level")

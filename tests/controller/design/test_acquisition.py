@@ -9,7 +9,13 @@ import torch
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from controller.design.acquisition import LogExpectedImprovement, LogHypervolumeImprovement, log_improvement, log_window
+from controller.design.acquisition import (
+    LogExpectedImprovement,
+    LogHypervolumeImprovement,
+    log_improvement,
+    log_window,
+    reference_point,
+)
 from controller.domain.objective import Objective
 from surrogates.build import build
 from surrogates.data import Layout, TrainingData
@@ -144,6 +150,26 @@ def test_hypervolume_improvement_agrees_with_a_random_estimate() -> None:
             gains.append(volume.compute(candidate[is_non_dominated(candidate)]) - before)
         # Smoothing in the logarithmic form and 128 samples leave a few per cent.
         assert float(value) == pytest.approx(float(np.mean(gains)), rel=0.25, abs=1e-4)
+
+
+def test_hypervolume_begins_at_thresholds() -> None:
+    first, data = surrogate((GPMember(),))
+    second = build(GPSpec(members=(GPMember(),)), TrainingData(data.X, -data.X[:, :1], data.layout), pool=False, seed=0)
+    baseline = torch.cat([data.Y, -data.X[:, :1]], 1)
+    free, far = Objective(goal="minimize"), Objective(goal="minimize", at_most=0.2)
+    assert (free.threshold, far.threshold) == (None, -0.2)
+    low, high = torch.tensor([0.0, -1.0]).double(), torch.tensor([2.0, 0.0]).double()
+    wished = [Objective(goal="maximize"), far]
+    assert reference_point(wished, low, high).tolist() == pytest.approx([-0.2, -0.2])
+    # What does not meet the threshold gains hardly anything, however good the other objective is there; what meets it does.
+    X = torch.tensor([[0.42, 0.38], [0.1, 0.38]], dtype=torch.float64)
+    without = LogHypervolumeImprovement([first, second], [wished[0], free], baseline, seed=0)(X)
+    found = LogHypervolumeImprovement([first, second], wished, baseline, seed=0)(X)
+    assert float(found[0]) < float(without[0]) - 3.0
+    assert float(found[1]) == pytest.approx(float(without[1]), abs=0.1)
+    # Where none of what is known surpasses it, the space beyond is all to be gained.
+    nothing = LogHypervolumeImprovement([first, second], [wished[0], Objective(goal="minimize", at_most=-1.0)], baseline, seed=0)(X)
+    assert bool(torch.isfinite(nothing).all())
 
 
 def test_hypervolume_improvement_compiles_nothing() -> None:
