@@ -80,6 +80,10 @@ class Gate:
             raise _refused(f"the token {token.name!r} {word} at {at}; another: labwright tokens new {token.name}", invalid=True)
         return Person(token.name, token.role, token.id, token.expires_at)
 
+    def forget(self) -> None:
+        """Let nobody in by a list that was read, or begun to be read, before now: it has been changed here."""
+        self._read_at, self._reading = float("-inf"), None
+
     def close(self) -> None:
         """Read no more."""
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -103,8 +107,11 @@ class Gate:
         return [access_token(row) for row in self._reader.access_token_rows()]
 
     def _take(self, reading: asyncio.Future[list[AccessToken]]) -> None:
+        failed = reading.cancelled() or reading.exception() is not None  # asked in any case, or asyncio would complain
+        if reading is not self._reading:
+            return
         self._reading = None
-        if not reading.cancelled() and reading.exception() is None:
+        if not failed:
             self._tokens, self._read_at = reading.result(), time.monotonic()
 
 

@@ -138,6 +138,15 @@ def test_token_in_the_address_opens_nothing_and_is_in_no_log(api: Served, people
     assert str(token) not in api.said
 
 
+def test_tokens_open_and_cease_at_once(api: Served, people: dict[str, str | None]) -> None:
+    administrator = bearer(people[Role.ADMINISTER])
+    for n in range(3):  # the list is read by each request, so that the one before a change is always a fresh one
+        made = ask("post", f"{api.url}/v1/tokens", json={"name": f"guest-{n}", "role": "look"}, headers=administrator).json()
+        assert ask("get", f"{api.url}/v1/whoami", headers=bearer(made["token"])).status_code == 200
+        assert ask("post", f"{api.url}/v1/tokens/guest-{n}/revoke", headers=administrator).status_code == 200
+        assert ask("get", f"{api.url}/v1/whoami", headers=bearer(made["token"])).status_code == 401
+
+
 def test_who_ended_is_told_why(api: Served, people: dict[str, str | None]) -> None:
     told = {who: ask("get", f"{api.url}/v1/whoami", headers=bearer(people[who])).json()["detail"] for who in ("revoked", "expired")}
     assert "'rex' was revoked at 2" in told["revoked"]
