@@ -110,7 +110,7 @@ class Desk:
         """Carry out what changes something; `timeout_s` is the patience that the call itself has [real s]."""
         return await self._steering.do(call, patience_s=timeout_s + 20.0)
 
-    async def let_in(self, call: Callable[[], T]) -> T:
+    async def change_tokens(self, call: Callable[[], T]) -> T:
         """Change the list of tokens; who is let in afterwards is let in by the list as it is then."""
         try:
             return await self.steer(call, timeout_s=10.0)

@@ -26,9 +26,11 @@ class Objective(Model):
     target: float | None = None
     """The value to match, or the level [unit]; only with `goal: match` and `goal: level`."""
     at_least: Annotated[float | None, LATER] = None
-    """The least value with which a result is acceptable [unit]: an outcome constraint."""
+    """The least value with which a result is acceptable [unit]: an outcome constraint. Of one of several objectives that is to be
+    large, a front is looked for beyond it."""
     at_most: Annotated[float | None, LATER] = None
-    """The greatest value with which a result is acceptable [unit]: an outcome constraint."""
+    """The greatest value with which a result is acceptable [unit]: an outcome constraint. Of one of several objectives that is to
+    be small, a front is looked for below it."""
     limits: Annotated[Limits | None, LATER] = None
     """`[lowest, highest]` value that is physically possible [unit], null where a side is open: `[0, 100]` for a yield in percent.
     No prediction, interval or forecast goes beyond. A value measured beyond is kept and learned from, and an alarm says so."""

@@ -41,7 +41,7 @@ async def whoami(request: Request) -> Response:
 async def leave(request: Request) -> Response:
     """`{"revoked"}`: a token that was given for a link ceases, in every window; any other stays, for it may be used elsewhere."""
     desk, person = desk_of(request), person_of(request)
-    return done({"revoked": await desk.let_in(lambda: sign_out(desk.urls[0], person.token))})
+    return done({"revoked": await desk.change_tokens(lambda: sign_out(desk.urls[0], person.token))})
 
 
 @routes.get("/tokens", summary="List tokens", **needs(Role.ADMINISTER))
@@ -58,7 +58,7 @@ async def new(request: Request, body: New) -> Response:
     def make() -> Response:
         return _shown(*make_token(desk.urls[0], body.name, Role(body.role), days=body.days, by=by))
 
-    return await desk.let_in(make)
+    return await desk.change_tokens(make)
 
 
 class Link(Body):
@@ -81,7 +81,7 @@ async def follow(request: Request, body: Link) -> Response:
         except (ConflictError, UnknownNameError) as error:
             raise RefusedError(401, f"{error}; labwright tokens link NAME makes another") from None
 
-    return await desk.let_in(exchange)
+    return await desk.change_tokens(exchange)
 
 
 def _shown(secret: str, made: AccessToken) -> Response:
@@ -96,7 +96,7 @@ def _shown(secret: str, made: AccessToken) -> Response:
 async def revoke(request: Request, name: Annotated[str, Path(max_length=128, description="Name or id of a token.")]) -> Response:
     """It ceases at once."""
     desk = desk_of(request)
-    token = await desk.let_in(lambda: revoke_token(desk.urls[0], name))
+    token = await desk.change_tokens(lambda: revoke_token(desk.urls[0], name))
     return done({"revoked": token.id, "name": token.name})
 
 
