@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ MOST_RESCORED = 20_000
 _GOLDEN = 0.6180339887498949
 """Multiples of the golden ratio, less their whole parts, are spread evenly over 0 to 1."""
 _ROUNDING = 1e-12
+
+Key: TypeAlias = tuple[Value | None, ...]
+"""What identifies a setting: `Problem.key`."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ def _mixed(z: Array) -> Array:
     return total
 
 
-def keys(problem: Problem, points: Iterable[Mapping[str, Value]]) -> set[tuple[Value | None, ...]]:
+def keys(problem: Problem, points: Iterable[Mapping[str, Value]]) -> set[Key]:
     """Return what identifies each of `points`."""
     return {problem.key(point) for point in points}
 

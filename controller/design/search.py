@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import LinearConstraint, minimize
 
 from controller.design.acquisition import Acquisition, WithGradient
-from controller.design.candidates import Listing, distances, keys
+from controller.design.candidates import Key, Listing, distances
 from controller.design.drawing import counted, draw
 from controller.design.region import Region
 from controller.design.room import margins
@@ -103,9 +103,8 @@ def _choosable(listing: Listing, seen: Array, replicates: bool) -> NDArray[np.bo
 
 
 def best_anywhere(
-    encoder: Encoder, acquisition: Acquisition, seen: Sequence[Point], incumbents: Array, replicates: bool, seed: int,
-    region: Region | None = None,
-) -> list[Choice]:  # fmt: skip
+    encoder: Encoder, acquisition: Acquisition, taken: Set[Key], incumbents: Array, seed: int, region: Region | None = None
+) -> list[Choice]:
     """Return the best settings found in a space too large to list, best first.
 
     Scores random settings and neighbours of the best measured ones, then climbs from the best few: along the gradient in
@@ -114,9 +113,8 @@ def best_anywhere(
     Args:
         encoder: Of the problem.
         acquisition: The score.
-        seen: Settings already proposed.
+        taken: Keys of the settings that may not be proposed again.
         incumbents: Coordinates of the best settings measured (m x p), where the narrow peaks are.
-        replicates: Whether settings may be proposed again.
         seed: Of the random numbers.
         region: In which to look, where that is not the whole space.
 
@@ -136,7 +134,6 @@ def best_anywhere(
     climbed = climb.ascend(starts)
     found = np.vstack([climbed, raw])
     settled = _checked(np.concatenate([climb.score(climbed), scores]))
-    taken = set() if replicates else keys(space.problem, seen)
     points: list[Point] = []
     kept: list[int] = []
     for i in np.argsort(-settled, kind="stable"):
@@ -150,7 +147,7 @@ def best_anywhere(
         if len(points) > _RUNNERS_UP:
             break
     if not points:
-        raise SpaceExhaustedError(f"no new setting was found among {len(found)}; {len(seen)} have been proposed")
+        raise SpaceExhaustedError(f"no new setting was found among {len(found)}; {len(taken)} have been proposed")
     # Values are rounded to what can be set; the score reported is that of the setting itself.
     exact = _checked(climb.score(space.coordinates(points)))
     return [Choice(points[i], float(exact[i])) for i in np.argsort(-exact, kind="stable") if np.isfinite(exact[i])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
@@ -23,19 +23,19 @@ from controller.design.fidelity import AtFidelity, only_target, relative_costs
 from controller.design.goals import log_chance, score_for
 from controller.design.hints import with_hints
 from controller.design.initial import data_fingerprint, first_asked, first_points, seen_points, stand_in, without_model
-from controller.design.region import Region, region_of
-from controller.design.screening import Screen
-from controller.design.search import Choice, best_anywhere, best_listed, best_screened
+from controller.design.region import Region
+from controller.design.search import Choice
 from controller.domain.base import Point
 from controller.domain.campaign import ProposalPolicy
 from controller.domain.limits import within
 from controller.domain.proposal import Alternative, Basis, Prediction, Proposal, TrustRegion
-from controller.domain.request import Observed, Request, settings_of
+from controller.domain.request import Observed, Request
 from controller.domain.space import Problem
 from controller.encoding.columns import Encoder
 from controller.engine.referring import references, with_references
 from controller.engine.thinking_ground import Ground, ground_of
 from controller.engine.thinking_repeats import Repeat, repeat_of
+from controller.engine.thinking_search import Found, Search
 from controller.errors import MissingExtraError, SpaceExhaustedError
 from controller.learn.calibration import CalibrationReport, calibration
 from controller.learn.dataset import training_data
@@ -54,9 +54,6 @@ from surrogates.base import Surrogate
 from surrogates.data import TrainingData
 
 __all__ = ["Observed", "Reconsidered", "Request", "calibrations", "predict", "propose", "reconsider", "stand_in"]
-
-# Measured settings around which the search looks closely.
-_INCUMBENTS = 4
 
 
 @dataclass(frozen=True)
@@ -301,12 +298,9 @@ def _with_model(
     knowledge = _learn(problem, request.policy, ground, observed, seed, request.device)
     trusted = Trusted.of(knowledge.surrogates, knowledge.data, request.surprises)
     pending = list(request.pending) + [p.point for p in earlier]
-    # With several objectives, what is sampled for each row of a list that is not large would be sampled for some of them only.
-    together = 1 if problem.several else request.n
-    screen = Screen(encoder, ground.listing) if ground.listing is not None and ground.listing.screened(together) else None
     notes += outlier_notes(observed, knowledge.surrogates)
-    notes += [drift_note(name, problem.objectives[name], found) for name, found in knowledge.drifted.items()]
-    region = _region(request, ground, complete)
+    notes += [drift_note(name, problem.objectives[name], drifted) for name, drifted in knowledge.drifted.items()]
+    search = Search(request, ground, complete, pending)
     remarks = remarks_on(knowledge.surrogates)
     proposals: list[Proposal] = []
     for k in range(request.n - len(earlier)):
@@ -314,24 +308,22 @@ def _with_model(
         models = _condition(knowledge.surrogates, believed)
         price, dear = _price(request, encoder, pending), only_target(request, pending)
         score = _score(problem, ground, knowledge, models, complete, believed, seed, price, dear=dear)
-        choices: list[Choice] = []
-        inside: Region | None = None
         try:
-            choices, inside = _search(request, ground, score, complete, pending, seed + k, screen, region)
-            if (wider := score.widened(choices[0].score)) is not None:
-                score = wider
-                choices, inside = _search(request, ground, score, complete, pending, seed + k, screen, region)
+            found = search.best(score, seed + k)
         except SpaceExhaustedError:
             if problem.allow_replicates != "auto":
                 if proposals:
                     break
                 raise
-        repeat = _repeat(problem, ground, knowledge, models, complete, choices, seed, price)
-        if not choices and repeat is None:
+            found = Found(score, [], None)
+        repeat = _repeat(problem, ground, knowledge, models, complete, found.choices, seed, price)
+        if repeat is not None:
+            found = Found(score, [repeat.choice], None)
+        if not found.choices:
             if proposals:
                 break
             raise SpaceExhaustedError("all allowed settings have been measured, and measuring one again would tell nothing")
-        best = choices[0] if repeat is None else repeat.choice
+        best = found.choices[0]
         told = notes if repeat is None else [repeat.note, *notes]
         x = lifted(encoder.encode([best.point]), encoder.layout)
         proposals.append(
@@ -339,13 +331,13 @@ def _with_model(
                 point=best.point,
                 source="model",
                 acquisition=best.score,
-                acquisition_name=score.name if repeat is None else "knowledge gradient",
+                acquisition_name=found.score.name if repeat is None else "knowledge gradient",
                 predictions=_of_target(problem, best.point, _predictions(problem, models, trusted, x)[0]),
                 # Against what was measured: points under way are believed, not known.
                 novelty={name: novelty(surrogate, x)[0] for name, surrogate in knowledge.surrogates.items()},
                 surrogate={name: model.report.model_dump(mode="json") for name, model in models.items()},
-                runners_up=tuple(Alternative(point=c.point, acquisition=c.score) for c in (choices[1:] if repeat is None else ())),
-                region=_told(ground, inside) if repeat is None else None,
+                runners_up=tuple(Alternative(point=c.point, acquisition=c.score) for c in found.choices[1:]),
+                region=_told(ground, found.region),
                 data_fingerprint=data_fingerprint(request, pending[len(request.pending) :]),
                 seed=request.seed,
                 seconds=time.perf_counter() - begin,
@@ -355,6 +347,7 @@ def _with_model(
         )
         begin = time.perf_counter()
         pending.append(best.point)
+        search.take(best.point)
     return proposals
 
 
@@ -423,50 +416,8 @@ def _condition(surrogates: dict[str, Surrogate], believed: Tensor) -> dict[str, 
     return {name: s.condition_on_pending(believed.to(s.device)) for name, s in surrogates.items()}
 
 
-def _search(
-    request: Request,
-    ground: Ground,
-    score: Acquisition,
-    complete: Sequence[Observed],
-    pending: Sequence[Point],
-    seed: int,
-    screen: Screen | None,
-    region: Region | None,
-) -> tuple[list[Choice], Region | None]:
-    """Return the best settings that `score` finds, best first, and the trust region that they were looked for in."""
-    problem, space = request.problem, ground.encoder.space
-    seen = [*request.observed.settings(), *settings_of(request.others), *pending]
-    if ground.listing is not None and screen is not None:
-        return best_screened(ground.listing, screen, score, space.coordinates(seen), problem.allow_replicates is True), None
-    if ground.listing is not None:
-        return best_listed(ground.listing, ground.X, score, space.coordinates(seen), problem.allow_replicates is True), None
-    ranked = sorted(complete, key=lambda c: _rank(c, problem), reverse=True)[:_INCUMBENTS]
-    incumbents = space.coordinates([c.point for c in ranked])
-    if region is not None:
-        with suppress(SpaceExhaustedError):  # all settings of a small region may have been proposed
-            return best_anywhere(ground.encoder, score, seen, incumbents, problem.allow_replicates is True, seed, region), region
-    return best_anywhere(ground.encoder, score, seen, incumbents, problem.allow_replicates is True, seed), None
-
-
-def _region(request: Request, ground: Ground, complete: Sequence[Observed]) -> Region | None:
-    """Return the trust region around the best of the results that count; None where the whole space is searched."""
-    problem, space = request.problem, ground.encoder.space
-    if not request.policy.trust_region or ground.listing is not None:
-        return None
-    if problem.several or problem.explored or problem.fidelity is not None or problem.context:
-        return None  # there is no one best result, or it was the best under other circumstances
-    ranks = [_rank(c, problem) for c in complete]
-    return region_of(space, space.coordinates([c.point for c in complete]), [s if ok else -math.inf for ok, s in ranks])
-
-
 def _told(ground: Ground, region: Region | None) -> TrustRegion | None:
     return None if region is None else TrustRegion(around=ground.encoder.space.point(region.centre), side=region.side)
-
-
-def _rank(observed: Observed, problem: Problem) -> tuple[bool, float]:
-    """By what measured settings can be sorted, best last; for several objectives any fixed mixture will do."""
-    found = problem.standing(observed.values or {})
-    return found.feasible, sum(found.scores)
 
 
 def _of_target(problem: Problem, point: Point, predictions: dict[str, Prediction]) -> dict[str, Prediction]:

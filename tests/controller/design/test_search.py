@@ -9,7 +9,7 @@ import torch
 from scipy.optimize import linprog
 from torch import Tensor
 
-from controller.design.candidates import Listing, distances, listing
+from controller.design.candidates import Listing, distances, keys, listing
 from controller.design.search import around, best_anywhere, best_listed
 from controller.encoding.columns import Encoder
 from controller.encoding.space import SAME, SearchSpace
@@ -37,7 +37,7 @@ NOTHING = np.zeros((0, 0))
 def test_search_climbs_to_the_top_of_a_box() -> None:
     encoder = Encoder.of(problem(continuous("a", "b", "c", low=-1.0, high=3.0)))
     goal = torch.tensor([0.2, 1.0, 0.77], dtype=torch.float64)
-    best, *others = best_anywhere(encoder, Known(lambda X: -(X - goal).square().sum(1)), [], NOTHING, False, 0)
+    best, *others = best_anywhere(encoder, Known(lambda X: -(X - goal).square().sum(1)), set(), NOTHING, 0)
     assert [best.point[n] for n in "abc"] == pytest.approx([-0.2, 3.0, 2.08], abs=1e-4)
     assert len(others) >= 3
     assert all(o.score <= best.score for o in others)
@@ -49,7 +49,7 @@ def test_search_finds_a_narrow_peak_beside_an_incumbent() -> None:
     near = peak.numpy()[None, :] + 0.02
     # Flat to rounding beyond a few widths: no point of a coarse design has a gradient towards it.
     known = Known(lambda X: torch.exp(-(X - peak).square().sum(1) / (2 * 0.02**2)))
-    (best, *_) = best_anywhere(encoder, known, [], near, False, 0)
+    (best, *_) = best_anywhere(encoder, known, set(), near, 0)
     assert best.score > 0.99
 
 
@@ -65,7 +65,7 @@ def test_search_climbs_in_sixty_dimensions() -> None:
     encoder = Encoder.of(problem(continuous(*(f"x{j}" for j in range(60)))))
     goal = torch.linspace(0.1, 0.9, 60, dtype=torch.float64)
     width = torch.linspace(0.2, 2.0, 60, dtype=torch.float64)
-    best = best_anywhere(encoder, Known(lambda X: -((X - goal) / width).square().sum(1)), [], NOTHING, False, 0)[0]
+    best = best_anywhere(encoder, Known(lambda X: -((X - goal) / width).square().sum(1)), set(), NOTHING, 0)[0]
     assert best.score > -1e-3
 
 
@@ -74,7 +74,7 @@ def test_search_reaches_the_corner_of_a_polytope_that_a_linear_program_finds() -
     encoder = Encoder.of(which)
     gain = np.array([1.0, 0.2, 0.7, 0.9])
     known = Known(lambda X: X @ torch.from_numpy(gain))
-    (best, *_) = best_anywhere(encoder, known, [], NOTHING, False, 0)
+    (best, *_) = best_anywhere(encoder, known, set(), NOTHING, 0)
     polytope = encoder.space.polytope
     exact = linprog(-gain, A_ub=polytope.A, b_ub=polytope.b, A_eq=polytope.E, b_eq=polytope.f, bounds=(0, 1))
     assert best.score == pytest.approx(-exact.fun, abs=1e-5)
@@ -93,7 +93,7 @@ def test_search_changes_levels_and_choices_as_well() -> None:
         numbers = torch.tensor([0.3, 0.41, 0.02, 0.98], dtype=torch.float64)
         return X[:, 4 + 3] - (X[:, :4] - numbers).square().sum(1)
 
-    (best, *_) = best_anywhere(encoder, Known(score), [], NOTHING, False, 0)
+    (best, *_) = best_anywhere(encoder, Known(score), set(), NOTHING, 0)
     assert best.point["s"] == "x"
     assert best.score > 0.999
 
@@ -101,16 +101,15 @@ def test_search_changes_levels_and_choices_as_well() -> None:
 def test_search_never_returns_what_was_proposed() -> None:
     encoder = Encoder.of(problem(continuous("a", "b")))
     known = Known(lambda X: X.sum(1))
-    (best, second, *_) = best_anywhere(encoder, known, [], NOTHING, False, 0)
+    (best, second, *_) = best_anywhere(encoder, known, set(), NOTHING, 0)
     assert best.point == {"a": 1.0, "b": 1.0}
-    assert best_anywhere(encoder, known, [best.point], NOTHING, False, 0)[0].point == second.point
-    assert best_anywhere(encoder, known, [best.point], NOTHING, True, 0)[0].point == best.point
+    assert best_anywhere(encoder, known, keys(encoder.space.problem, [best.point]), NOTHING, 0)[0].point == second.point
 
 
 def test_search_without_any_finite_score_says_so() -> None:
     encoder = Encoder.of(problem(continuous("a", "b")))
     with pytest.raises(FloatingPointError, match="no finite value"):
-        best_anywhere(encoder, Known(lambda X: X.sum(1) * float("nan")), [], NOTHING, False, 0)
+        best_anywhere(encoder, Known(lambda X: X.sum(1) * float("nan")), set(), NOTHING, 0)
 
 
 def test_best_of_a_list_is_its_maximum_among_what_is_left() -> None:

@@ -11,8 +11,8 @@ from controller.domain.campaign import Definition, ProposalPolicy
 from controller.domain.proposal import Proposal
 from controller.domain.request import Observed
 from controller.domain.space import Problem
-from controller.engine import thinking
 from controller.engine.thinking_ground import ground_of
+from controller.engine.thinking_search import trust_region
 from tests.controller.spaces import ask, continuous, problem, request
 from tests.controller.store.samples import make_definition
 
@@ -69,7 +69,7 @@ def test_there_is_none_where_no_one_result_is_the_best() -> None:
     elsewhen = problem(continuous(*NAMES), context=continuous("humidity"))
     for which in (several, explored, elsewhen, PLAIN):
         rows = [Observed(point=o.point, values={name: bowl(o.point) for name in which.objectives}) for o in observed(PLAIN, 8)]
-        found = thinking._region(request(which, rows, [], policy=LOCAL), ground_of(which), rows)
+        found = trust_region(request(which, rows, [], policy=LOCAL), ground_of(which), rows)
         assert (found is not None) == (which is PLAIN)
 
 
