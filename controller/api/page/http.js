@@ -57,8 +57,11 @@ export async function post(path, body = undefined, {patience = 90000} = {}) {
   return {...(await answer.json()), status: answer.status};
 }
 
-/** Make one request; raises Problem where it is not answered, or answered with a problem. */
-export async function send(method, path, {headers = {}, body, patience = PATIENCE, signal} = {}) {
+/**
+ * Make one request; raises Problem where it is not answered, or answered with a problem. An answer has come when all of it has: one
+ * that breaks off in the middle would be waited for without end. Only one that `flows` is returned as it begins.
+ */
+export async function send(method, path, {headers = {}, body, patience = PATIENCE, signal, flows = false} = {}) {
   const stop = new AbortController();
   const late = setTimeout(() => stop.abort(), patience);
   signal?.addEventListener("abort", () => stop.abort());
@@ -68,6 +71,7 @@ export async function send(method, path, {headers = {}, body, patience = PATIENC
       method, body, signal: stop.signal, cache: "no-store", credentials: "omit", redirect: "error",
       headers: {...(session.token ? {Authorization: `Bearer ${session.token}`} : {}), ...headers},
     });
+    if (!flows) await answer.clone().arrayBuffer();
   } catch {
     throw new Problem(0, "the server does not answer");
   } finally {

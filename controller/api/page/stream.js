@@ -55,7 +55,7 @@ export class Stream extends EventTarget {
     try {
       heard();
       const headers = {Accept: "text/event-stream", ...(this.#cursor ? {"Last-Event-ID": this.#cursor} : {})};
-      const answer = await send("GET", "/stream", {headers, signal: stop.signal});
+      const answer = await send("GET", "/stream", {headers, signal: stop.signal, flows: true});
       await this.#read(answer.body.getReader(), stop.signal, heard);
     } catch { /* told below */ }
     clearTimeout(quiet);

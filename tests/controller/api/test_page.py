@@ -23,6 +23,7 @@ from tests.controller.api.browser import (
     NARROW,
     OVERFLOWING,
     OVERLAPPING,
+    PATIENCE_MS,
     WIDE,
     browsing,
     go,
@@ -32,6 +33,7 @@ from tests.controller.api.browser import (
 )
 from tests.controller.api.people import bearer
 from tests.controller.api.process import Served, served
+from tests.controller.api.stalling import StallingProxy
 from tests.controller.store.conftest import fill
 from tests.controller.store.samples import Script
 
@@ -293,6 +295,30 @@ def test_photo_for_a_task_may_be_large_but_only_of_those_who_may_answer(
     assert [send("look", size) for size in (3_000_000, 10)] == [413, 403]
     long = httpx.post(f"{api.url}/v1/tasks/x/answer", content=b"x" * 3_000_000, headers=bearer(people["operate"]))
     assert long.status_code == 413
+
+
+def test_answer_that_never_ends_is_given_up_and_asked_for_again(
+    api: Served, people: dict[str, str | None], browser: Browser
+) -> None:
+    from playwright.sync_api import expect
+
+    proxy = StallingProxy(httpx.URL(api.url).port or 0)
+    try:
+        with window(browser, people["look"]) as (page, _):
+            page.clock.install()
+            go(page, f"{proxy.url}/#/", "Campaigns")
+            proxy.asked = b"GET /v1/requests"
+            page.goto(f"{proxy.url}/#/requests")
+            expect(page.locator("main .loading")).to_be_visible()
+            deadline = time.monotonic() + 20
+            while not proxy.n_stalled and time.monotonic() < deadline:
+                page.wait_for_timeout(20)
+            assert proxy.n_stalled == 1
+            proxy.asked = None
+            page.clock.fast_forward(31_000)  # the answer is given up; once the stream stands again, everything is asked for anew
+            expect(page.locator("main h1")).to_contain_text("Requests", timeout=PATIENCE_MS)
+    finally:
+        proxy.close()
 
 
 def test_text_of_others_is_never_a_program(tmp_path: Path, browser: Browser) -> None:
