@@ -150,7 +150,8 @@ class DiscreteParameter(_Conditional):
             return False
         place = bisect(self.values, number)
         beside = self.values[max(0, place - 1) : place + 1]
-        return any(math.isclose(number, v, rel_tol=1e-9, abs_tol=1e-12) for v in beside)
+        nothing = 1e-12 * min(1.0, self.values[-1] - self.values[0])  # what a calculation may leave of zero
+        return any(math.isclose(number, v, rel_tol=1e-9, abs_tol=nothing) for v in beside)
 
 
 class CategoricalParameter(_Conditional):

@@ -70,9 +70,10 @@ def test_parameter_is_refused_with_the_reason(written: dict[str, Any], message: 
             [0.1, 0.3, 0.1 + 0.2],
             [0.2, 0.30001, math.nan, math.inf, "0.1", False, 10**400],
         ),
+        (DiscreteParameter(type="discrete", values=(0, 1e-13, 2e-13)), [0, 1e-13, 2e-13, 1e-26], [1.5e-13, 3e-13]),
         (CategoricalParameter(type="categorical", choices=("a", "1")), ["a", "1"], ["b", "A", 1, True, ""]),
     ],
-    ids=["continuous", "integer", "discrete", "categorical"],
+    ids=["continuous", "integer", "discrete", "discrete and tiny", "categorical"],
 )
 def test_parameter_allows_its_settings_and_no_others(
     parameter: Parameter, allowed: list[Value], refused: list[Value]
