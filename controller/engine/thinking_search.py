@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
+
 from controller.design.acquisition import Acquisition
 from controller.design.candidates import Key, keys
 from controller.design.region import Region, region_of
@@ -58,8 +60,10 @@ class Search:
         ranked = sorted(complete, key=lambda c: _rank(c, problem), reverse=True)[:_INCUMBENTS]
         self._incumbents = space.coordinates([c.point for c in ranked])
         self._region = trust_region(request, ground, complete)
-        self._seen: list[Point] = [*request.observed.settings(), *settings_of(request.others), *pending]
-        self._taken: set[Key] = set() if self._replicates else keys(problem, self._seen)
+        # What is taken: in a list by coordinates, which its rows are compared with, anywhere else by keys.
+        seen = [*request.observed.settings(), *settings_of(request.others), *pending]
+        self._seen = space.coordinates(seen if ground.listing is not None else [])
+        self._taken: set[Key] = set() if ground.listing is not None or self._replicates else keys(problem, seen)
         self._wide = False
 
     def best(self, score: Acquisition, seed: int) -> Found:
@@ -82,17 +86,18 @@ class Search:
 
     def take(self, point: Point) -> None:
         """Count `point` as proposed."""
-        self._seen.append(point)
-        if not self._replicates:
-            self._taken |= keys(self._ground.encoder.space.problem, [point])
+        space = self._ground.encoder.space
+        if self._ground.listing is not None:
+            self._seen = np.vstack([self._seen, space.coordinates([point])])
+        elif not self._replicates:
+            self._taken |= keys(space.problem, [point])
 
     def _search(self, score: Acquisition, seed: int) -> Found:
         listing, encoder = self._ground.listing, self._ground.encoder
         if listing is not None:
-            seen = encoder.space.coordinates(self._seen)
             if self._screen is not None:
-                return Found(score, best_screened(listing, self._screen, score, seen, self._replicates), None)
-            return Found(score, best_listed(listing, self._ground.X, score, seen, self._replicates), None)
+                return Found(score, best_screened(listing, self._screen, score, self._seen, self._replicates), None)
+            return Found(score, best_listed(listing, self._ground.X, score, self._seen, self._replicates), None)
         if self._region is not None:
             with suppress(SpaceExhaustedError):  # all settings of a small region may have been proposed
                 return Found(score, best_anywhere(encoder, score, self._taken, self._incumbents, seed, self._region), self._region)
