@@ -25,7 +25,14 @@ from controller.files.laboratory import Laboratory, Wishes, lab_document_of, lab
 from controller.files.physics import read_physics
 from controller.files.pools import check_pool, check_subset, settle_pool
 from controller.files.reading import Document, read_document
-from controller.files.space import check_conditions, check_context, check_feasible, count_settings, read_constraints
+from controller.files.space import (
+    check_conditions,
+    check_context,
+    check_digits,
+    check_feasible,
+    count_settings,
+    read_constraints,
+)
 from controller.files.translating import validated
 from controller.files.wiring import check_readings, check_wiring
 
@@ -61,6 +68,7 @@ def load_campaign(
     wishes = Wishes(simulate, speed)
     campaign = validated(CampaignFile, document, faults)
     parameters = _good_parameters(document) if campaign is None else campaign.parameters
+    check_digits(document, parameters, faults)
     units_known = _check_units(document, faults)
     constraints = read_constraints(document, parameters, faults)
     if not check_conditions(document, parameters, faults):

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from controller.domain.base import Value
 from controller.domain.campaign import CampaignFile
 from controller.domain.constraint import LinearConstraint
 from controller.domain.expression import functions_of
-from controller.domain.parameter import CategoricalParameter, ContinuousParameter, IntegerParameter, Parameter
+from controller.domain.parameter import (
+    CategoricalParameter,
+    ContinuousParameter,
+    DiscreteParameter,
+    IntegerParameter,
+    Parameter,
+)
 from controller.domain.rule import Constraint, Rule, constraint_of
 from controller.domain.space import circular
 from controller.files.faults import Faults, Keys, listed, nearest, shortened, shown
@@ -22,6 +29,8 @@ if TYPE_CHECKING:
 
 MAX_SETTINGS: Final = 10_000_000
 """Most settings of a space without continuous parameters; they are listed one by one."""
+_FEWEST = 100
+"""Settings that a range holds at the least."""
 
 
 def read_constraints(
@@ -97,6 +106,22 @@ def _cardinality_faults(rule: Rule, parameters: Mapping[str, Parameter]) -> Iter
             yield f"count says how many are not zero, but the range of {name} does not begin at 0; widen it, or leave {name} out"
     if limit.low > min(limit.high, len(limit.names)):
         yield f"cannot be met: it counts {len(limit.names)} parameters; correct the number"
+
+
+def check_digits(document: Document, parameters: Mapping[str, Parameter], faults: Faults) -> None:
+    """Add faults of numbers that the nine digits by which settings are told apart (`Problem.key`) do not tell apart."""
+    for name, parameter in parameters.items():
+        if isinstance(parameter, ContinuousParameter):
+            low, high = parameter.bounds
+            last_digit = 10.0 ** (math.floor(math.log10(max(abs(low), abs(high)))) - 8)
+            if high - low < _FEWEST * last_digit:
+                message = "settings are told apart by nine digits, and hardly any lie between; write how far the setting is from"
+                document.fault(faults, ("parameters", name, "bounds"), f"{message} {low:.9g}, and let the driver add that")
+        elif isinstance(parameter, DiscreteParameter):
+            for one, other in pairwise(parameter.values):
+                if f"{one:.9g}" == f"{other:.9g}":
+                    message = f"settings are told apart by nine digits, in which {one!r} and {other!r} agree; leave one out"
+                    document.fault(faults, ("parameters", name, "values"), message, value=False)
 
 
 def check_conditions(document: Document, parameters: Mapping[str, Parameter], faults: Faults) -> bool:

@@ -39,8 +39,6 @@ ADAPTER: TypeAdapter[Parameter] = TypeAdapter(Parameter)
         ({"type": "integer", "bounds": [0, 2.5]}, "integer"),
         ({"type": "integer", "bounds": [0, 10**10]}, "less than or equal to 1000000000"),
         ({"type": "discrete", "values": [1]}, "at least 2 items"),
-        ({"type": "continuous", "bounds": [473612214.0, 473612214.9]}, "473612214.0 and 473612214.9 are too close"),
-        ({"type": "discrete", "values": [1e9 + 0.1, 1e9 + 0.2]}, "1000000000.1 and 1000000000.2 do not"),
         ({"type": "discrete", "values": [2, 1, 2]}, "values must differ from each other, 2 is listed twice"),
         ({"type": "categorical", "choices": ["a"]}, "at least 2 items"),
         ({"type": "categorical", "choices": ["a", "b", "a"]}, "choices must differ from each other, 'a' is listed twice"),

@@ -32,6 +32,12 @@ FLOW_CASES: dict[str, tuple[str, str, int, list[str]]] = {
         5,
         ["equivalents.bounds: is missing", "add bounds", "bounds: [20, 80]"],
     ),
+    "bounds_in_digits": (
+        "[1, 5]",
+        "[473612214, 473612214.9]",
+        5,
+        ["equivalents.bounds: [473612214, 473612214.9]", "told apart by nine digits", "how far the setting is from 473612214"],
+    ),
     "log_of_zero": ("[1, 5]}", "[0, 5], scale: log}", 5, ["equivalents", "log scale needs positive bounds"]),
     "scale_unknown": (
         "[1, 5]}",
@@ -193,6 +199,7 @@ POOL_CASES: dict[str, tuple[str, str, int, list[str]]] = {
     "one_choice": ("[DMF, THF, MeCN]", "[DMF]", 3, ["solvent.choices", "at least 2 entries"]),
     "choices_empty": ("[DMF, THF, MeCN]", "[]", 3, ["solvent.choices: []", "at least 2 entries"]),
     "values_repeat": ("[60, 80]", "[60, 60]", 4, ["temperature.values", "60 is listed twice"]),
+    "values_in_digits": ("[60, 80]", "[60.00000001, 60.00000002]", 4, ["temperature.values", "60.00000001 and 60.00000002 agree"]),
     "constraint_on_choices": (
         "objectives:",
         "constraints: [solvent <= 3]\nobjectives:",
